@@ -1,0 +1,56 @@
+//! Every limit of the server, with its reason. Published where the protocol has a place for it.
+
+use std::time::Duration;
+
+/// A request body that is not a group or bulk (DESIGN.md section 8).
+pub const BODY_BYTES: usize = 1024 * 1024;
+/// A group's or bulk body: a thousand members and more in one request (Entra, Okta).
+pub const LARGE_BODY_BYTES: usize = 8 * 1024 * 1024;
+/// Nesting of a JSON body; real ones need five levels (T-30).
+pub const JSON_DEPTH: usize = 32;
+/// Text of a filter.
+pub const FILTER_BYTES: usize = 16 * 1024;
+/// Comparisons in a filter.
+pub const FILTER_TERMS: usize = 1_000;
+/// Nesting of a filter, checked before descending (T-14).
+pub const FILTER_DEPTH: usize = 32;
+/// Operations in one PATCH.
+pub const PATCH_OPERATIONS: usize = 1_000;
+/// Values in one PATCH, all operations together.
+pub const PATCH_VALUES: usize = 10_000;
+/// Resources on one page (`filter.maxResults`).
+pub const PAGE: usize = 200;
+/// Members shown on one page of groups; the page ends early beyond it.
+pub const PAGE_MEMBERS: usize = 20_000;
+/// Candidates a filter without an index is evaluated over; beyond it 400 `tooMany`.
+pub const FILTER_CANDIDATES: usize = 25_000;
+/// A client's identifier (`externalId`, `userName`, a member value).
+pub const IDENTIFIER_BYTES: usize = 1_024;
+/// (hub, user) pairs marked directly in one transaction; above it one wide mark.
+pub const DIRECT_MARKS: usize = 500;
+/// Pairs a wide mark is expanded by at a time.
+pub const WIDE_MARK_BATCH: i64 = 200;
+/// A page of the API where `limit` is not given, and at most.
+pub const API_PAGE: (i64, i64) = (50, 500);
+/// An answer from an app.
+pub const REMOTE_BODY_BYTES: usize = 1024 * 1024;
+/// Connecting to an app.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// One call to an app.
+pub const CALL_TIMEOUT: Duration = Duration::from_secs(30);
+/// One attempt, which may be several calls; its lease ends [`LEASE_GRACE`] later.
+pub const ATTEMPT: Duration = Duration::from_secs(90);
+/// Between an attempt's deadline and its lease's end.
+pub const LEASE_GRACE: Duration = Duration::from_secs(15);
+/// Attempts before a task becomes a manual item.
+pub const ATTEMPTS: i32 = 12;
+/// The first pause between attempts; doubles.
+pub const RETRY_BASE: Duration = Duration::from_secs(1);
+/// The longest pause between attempts.
+pub const RETRY_CAP: Duration = Duration::from_secs(15 * 60);
+/// The longest wait an app may ask for; beyond it the hub is paused and shown.
+pub const RETRY_AFTER_CAP: Duration = Duration::from_secs(24 * 60 * 60);
+/// Processes a task may kill before it is set aside (F-17).
+pub const CRASHES: i32 = 3;
+/// The guard's window (DESIGN.md section 2.5).
+pub const GUARD_WINDOW: Duration = Duration::from_secs(10 * 60);

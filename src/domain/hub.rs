@@ -1,0 +1,113 @@
+//! A hub: one connected space of an app (DESIGN.md section 1).
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::base::ids::{HubId, HubSlug};
+
+/// Whether a hub may change its app.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HubMode {
+    /// List, match, plan and show; never write a task (DESIGN.md section 2.10).
+    Observe,
+    /// Push.
+    Active,
+}
+
+/// How people sign in to the app.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Login {
+    /// Through the IdP.
+    Sso,
+    /// With the app's own password.
+    Password,
+}
+
+/// One field of a hub's connection: plain, or a reference to a sealed secret.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum ConnectionValue {
+    /// `{ secret = "META_TOKEN" }`: the name under which `secret set` sealed it.
+    Secret {
+        /// The secret's name.
+        secret: String,
+    },
+    /// An ordinary value.
+    Plain(String),
+}
+
+/// What an owner decides about a hub beyond its connection. Missing keys mean the default.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct HubPolicy {
+    /// Hold removals beyond this many in ten minutes (together with the share).
+    pub removal_limit: u32,
+    /// Hold removals beyond this share of the managed members, in percent.
+    pub removal_percent: u32,
+    /// Never hold more seats than this; `None` for no limit.
+    pub max_seats: Option<u32>,
+    /// What becomes of a member without entitlement.
+    pub deprovision: Deprovision,
+    /// Calls in flight at once, over the whole cluster.
+    pub max_in_flight: u32,
+    /// Calls a second, over the whole cluster; `None` for no limit of ours.
+    pub calls_per_second: Option<f64>,
+}
+
+impl Default for HubPolicy {
+    fn default() -> Self {
+        Self {
+            removal_limit: 10,
+            removal_percent: 20,
+            max_seats: None,
+            deprovision: Deprovision::Remove,
+            max_in_flight: 4,
+            calls_per_second: None,
+        }
+    }
+}
+
+/// Remove frees the seat; suspend keeps the account (DESIGN.md section 8).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Deprovision {
+    /// Remove the account or its seat.
+    Remove,
+    /// Suspend where the app can.
+    Suspend,
+}
+
+/// A hub as stored, without its secrets.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Hub {
+    /// Our id.
+    pub id: HubId,
+    /// The id in files and in the API.
+    pub slug: HubSlug,
+    /// Which app of the catalog.
+    pub app: String,
+    /// The name people read.
+    pub label: String,
+    /// How people sign in.
+    pub login: Login,
+    /// Observe or active.
+    pub mode: HubMode,
+    /// Whether a person stopped pushing.
+    pub paused: bool,
+    /// How long a removal or downgrade of an active user waits (DESIGN.md section 2.3).
+    pub settle: Duration,
+    /// Connection fields by the manifest's names.
+    pub connection: BTreeMap<String, ConnectionValue>,
+    /// Limits and choices.
+    pub policy: HubPolicy,
+    /// Whose file manages it.
+    pub owner: Option<String>,
+    /// The commit it came with.
+    pub file_ref: Option<String>,
+    /// Counts changes.
+    pub revision: i64,
+}

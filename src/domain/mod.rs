@@ -1,0 +1,8 @@
+//! Our decisions as pure functions over values: no clock, no randomness, no database, no
+//! network. Time and dice come in as arguments, so every rule can be read and proved alone.
+
+pub mod app;
+pub mod hub;
+pub mod mapping;
+pub mod member;
+pub mod task;

@@ -1,0 +1,62 @@
+//! The append-only activity record: rows commit with the change they tell of. Sequence and hash
+//! come later, from a sealer, so that no writer waits for a chain head (DESIGN.md section 3).
+
+use diesel::prelude::*;
+use uuid::Uuid;
+
+use super::StoreError;
+use super::conn::DbConn;
+use super::schema::activity;
+use crate::base::clock::Micros;
+use crate::base::ids::{HubId, TaskId, UserId, WorkspaceId};
+
+/// Something that happened. Holds no secret and no whole body.
+#[derive(Clone, Debug)]
+pub struct Entry<'a> {
+    /// Its id, from [`crate::base::random::Ids`].
+    pub id: Uuid,
+    /// When.
+    pub at: Micros,
+    /// What: `user.created`, `group.members_added`, `task.completed`, `hub.connected` …
+    pub kind: &'a str,
+    /// Who: `token:<id>`, `planner`, `worker`, `cli`.
+    pub actor: &'a str,
+    /// What it happened to: `user:<id>`, `group:<id>`, `hub:<slug>`, `task:<id>`.
+    pub target: &'a str,
+    /// The hub, for filtering.
+    pub hub: Option<HubId>,
+    /// The person, for filtering.
+    pub user: Option<UserId>,
+    /// The task, for filtering.
+    pub task: Option<TaskId>,
+    /// The request that led here.
+    pub request_id: Option<&'a str>,
+    /// The facts, without personal data.
+    pub detail: serde_json::Value,
+    /// Personal data, kept beside the record so that it can be erased.
+    pub personal: Option<serde_json::Value>,
+}
+
+/// Append one record.
+///
+/// # Errors
+/// [`StoreError::Database`] when the insert fails.
+pub fn record(conn: &mut DbConn, workspace: WorkspaceId, entry: &Entry<'_>) -> Result<(), StoreError> {
+    diesel::insert_into(activity::table)
+        .values((
+            activity::workspace.eq(workspace.0),
+            activity::id.eq(entry.id.as_bytes().to_vec()),
+            activity::at.eq(entry.at.0),
+            activity::kind.eq(entry.kind),
+            activity::actor.eq(entry.actor),
+            activity::target.eq(entry.target),
+            activity::hub_id.eq(entry.hub.map(HubId::bytes)),
+            activity::user_id.eq(entry.user.map(UserId::bytes)),
+            activity::task_id.eq(entry.task.map(TaskId::bytes)),
+            activity::request_id.eq(entry.request_id),
+            activity::detail.eq(entry.detail.to_string()),
+            activity::personal.eq(entry.personal.as_ref().map(ToString::to_string)),
+        ))
+        .execute(conn)?;
+    Ok(())
+}

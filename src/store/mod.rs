@@ -1,0 +1,12 @@
+//! The only folder that knows diesel and SQL. Every query function takes the workspace first;
+//! one that looks across tenants says so in its name (`across_workspaces`).
+
+pub mod activity;
+pub mod conn;
+pub mod error;
+pub mod schema;
+pub mod tx;
+
+pub use conn::DbConn;
+pub use error::StoreError;
+pub use tx::{Store, Tx};

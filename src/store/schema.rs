@@ -1,0 +1,398 @@
+//! The tables, as diesel sees them. The same columns on both databases; a test compares the
+//! two sets of migrations with this file.
+
+#![expect(missing_docs, reason = "columns are explained in the migrations")]
+
+diesel::table! {
+    settings (name) {
+        name -> Text,
+        value -> Text,
+    }
+}
+
+diesel::table! {
+    workspaces (id) {
+        id -> BigInt,
+        name -> Text,
+        paused -> Bool,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    sources (workspace, id) {
+        workspace -> BigInt,
+        id -> BigInt,
+        name -> Text,
+        preset -> Text,
+        strict -> Bool,
+        created_at -> BigInt,
+        last_request_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    tokens (workspace, id) {
+        workspace -> BigInt,
+        id -> Binary,
+        source -> BigInt,
+        name -> Text,
+        scope -> Text,
+        lookup -> Text,
+        hash -> Binary,
+        created_at -> BigInt,
+        expires_at -> Nullable<BigInt>,
+        revoked_at -> Nullable<BigInt>,
+        last_used_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    users (workspace, id) {
+        workspace -> BigInt,
+        id -> Binary,
+        source -> BigInt,
+        user_name -> Text,
+        user_name_key -> Text,
+        display_name_key -> Nullable<Text>,
+        external_id -> Nullable<Text>,
+        active -> Bool,
+        deactivated_at -> Nullable<BigInt>,
+        version -> BigInt,
+        created_at -> BigInt,
+        modified_at -> BigInt,
+        document -> Text,
+    }
+}
+
+diesel::table! {
+    user_emails (workspace, email_key, user_id, type_key) {
+        workspace -> BigInt,
+        email_key -> Text,
+        user_id -> Binary,
+        type_key -> Text,
+    }
+}
+
+diesel::table! {
+    user_groups (workspace, id) {
+        workspace -> BigInt,
+        id -> Binary,
+        source -> BigInt,
+        display_name -> Text,
+        display_name_key -> Text,
+        external_id -> Nullable<Text>,
+        version -> BigInt,
+        created_at -> BigInt,
+        modified_at -> BigInt,
+        document -> Text,
+    }
+}
+
+diesel::table! {
+    memberships (workspace, group_id, member_id) {
+        workspace -> BigInt,
+        group_id -> Binary,
+        member_id -> Binary,
+        member_kind -> SmallInt,
+        confirmed_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    pending_members (workspace, group_id, value) {
+        workspace -> BigInt,
+        group_id -> Binary,
+        value -> Text,
+        source -> BigInt,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    hubs (workspace, id) {
+        workspace -> BigInt,
+        id -> Binary,
+        slug -> Text,
+        app -> Text,
+        label -> Text,
+        login -> Text,
+        mode -> Text,
+        paused -> Bool,
+        settle_micros -> BigInt,
+        connection -> Text,
+        policy -> Text,
+        owner -> Nullable<Text>,
+        file_ref -> Nullable<Text>,
+        revision -> BigInt,
+        created_at -> BigInt,
+        modified_at -> BigInt,
+        last_synced_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    hub_lanes (workspace, hub_id) {
+        workspace -> BigInt,
+        hub_id -> Binary,
+        max_in_flight -> Integer,
+        per_second -> Nullable<Double>,
+        next_allowed_at -> BigInt,
+        breaker -> Text,
+        breaker_failures -> Integer,
+        breaker_until -> BigInt,
+        blocked_reason -> Nullable<Text>,
+        last_claim_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    hub_secrets (workspace, hub_id, name) {
+        workspace -> BigInt,
+        hub_id -> Binary,
+        name -> Text,
+        key_id -> Text,
+        sealed -> Binary,
+        modified_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    mappings (workspace, id) {
+        workspace -> BigInt,
+        id -> Binary,
+        hub_id -> Binary,
+        subject_kind -> Text,
+        subject_by -> Text,
+        subject_value -> Text,
+        subject_key -> Text,
+        subject_source -> Nullable<BigInt>,
+        bound_id -> Nullable<Binary>,
+        binding -> Text,
+        scope -> Text,
+        hub_role -> Text,
+        app_role -> Text,
+        seat -> Bool,
+        assets -> Text,
+        owner -> Nullable<Text>,
+        file_ref -> Nullable<Text>,
+        confirmed_at -> BigInt,
+        created_at -> BigInt,
+        modified_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    reconcile_marks (workspace, hub_id, user_id) {
+        workspace -> BigInt,
+        hub_id -> Binary,
+        user_id -> Binary,
+        due_at -> BigInt,
+        settle_until -> BigInt,
+        rev -> BigInt,
+        cause -> Text,
+        request_id -> Nullable<Text>,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    wide_marks (workspace, id) {
+        workspace -> BigInt,
+        id -> Binary,
+        hub_id -> Binary,
+        group_id -> Nullable<Binary>,
+        after_id -> Nullable<Binary>,
+        due_at -> BigInt,
+        settle_until -> BigInt,
+        cause -> Text,
+        request_id -> Nullable<Text>,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    hub_members (workspace, id) {
+        workspace -> BigInt,
+        id -> Binary,
+        hub_id -> Binary,
+        user_id -> Nullable<Binary>,
+        remote_id -> Nullable<Text>,
+        email_key -> Nullable<Text>,
+        display -> Text,
+        bucket -> Text,
+        managed -> Bool,
+        protected -> Bool,
+        status -> Text,
+        hub_role -> Nullable<Text>,
+        known_state -> Text,
+        known_role -> Nullable<Text>,
+        known_assets -> Text,
+        known_at -> BigInt,
+        known_from -> Text,
+        observed_state -> Nullable<Text>,
+        observed_role -> Nullable<Text>,
+        observed_at -> Nullable<BigInt>,
+        reasons -> Text,
+        exempt_reason -> Nullable<Text>,
+        invited_at -> Nullable<BigInt>,
+        expires_at -> Nullable<BigInt>,
+        created_at -> BigInt,
+        modified_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    tasks (workspace, id) {
+        workspace -> BigInt,
+        id -> Binary,
+        hub_id -> Binary,
+        subject -> Text,
+        user_id -> Nullable<Binary>,
+        member_id -> Nullable<Binary>,
+        kind -> Text,
+        status -> Text,
+        cause -> Text,
+        request_id -> Nullable<Text>,
+        payload -> Text,
+        reasons -> Text,
+        priority -> Integer,
+        not_before -> BigInt,
+        attempts -> Integer,
+        crashes -> Integer,
+        verify_first -> Bool,
+        lease_boot -> Nullable<Binary>,
+        lease_epoch -> BigInt,
+        lease_until -> Nullable<BigInt>,
+        hold_id -> Nullable<Binary>,
+        superseded_by -> Nullable<Binary>,
+        error_class -> Nullable<Text>,
+        error_detail -> Nullable<Text>,
+        instructions -> Nullable<Text>,
+        created_at -> BigInt,
+        modified_at -> BigInt,
+        finished_at -> Nullable<BigInt>,
+        finished_by -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    attempts (workspace, task_id, number) {
+        workspace -> BigInt,
+        task_id -> Binary,
+        number -> Integer,
+        epoch -> BigInt,
+        started_at -> BigInt,
+        finished_at -> Nullable<BigInt>,
+        outcome -> Nullable<Text>,
+        error_class -> Nullable<Text>,
+        detail -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    holds (workspace, id) {
+        workspace -> BigInt,
+        id -> Binary,
+        hub_id -> Binary,
+        reason -> Text,
+        status -> Text,
+        created_at -> BigInt,
+        decided_at -> Nullable<BigInt>,
+        decided_by -> Nullable<Text>,
+        note -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    decisions (workspace, hub_id, subject) {
+        workspace -> BigInt,
+        hub_id -> Binary,
+        subject -> Text,
+        digest -> Binary,
+        kind -> Text,
+        task_id -> Nullable<Binary>,
+        decided_by -> Text,
+        note -> Nullable<Text>,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    problems (workspace, hub_id, cause) {
+        workspace -> BigInt,
+        hub_id -> Binary,
+        cause -> Text,
+        message -> Text,
+        occurrences -> BigInt,
+        opened_at -> BigInt,
+        seen_at -> BigInt,
+        closed_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    access_intervals (workspace, id) {
+        workspace -> BigInt,
+        id -> Binary,
+        user_id -> Nullable<Binary>,
+        person -> Text,
+        hub_id -> Binary,
+        hub_slug -> Text,
+        member_id -> Binary,
+        app_role -> Nullable<Text>,
+        assets -> Text,
+        from_at -> BigInt,
+        to_at -> Nullable<BigInt>,
+        from_cause -> Text,
+        to_cause -> Nullable<Text>,
+        from_task -> Nullable<Binary>,
+        to_task -> Nullable<Binary>,
+        evidence -> Text,
+    }
+}
+
+diesel::table! {
+    activity (workspace, id) {
+        workspace -> BigInt,
+        id -> Binary,
+        at -> BigInt,
+        kind -> Text,
+        actor -> Text,
+        target -> Text,
+        hub_id -> Nullable<Binary>,
+        user_id -> Nullable<Binary>,
+        task_id -> Nullable<Binary>,
+        request_id -> Nullable<Text>,
+        detail -> Text,
+        personal -> Nullable<Text>,
+        seq -> Nullable<BigInt>,
+        hash -> Nullable<Binary>,
+    }
+}
+
+diesel::allow_tables_to_appear_in_same_query!(
+    settings,
+    workspaces,
+    sources,
+    tokens,
+    users,
+    user_emails,
+    user_groups,
+    memberships,
+    pending_members,
+    hubs,
+    hub_lanes,
+    hub_secrets,
+    mappings,
+    reconcile_marks,
+    wide_marks,
+    hub_members,
+    tasks,
+    attempts,
+    holds,
+    decisions,
+    problems,
+    access_intervals,
+    activity,
+);

@@ -1,0 +1,4 @@
+//! The one integration-test binary: real databases, real HTTP, real servers on the other side.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::as_conversions, missing_docs)]
+
+mod architecture;
