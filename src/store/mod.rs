@@ -4,8 +4,12 @@
 pub mod activity;
 pub mod conn;
 pub mod error;
+pub mod hub_members;
+pub mod mappings;
+pub mod marks;
 pub mod schema;
 pub mod tx;
+pub mod wide_marks;
 
 pub use conn::DbConn;
 pub use error::StoreError;

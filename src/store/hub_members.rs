@@ -1,0 +1,354 @@
+//! One row per account in a hub: what we know of it, what a sync saw, and whose it is. Rows of
+//! people survive their SCIM DELETE, so that a removal still knows whom it is about.
+
+use diesel::prelude::*;
+
+use super::StoreError;
+use super::conn::DbConn;
+use super::mappings::{hub_role, hub_role_word};
+use super::schema::hub_members;
+use crate::base::clock::Micros;
+use crate::base::ids::{HubId, MemberId, UserId, WorkspaceId};
+use crate::domain::member::{Bucket, Member, Presence};
+
+/// The columns that make a [`Member`], and no others.
+#[derive(Clone, Debug, Queryable, Selectable)]
+#[diesel(table_name = hub_members)]
+struct Row {
+    id: Vec<u8>,
+    hub_id: Vec<u8>,
+    user_id: Option<Vec<u8>>,
+    remote_id: Option<String>,
+    email_key: Option<String>,
+    display: String,
+    bucket: String,
+    managed: bool,
+    protected: bool,
+    status: String,
+    hub_role: Option<String>,
+    known_state: String,
+    known_role: Option<String>,
+    known_assets: String,
+    known_at: i64,
+    reasons: String,
+}
+
+/// The stored word of a bucket.
+pub const fn bucket_word(bucket: Bucket) -> &'static str {
+    match bucket {
+        Bucket::Onboarded => "onboarded",
+        Bucket::Unmatched => "unmatched",
+        Bucket::Guest => "guest",
+        Bucket::Exempted => "exempted",
+    }
+}
+
+/// A bucket by its stored word.
+pub fn bucket(word: &str) -> Option<Bucket> {
+    match word {
+        "onboarded" => Some(Bucket::Onboarded),
+        "unmatched" => Some(Bucket::Unmatched),
+        "guest" => Some(Bucket::Guest),
+        "exempted" => Some(Bucket::Exempted),
+        _ => None,
+    }
+}
+
+/// The stored word of a presence.
+pub const fn presence_word(presence: Presence) -> &'static str {
+    match presence {
+        Presence::Absent => "absent",
+        Presence::Pending => "pending",
+        Presence::Active => "active",
+        Presence::Suspended => "suspended",
+    }
+}
+
+/// A presence by its stored word.
+pub fn presence(word: &str) -> Option<Presence> {
+    match word {
+        "absent" => Some(Presence::Absent),
+        "pending" => Some(Presence::Pending),
+        "active" => Some(Presence::Active),
+        "suspended" => Some(Presence::Suspended),
+        _ => None,
+    }
+}
+
+impl Row {
+    fn read(self) -> Result<Member, StoreError> {
+        let bad = |what: &str| StoreError::Corrupt(format!("a member's {what}"));
+        Ok(Member {
+            id: MemberId::from_bytes(&self.id).map_err(|_| bad("id"))?,
+            hub: HubId::from_bytes(&self.hub_id).map_err(|_| bad("hub"))?,
+            user: self.user_id.map(|id| UserId::from_bytes(&id)).transpose().map_err(|_| bad("user"))?,
+            remote_id: self.remote_id,
+            email_key: self.email_key,
+            display: self.display,
+            bucket: bucket(&self.bucket).ok_or_else(|| bad("bucket"))?,
+            managed: self.managed,
+            protected: self.protected,
+            status: self.status,
+            hub_role: self.hub_role.map(|word| hub_role(&word).ok_or_else(|| bad("hub role"))).transpose()?,
+            known: presence(&self.known_state).ok_or_else(|| bad("state"))?,
+            known_role: self.known_role,
+            known_assets: serde_json::from_str(&self.known_assets).map_err(|_| bad("assets"))?,
+            known_at: Micros(self.known_at),
+            reasons: serde_json::from_str(&self.reasons).map_err(|_| bad("reasons"))?,
+        })
+    }
+}
+
+fn json<T: serde::Serialize>(value: &T) -> Result<String, StoreError> {
+    serde_json::to_string(value).map_err(|_| StoreError::Corrupt("a member that is not JSON".into()))
+}
+
+/// One member.
+///
+/// # Errors
+/// [`StoreError::NotFound`], or that of the statement.
+pub fn load(conn: &mut DbConn, workspace: WorkspaceId, id: MemberId) -> Result<Member, StoreError> {
+    hub_members::table.find((workspace.0, id.bytes())).select(Row::as_select()).first(conn)?.read()
+}
+
+/// The member row of a person in a hub.
+///
+/// # Errors
+/// [`StoreError`] of the statement.
+pub fn by_user(
+    conn: &mut DbConn,
+    workspace: WorkspaceId,
+    hub: HubId,
+    user: UserId,
+) -> Result<Option<Member>, StoreError> {
+    hub_members::table
+        .filter(hub_members::workspace.eq(workspace.0))
+        .filter(hub_members::hub_id.eq(hub.bytes()))
+        .filter(hub_members::user_id.eq(user.bytes()))
+        .select(Row::as_select())
+        .first(conn)
+        .optional()?
+        .map(Row::read)
+        .transpose()
+}
+
+/// The member row of an account by the app's stable id.
+///
+/// # Errors
+/// [`StoreError`] of the statement.
+pub fn by_remote(
+    conn: &mut DbConn,
+    workspace: WorkspaceId,
+    hub: HubId,
+    remote_id: &str,
+) -> Result<Option<Member>, StoreError> {
+    hub_members::table
+        .filter(hub_members::workspace.eq(workspace.0))
+        .filter(hub_members::hub_id.eq(hub.bytes()))
+        .filter(hub_members::remote_id.eq(remote_id))
+        .select(Row::as_select())
+        .first(conn)
+        .optional()?
+        .map(Row::read)
+        .transpose()
+}
+
+/// A page of a hub's members in id order, optionally of one bucket.
+///
+/// # Errors
+/// [`StoreError`] of the statement.
+pub fn page(
+    conn: &mut DbConn,
+    workspace: WorkspaceId,
+    hub: HubId,
+    of: Option<Bucket>,
+    after: Option<MemberId>,
+    limit: i64,
+) -> Result<Vec<Member>, StoreError> {
+    let mut query = hub_members::table
+        .filter(hub_members::workspace.eq(workspace.0))
+        .filter(hub_members::hub_id.eq(hub.bytes()))
+        .order(hub_members::id)
+        .limit(limit)
+        .select(Row::as_select())
+        .into_boxed();
+    if let Some(of) = of {
+        query = query.filter(hub_members::bucket.eq(bucket_word(of)));
+    }
+    if let Some(after) = after {
+        query = query.filter(hub_members::id.gt(after.bytes()));
+    }
+    query.load(conn)?.into_iter().map(Row::read).collect()
+}
+
+/// The members of a hub that belong to these people.
+///
+/// # Errors
+/// [`StoreError`] of the statement.
+pub fn of_users(
+    conn: &mut DbConn,
+    workspace: WorkspaceId,
+    hub: HubId,
+    users: &[UserId],
+) -> Result<Vec<Member>, StoreError> {
+    let rows: Vec<Row> = hub_members::table
+        .filter(hub_members::workspace.eq(workspace.0))
+        .filter(hub_members::hub_id.eq(hub.bytes()))
+        .filter(hub_members::user_id.eq_any(users.iter().map(|u| u.bytes()).collect::<Vec<_>>()))
+        .select(Row::as_select())
+        .load(conn)?;
+    rows.into_iter().map(Row::read).collect()
+}
+
+/// Accounts of the hub that belong to nobody here and show one of these e-mails (R4.6). Exempted
+/// accounts are never among them.
+///
+/// # Errors
+/// [`StoreError`] of the statement.
+pub fn unmatched_by_email(
+    conn: &mut DbConn,
+    workspace: WorkspaceId,
+    hub: HubId,
+    email_keys: &[String],
+) -> Result<Vec<Member>, StoreError> {
+    if email_keys.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows: Vec<Row> = hub_members::table
+        .filter(hub_members::workspace.eq(workspace.0))
+        .filter(hub_members::hub_id.eq(hub.bytes()))
+        .filter(hub_members::user_id.is_null())
+        .filter(hub_members::bucket.eq("unmatched"))
+        .filter(hub_members::email_key.eq_any(email_keys))
+        .order(hub_members::id)
+        .select(Row::as_select())
+        .load(conn)?;
+    rows.into_iter().map(Row::read).collect()
+}
+
+/// Managed accounts that are in the app now, and how many of these hold one of the admin roles.
+///
+/// # Errors
+/// [`StoreError`] of the statements.
+pub fn managed_now(
+    conn: &mut DbConn,
+    workspace: WorkspaceId,
+    hub: HubId,
+    admin_roles: &[String],
+) -> Result<(i64, i64), StoreError> {
+    let managed = hub_members::table
+        .filter(hub_members::workspace.eq(workspace.0))
+        .filter(hub_members::hub_id.eq(hub.bytes()))
+        .filter(hub_members::managed.eq(true))
+        .filter(hub_members::known_state.ne("absent"));
+    let all: i64 = managed.count().get_result(conn)?;
+    let admins: i64 = hub_members::table
+        .filter(hub_members::workspace.eq(workspace.0))
+        .filter(hub_members::hub_id.eq(hub.bytes()))
+        .filter(hub_members::known_state.ne("absent"))
+        .filter(hub_members::known_role.eq_any(admin_roles))
+        .count()
+        .get_result(conn)?;
+    Ok((all, admins))
+}
+
+/// Store a new member. `known_from` says where the knowledge comes from: `planner`, `task:<id>`,
+/// `sync`.
+///
+/// # Errors
+/// [`StoreError::Conflict`] when the person or the remote id has a row in this hub already.
+pub fn insert(
+    tx: &mut DbConn,
+    workspace: WorkspaceId,
+    member: &Member,
+    known_from: &str,
+    now: Micros,
+) -> Result<(), StoreError> {
+    diesel::insert_into(hub_members::table)
+        .values((
+            hub_members::workspace.eq(workspace.0),
+            hub_members::id.eq(member.id.bytes()),
+            hub_members::hub_id.eq(member.hub.bytes()),
+            hub_members::user_id.eq(member.user.map(UserId::bytes)),
+            hub_members::remote_id.eq(member.remote_id.as_deref()),
+            hub_members::email_key.eq(member.email_key.as_deref()),
+            hub_members::display.eq(member.display.as_str()),
+            hub_members::bucket.eq(bucket_word(member.bucket)),
+            hub_members::managed.eq(member.managed),
+            hub_members::protected.eq(member.protected),
+            hub_members::status.eq(member.status.as_str()),
+            hub_members::hub_role.eq(member.hub_role.map(hub_role_word)),
+            hub_members::known_state.eq(presence_word(member.known)),
+            hub_members::known_role.eq(member.known_role.as_deref()),
+            hub_members::known_assets.eq(json(&member.known_assets)?),
+            hub_members::known_at.eq(member.known_at.0),
+            hub_members::known_from.eq(known_from),
+            hub_members::reasons.eq(json(&member.reasons)?),
+            hub_members::created_at.eq(now.0),
+            hub_members::modified_at.eq(now.0),
+        ))
+        .execute(tx)?;
+    Ok(())
+}
+
+/// Write every field of a member back, by its id.
+///
+/// # Errors
+/// [`StoreError::NotFound`] when there is no such member.
+pub fn update(
+    tx: &mut DbConn,
+    workspace: WorkspaceId,
+    member: &Member,
+    known_from: &str,
+    now: Micros,
+) -> Result<(), StoreError> {
+    let changed = diesel::update(hub_members::table.find((workspace.0, member.id.bytes())))
+        .set((
+            hub_members::user_id.eq(member.user.map(UserId::bytes)),
+            hub_members::remote_id.eq(member.remote_id.as_deref()),
+            hub_members::email_key.eq(member.email_key.as_deref()),
+            hub_members::display.eq(member.display.as_str()),
+            hub_members::bucket.eq(bucket_word(member.bucket)),
+            hub_members::managed.eq(member.managed),
+            hub_members::protected.eq(member.protected),
+            hub_members::status.eq(member.status.as_str()),
+            hub_members::hub_role.eq(member.hub_role.map(hub_role_word)),
+            hub_members::known_state.eq(presence_word(member.known)),
+            hub_members::known_role.eq(member.known_role.as_deref()),
+            hub_members::known_assets.eq(json(&member.known_assets)?),
+            hub_members::known_at.eq(member.known_at.0),
+            hub_members::known_from.eq(known_from),
+            hub_members::reasons.eq(json(&member.reasons)?),
+            hub_members::modified_at.eq(now.0),
+        ))
+        .execute(tx)?;
+    if changed == 0 {
+        return Err(StoreError::NotFound);
+    }
+    Ok(())
+}
+
+/// Change what people read about a member and why it has access; leaves what is known alone, so
+/// that the planner never overwrites what a worker just learned.
+///
+/// # Errors
+/// [`StoreError::NotFound`] when there is no such member.
+pub fn set_plan(tx: &mut DbConn, workspace: WorkspaceId, member: &Member, now: Micros) -> Result<(), StoreError> {
+    let changed = diesel::update(hub_members::table.find((workspace.0, member.id.bytes())))
+        .set((
+            hub_members::status.eq(member.status.as_str()),
+            hub_members::managed.eq(member.managed),
+            hub_members::bucket.eq(bucket_word(member.bucket)),
+            hub_members::user_id.eq(member.user.map(UserId::bytes)),
+            hub_members::hub_role.eq(member.hub_role.map(hub_role_word)),
+            hub_members::email_key.eq(member.email_key.as_deref()),
+            hub_members::display.eq(member.display.as_str()),
+            hub_members::reasons.eq(json(&member.reasons)?),
+            hub_members::modified_at.eq(now.0),
+        ))
+        .execute(tx)?;
+    if changed == 0 {
+        return Err(StoreError::NotFound);
+    }
+    Ok(())
+}

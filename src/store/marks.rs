@@ -1,0 +1,457 @@
+//! Reconcile marks: "look at (hub, user) again, not before T". Written in the same transaction as
+//! any change that may alter an entitlement, one row per pair, so that repeated events coalesce
+//! (DESIGN.md sections 2.2 and 2.3). Nothing here decides what the pair should hold.
+
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Binary, Nullable, Text};
+
+use super::StoreError;
+use super::conn::DbConn;
+use super::schema::{mappings, memberships, reconcile_marks};
+use super::wide_marks;
+use crate::base::clock::Micros;
+use crate::base::ids::{GroupId, HubId, SourceId, UserId, WorkspaceId};
+use crate::base::limits::DIRECT_MARKS;
+use crate::store::mappings::{bind_arrived_group, bind_arrived_user};
+
+/// What made somebody look again: kept on the mark, and later on the task.
+#[derive(Clone, Copy, Debug)]
+pub struct Change<'a> {
+    /// `group_membership`, `deactivated`, `mapping_changed` …
+    pub cause: &'a str,
+    /// The IdP request or API call, for tracing.
+    pub request_id: Option<&'a str>,
+    /// The moment of the change; the settle time counts from it.
+    pub now: Micros,
+}
+
+/// A mark as the planner sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// Whom to look at.
+    pub user: UserId,
+    /// Not before.
+    pub due_at: Micros,
+    /// A removal or downgrade of an active user waits until then.
+    pub settle_until: Micros,
+    /// Counts upserts; a mark is deleted only at the revision that was seen.
+    pub rev: i64,
+    /// The newest cause.
+    pub cause: String,
+    /// The newest request.
+    pub request_id: Option<String>,
+    /// When the first event came.
+    pub created_at: Micros,
+}
+
+/// Earliest due, latest settle, one revision more, the newest cause. `CASE` because the two
+/// databases name their two-value minimum differently.
+const COALESCE: &str = " ON CONFLICT (workspace, hub_id, user_id) DO UPDATE SET \
+     due_at = CASE WHEN excluded.due_at < reconcile_marks.due_at THEN excluded.due_at ELSE reconcile_marks.due_at END, \
+     settle_until = CASE WHEN excluded.settle_until > reconcile_marks.settle_until THEN excluded.settle_until \
+         ELSE reconcile_marks.settle_until END, \
+     rev = reconcile_marks.rev + 1, cause = excluded.cause, request_id = excluded.request_id";
+
+const INTO: &str = "INSERT INTO reconcile_marks \
+     (workspace, hub_id, user_id, due_at, settle_until, rev, cause, request_id, created_at) ";
+
+/// Users in one statement; keeps the number of bound values far below either database's limit.
+const USERS_PER_STATEMENT: usize = 250;
+
+/// Members came into or left a group: marks (hub mapped to the group) x users.
+///
+/// Above [`DIRECT_MARKS`] pairs one wide mark per hub over everybody it knows, because the rows of
+/// removed members are gone when the planner expands it. Returns the number of direct marks.
+///
+/// # Errors
+/// [`StoreError`] of the statements.
+pub fn members_changed(
+    tx: &mut DbConn,
+    workspace: WorkspaceId,
+    group: GroupId,
+    users: &[UserId],
+    change: &Change<'_>,
+) -> Result<usize, StoreError> {
+    if users.is_empty() {
+        return Ok(0);
+    }
+    let hubs = hubs_of_group(tx, workspace, group)?;
+    mark_or_widen(tx, workspace, &hubs, users, change)
+}
+
+/// A user's attributes or activation changed, or the user is about to be deleted (call it before
+/// the rows go): marks every hub that reaches the user or has the user as a member.
+///
+/// # Errors
+/// [`StoreError`] of the statement.
+pub fn user_changed(
+    tx: &mut DbConn,
+    workspace: WorkspaceId,
+    user: UserId,
+    change: &Change<'_>,
+) -> Result<usize, StoreError> {
+    let sql = format!(
+        "{INTO}SELECT h.workspace, h.id, $1, $2, $2 + h.settle_micros, 1, $3, $4, $2 FROM hubs h \
+         WHERE h.workspace = $5 AND h.id IN ( \
+             SELECT hub_id FROM mappings WHERE workspace = $5 AND bound_id = $1 \
+             UNION SELECT m.hub_id FROM memberships s \
+                 JOIN mappings m ON m.workspace = s.workspace AND m.bound_id = s.group_id \
+                 WHERE s.workspace = $5 AND s.member_id = $1 \
+             UNION SELECT hub_id FROM hub_members WHERE workspace = $5 AND user_id = $1) \
+         ORDER BY h.id{COALESCE}"
+    );
+    Ok(diesel::sql_query(sql)
+        .bind::<Binary, _>(user.bytes())
+        .bind::<BigInt, _>(change.now.0)
+        .bind::<Text, _>(change.cause)
+        .bind::<Nullable<Text>, _>(change.request_id)
+        .bind::<BigInt, _>(workspace.0)
+        .execute(tx)?)
+}
+
+/// A user arrived: binds the individual shares that waited for this userName, then marks.
+///
+/// # Errors
+/// [`StoreError`] of the statements.
+pub fn user_arrived(
+    tx: &mut DbConn,
+    workspace: WorkspaceId,
+    user: UserId,
+    user_name_key: &str,
+    change: &Change<'_>,
+) -> Result<usize, StoreError> {
+    bind_arrived_user(tx, workspace, user, user_name_key, change.now)?;
+    user_changed(tx, workspace, user, change)
+}
+
+/// A group arrived or was renamed: binds the mappings that waited for its name, id or externalId,
+/// then marks its members. Call it again after a rename; a binding that exists is kept.
+///
+/// # Errors
+/// [`StoreError`] of the statements.
+pub fn group_arrived(
+    tx: &mut DbConn,
+    workspace: WorkspaceId,
+    source: SourceId,
+    group: GroupId,
+    display_name_key: &str,
+    external_id: Option<&str>,
+    change: &Change<'_>,
+) -> Result<usize, StoreError> {
+    let hubs = bind_arrived_group(tx, workspace, source, group, display_name_key, external_id, change.now)?;
+    if hubs.is_empty() {
+        return Ok(0);
+    }
+    mark_members(tx, workspace, group, &hubs, wide_marks::Reach::Group(group), change)
+}
+
+/// A group is about to be deleted (call it before the membership rows go): its mappings become
+/// `gone`, so that the removals it causes are held and a new group of the name is not taken.
+///
+/// # Errors
+/// [`StoreError`] of the statements.
+pub fn group_deleted(
+    tx: &mut DbConn,
+    workspace: WorkspaceId,
+    group: GroupId,
+    change: &Change<'_>,
+) -> Result<usize, StoreError> {
+    let hubs = hubs_of_group(tx, workspace, group)?;
+    if hubs.is_empty() {
+        return Ok(0);
+    }
+    diesel::update(mappings::table)
+        .filter(mappings::workspace.eq(workspace.0))
+        .filter(mappings::bound_id.eq(group.bytes()))
+        .filter(mappings::subject_kind.eq("group"))
+        .set((mappings::binding.eq("gone"), mappings::modified_at.eq(change.now.0)))
+        .execute(tx)?;
+    mark_members(tx, workspace, group, &hubs, wide_marks::Reach::Everybody, change)
+}
+
+/// A hub or one of its mappings changed: one wide mark over everybody the hub knows.
+///
+/// # Errors
+/// [`StoreError`] of the statement.
+pub fn hub_changed(tx: &mut DbConn, workspace: WorkspaceId, hub: HubId, change: &Change<'_>) -> Result<(), StoreError> {
+    wide_marks::put(tx, workspace, hub, wide_marks::Reach::Everybody, change)
+}
+
+/// Look at one pair again now, without a new settle time: an attempt finished, a person decided.
+///
+/// # Errors
+/// [`StoreError`] of the statement.
+pub fn touch(tx: &mut DbConn, workspace: WorkspaceId, hub: HubId, user: UserId, now: Micros) -> Result<(), StoreError> {
+    let sql = format!(
+        "{INTO}VALUES ($1, $2, $3, $4, $4, 1, 'attempt_finished', NULL, $4) \
+         ON CONFLICT (workspace, hub_id, user_id) DO UPDATE SET \
+         due_at = CASE WHEN excluded.due_at < reconcile_marks.due_at THEN excluded.due_at \
+             ELSE reconcile_marks.due_at END, \
+         rev = reconcile_marks.rev + 1"
+    );
+    diesel::sql_query(sql)
+        .bind::<BigInt, _>(workspace.0)
+        .bind::<Binary, _>(hub.bytes())
+        .bind::<Binary, _>(user.bytes())
+        .bind::<BigInt, _>(now.0)
+        .execute(tx)?;
+    Ok(())
+}
+
+/// Marks of one hub for these users, in key order, as one or few statements.
+///
+/// # Errors
+/// [`StoreError`] of the statements.
+pub fn put(
+    tx: &mut DbConn,
+    workspace: WorkspaceId,
+    hubs: &[HubId],
+    users: &[UserId],
+    due_at: Micros,
+    settle: Settle,
+    change: &Change<'_>,
+) -> Result<usize, StoreError> {
+    let mut hubs = hubs.to_vec();
+    hubs.sort_unstable();
+    hubs.dedup();
+    let mut users = users.to_vec();
+    users.sort_unstable();
+    users.dedup();
+    let mut written = 0;
+    for hub in hubs {
+        for chunk in users.chunks(USERS_PER_STATEMENT) {
+            written += put_chunk(tx, workspace, hub, chunk, due_at, settle, change)?;
+        }
+    }
+    Ok(written)
+}
+
+/// How long a removal waits.
+#[derive(Clone, Copy, Debug)]
+pub enum Settle {
+    /// The hub's settle time after the change.
+    OfHub,
+    /// A settle time fixed earlier, by the wide mark.
+    Until(Micros),
+}
+
+fn put_chunk(
+    tx: &mut DbConn,
+    workspace: WorkspaceId,
+    hub: HubId,
+    users: &[UserId],
+    due_at: Micros,
+    settle: Settle,
+    change: &Change<'_>,
+) -> Result<usize, StoreError> {
+    let rows: Vec<String> = (0..users.len()).map(|n| format!("(${})", n + 1)).collect();
+    let at = users.len();
+    let p = |n: usize| at + n;
+    let sql = format!(
+        "WITH someone (id) AS (VALUES {}) {INTO}\
+         SELECT h.workspace, h.id, someone.id, ${}, COALESCE(${}, ${} + h.settle_micros), 1, ${}, ${}, ${} \
+         FROM hubs h CROSS JOIN someone WHERE h.workspace = ${} AND h.id = ${} ORDER BY h.id, someone.id{COALESCE}",
+        rows.join(", "),
+        p(1),
+        p(2),
+        p(3),
+        p(4),
+        p(5),
+        p(3),
+        p(6),
+        p(7),
+    );
+    let fixed = match settle {
+        Settle::OfHub => None,
+        Settle::Until(at) => Some(at.0),
+    };
+    let mut query = diesel::sql_query(sql).into_boxed::<<DbConn as Connection>::Backend>();
+    for user in users {
+        query = query.bind::<Binary, _>(user.bytes());
+    }
+    Ok(query
+        .bind::<BigInt, _>(due_at.0)
+        .bind::<Nullable<BigInt>, _>(fixed)
+        .bind::<BigInt, _>(change.now.0)
+        .bind::<Text, _>(change.cause.to_owned())
+        .bind::<Nullable<Text>, _>(change.request_id.map(str::to_owned))
+        .bind::<BigInt, _>(workspace.0)
+        .bind::<Binary, _>(hub.bytes())
+        .execute(tx)?)
+}
+
+fn hubs_of_group(conn: &mut DbConn, workspace: WorkspaceId, group: GroupId) -> Result<Vec<HubId>, StoreError> {
+    let hubs: Vec<Vec<u8>> = mappings::table
+        .filter(mappings::workspace.eq(workspace.0))
+        .filter(mappings::bound_id.eq(group.bytes()))
+        .select(mappings::hub_id)
+        .distinct()
+        .load(conn)?;
+    hubs.iter().map(|id| HubId::from_bytes(id).map_err(|_| StoreError::Corrupt("a hub id".into()))).collect()
+}
+
+fn mark_or_widen(
+    tx: &mut DbConn,
+    workspace: WorkspaceId,
+    hubs: &[HubId],
+    users: &[UserId],
+    change: &Change<'_>,
+) -> Result<usize, StoreError> {
+    if hubs.len().saturating_mul(users.len()) <= DIRECT_MARKS {
+        return put(tx, workspace, hubs, users, change.now, Settle::OfHub, change);
+    }
+    for hub in hubs {
+        wide_marks::put(tx, workspace, *hub, wide_marks::Reach::Everybody, change)?;
+    }
+    Ok(0)
+}
+
+/// Marks of everybody in the group now, or wide marks of the given reach when they are many.
+fn mark_members(
+    tx: &mut DbConn,
+    workspace: WorkspaceId,
+    group: GroupId,
+    hubs: &[HubId],
+    reach: wide_marks::Reach,
+    change: &Change<'_>,
+) -> Result<usize, StoreError> {
+    let room = DIRECT_MARKS / hubs.len().max(1);
+    let some: Vec<Vec<u8>> = memberships::table
+        .filter(memberships::workspace.eq(workspace.0))
+        .filter(memberships::group_id.eq(group.bytes()))
+        .filter(memberships::member_kind.eq(0))
+        .order(memberships::member_id)
+        .limit(i64::try_from(room + 1).unwrap_or(i64::MAX))
+        .select(memberships::member_id)
+        .load(tx)?;
+    if some.len() > room {
+        for hub in hubs {
+            wide_marks::put(tx, workspace, *hub, reach, change)?;
+        }
+        return Ok(0);
+    }
+    let users = some
+        .iter()
+        .map(|id| UserId::from_bytes(id).map_err(|_| StoreError::Corrupt("a member id".into())))
+        .collect::<Result<Vec<_>, _>>()?;
+    put(tx, workspace, hubs, &users, change.now, Settle::OfHub, change)
+}
+
+type MarkRow = (Vec<u8>, i64, i64, i64, String, Option<String>, i64);
+
+/// Due marks of one hub, longest due first, at most `limit`.
+///
+/// # Errors
+/// [`StoreError`] of the statement.
+pub fn due(
+    conn: &mut DbConn,
+    workspace: WorkspaceId,
+    hub: HubId,
+    now: Micros,
+    limit: i64,
+) -> Result<Vec<Mark>, StoreError> {
+    let rows: Vec<MarkRow> = reconcile_marks::table
+        .filter(reconcile_marks::workspace.eq(workspace.0))
+        .filter(reconcile_marks::hub_id.eq(hub.bytes()))
+        .filter(reconcile_marks::due_at.le(now.0))
+        .order((reconcile_marks::due_at, reconcile_marks::user_id))
+        .limit(limit)
+        .select((
+            reconcile_marks::user_id,
+            reconcile_marks::due_at,
+            reconcile_marks::settle_until,
+            reconcile_marks::rev,
+            reconcile_marks::cause,
+            reconcile_marks::request_id,
+            reconcile_marks::created_at,
+        ))
+        .load(conn)?;
+    rows.into_iter().map(mark).collect()
+}
+
+/// The mark of one pair, when there is one.
+///
+/// # Errors
+/// [`StoreError`] of the statement.
+pub fn of_pair(
+    conn: &mut DbConn,
+    workspace: WorkspaceId,
+    hub: HubId,
+    user: UserId,
+) -> Result<Option<Mark>, StoreError> {
+    let row: Option<MarkRow> = reconcile_marks::table
+        .find((workspace.0, hub.bytes(), user.bytes()))
+        .select((
+            reconcile_marks::user_id,
+            reconcile_marks::due_at,
+            reconcile_marks::settle_until,
+            reconcile_marks::rev,
+            reconcile_marks::cause,
+            reconcile_marks::request_id,
+            reconcile_marks::created_at,
+        ))
+        .first(conn)
+        .optional()?;
+    row.map(mark).transpose()
+}
+
+fn mark(row: MarkRow) -> Result<Mark, StoreError> {
+    let (user, due_at, settle_until, rev, cause, request_id, created_at) = row;
+    Ok(Mark {
+        user: UserId::from_bytes(&user).map_err(|_| StoreError::Corrupt("a mark's user".into()))?,
+        due_at: Micros(due_at),
+        settle_until: Micros(settle_until),
+        rev,
+        cause,
+        request_id,
+        created_at: Micros(created_at),
+    })
+}
+
+/// Delete marks that are still at the revision seen; one that moved meanwhile stays.
+///
+/// # Errors
+/// [`StoreError`] of the statements.
+pub fn delete_seen(
+    tx: &mut DbConn,
+    workspace: WorkspaceId,
+    hub: HubId,
+    seen: &[(UserId, i64)],
+) -> Result<usize, StoreError> {
+    let mut deleted = 0;
+    for chunk in seen.chunks(USERS_PER_STATEMENT) {
+        let rows: Vec<String> = (0..chunk.len()).map(|n| format!("(${}, ${})", 2 * n + 1, 2 * n + 2)).collect();
+        let sql = format!(
+            "WITH seen (id, rev) AS (VALUES {}) DELETE FROM reconcile_marks \
+             WHERE workspace = ${} AND hub_id = ${} AND EXISTS (SELECT 1 FROM seen \
+             WHERE seen.id = reconcile_marks.user_id AND seen.rev = reconcile_marks.rev)",
+            rows.join(", "),
+            2 * chunk.len() + 1,
+            2 * chunk.len() + 2,
+        );
+        let mut query = diesel::sql_query(sql).into_boxed::<<DbConn as Connection>::Backend>();
+        for (user, rev) in chunk {
+            query = query.bind::<Binary, _>(user.bytes()).bind::<BigInt, _>(*rev);
+        }
+        deleted += query.bind::<BigInt, _>(workspace.0).bind::<Binary, _>(hub.bytes()).execute(tx)?;
+    }
+    Ok(deleted)
+}
+
+/// Look at this pair later, unless the mark moved since it was seen.
+///
+/// # Errors
+/// [`StoreError`] of the statement.
+pub fn postpone(
+    tx: &mut DbConn,
+    workspace: WorkspaceId,
+    hub: HubId,
+    seen: (UserId, i64),
+    due_at: Micros,
+) -> Result<(), StoreError> {
+    diesel::update(reconcile_marks::table.find((workspace.0, hub.bytes(), seen.0.bytes())))
+        .filter(reconcile_marks::rev.eq(seen.1))
+        .set(reconcile_marks::due_at.eq(due_at.0))
+        .execute(tx)?;
+    Ok(())
+}
