@@ -1,0 +1,3 @@
+//! The storage core: one contract for both databases.
+
+mod contract;

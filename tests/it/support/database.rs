@@ -1,0 +1,66 @@
+//! A fresh database per test: SQLite always, PostgreSQL where one can be started or was given.
+
+use std::path::{Path, PathBuf};
+
+use super::postgres;
+
+/// One empty database, gone when dropped.
+#[derive(Debug)]
+pub struct Database {
+    /// `sqlite` or `postgres`, for messages.
+    pub name: &'static str,
+    /// What `--database` takes.
+    pub url: String,
+    folder: tempfile::TempDir,
+    on_postgres: Option<String>,
+}
+
+impl Database {
+    /// An empty SQLite file in a folder of its own.
+    pub fn sqlite() -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let url = format!("sqlite:{}", folder.path().join("scimhub.db").display());
+        Self { name: "sqlite", url, folder, on_postgres: None }
+    }
+
+    /// An empty PostgreSQL database; `None` where there is no server (said loudly, or a panic
+    /// with `SCIMHUB_TEST_REQUIRE=1`).
+    pub fn postgres() -> Option<Self> {
+        let server = match postgres::server() {
+            Ok(server) => server,
+            Err(why) => {
+                assert!(std::env::var_os("SCIMHUB_TEST_REQUIRE").is_none_or(|v| v != "1"), "no PostgreSQL: {why}");
+                eprintln!("SKIPPED: PostgreSQL part of a test: {why}");
+                return None;
+            }
+        };
+        let (database, url) = server.create_database();
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        Some(Self { name: "postgres", url, folder, on_postgres: Some(database) })
+    }
+
+    /// A private folder that lives as long as the database.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Where this database's key file belongs.
+    pub fn key_file(&self) -> PathBuf {
+        self.folder.path().join("scimhub.key")
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        if let (Some(database), Ok(server)) = (&self.on_postgres, postgres::server()) {
+            server.drop_database(database);
+        }
+    }
+}
+
+/// One fresh database of each kind there is.
+pub fn databases() -> Vec<Database> {
+    let mut all = vec![Database::sqlite()];
+    all.extend(Database::postgres());
+    all
+}

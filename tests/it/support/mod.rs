@@ -1,0 +1,13 @@
+//! What tests stand on: databases that start by themselves, the real binary as a process, a plain
+//! HTTP client, and waiting for a condition instead of sleeping.
+
+#![allow(dead_code, unused_imports, reason = "a toolbox: not every test folder uses every tool")]
+
+pub mod database;
+pub mod http;
+pub mod postgres;
+pub mod server;
+mod wait;
+
+pub use database::{Database, databases};
+pub use wait::{eventually, until};

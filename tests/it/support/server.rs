@@ -1,0 +1,176 @@
+//! The real binary as a process: started on a free port, killed on drop.
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use super::database::Database;
+use super::http::Client;
+use super::until;
+
+/// A running `scimhub serve`.
+#[derive(Debug)]
+pub struct Server {
+    /// `http://127.0.0.1:PORT`.
+    pub base: String,
+    child: Child,
+    log: Arc<Mutex<String>>,
+    environment: Vec<(&'static str, String)>,
+}
+
+/// The real binary on a database: its URL and key file as environment variables, in a folder of
+/// its own, so that nothing is read from or written into the checkout.
+pub fn scimhub(database: &Database) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_scimhub"));
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("SCIMHUB_")) {
+        command.env_remove(name);
+    }
+    command.envs(environment(database)).current_dir(database.folder()).stdin(Stdio::null());
+    command
+}
+
+fn environment(database: &Database) -> Vec<(&'static str, String)> {
+    vec![
+        ("SCIMHUB_DATABASE", database.url.clone()),
+        ("SCIMHUB_KEY_FILE", database.key_file().to_string_lossy().into_owned()),
+    ]
+}
+
+impl Server {
+    /// Start `scimhub serve --listen 127.0.0.1:0` and wait until it says where it listens.
+    ///
+    /// # Panics
+    /// When it does not within 60 s; shows what it logged.
+    pub fn start(database: &Database, extra_args: &[&str]) -> Self {
+        match Self::try_start(database, extra_args) {
+            Ok(server) => server,
+            Err(log) => panic!("scimhub serve did not start:\n{log}"),
+        }
+    }
+
+    /// The same; what it logged where it ended before it listened.
+    ///
+    /// # Errors
+    /// The process's log.
+    pub fn try_start(database: &Database, extra_args: &[&str]) -> Result<Self, String> {
+        let mut child = scimhub(database)
+            .args(["serve", "--listen", "127.0.0.1:0"])
+            .args(extra_args)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binary runs");
+        let log = Arc::new(Mutex::new(String::new()));
+        let lines = follow(child.stdout.take().expect("a pipe"), &log);
+        follow(child.stderr.take().expect("a pipe"), &log);
+        loop {
+            match lines.recv_timeout(Duration::from_secs(60)) {
+                Ok(line) => {
+                    if let Some(at) = line.find("listening on http://") {
+                        let base = line[at + "listening on ".len()..].trim().trim_end_matches('/').to_owned();
+                        return Ok(Self { base, child, log, environment: environment(database) });
+                    }
+                }
+                Err(_) => {
+                    let _ = child.kill();
+                    let _ = child.wait();
+                    // What it said on its way out is still in the pipe's thread for a moment.
+                    let mut seen = usize::MAX;
+                    until("the log of the ended process", Duration::from_secs(5), || {
+                        let now = log.lock().expect("the log").len();
+                        std::mem::replace(&mut seen, now) == now
+                    });
+                    return Err(log.lock().expect("the log").clone());
+                }
+            }
+        }
+    }
+
+    /// A new credential of `scope` (`scim`, `admin`, `read`) for workspace and source `default`.
+    pub fn token(&self, scope: &str) -> String {
+        self.token_for("default", "default", scope)
+    }
+
+    /// A new credential for a workspace and source.
+    pub fn token_for(&self, workspace: &str, source: &str, scope: &str) -> String {
+        let name = format!("{scope}-{}", uuid::Uuid::new_v4().simple());
+        let output = self.run(&[
+            "token",
+            "create",
+            "--workspace",
+            workspace,
+            "--source",
+            source,
+            "--scope",
+            scope,
+            "--name",
+            &name,
+        ]);
+        assert!(output.status.success(), "token create: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).expect("a token is text").trim().to_owned()
+    }
+
+    /// A client with a new credential of `scope`.
+    pub fn client(&self, scope: &str) -> Client {
+        Client::new(&self.base, &self.token(scope))
+    }
+
+    /// Another command of the binary beside this server, on the same database.
+    pub fn run(&self, args: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_scimhub"));
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command.args(args).stdin(Stdio::null()).output().expect("the binary runs")
+    }
+
+    /// What it wrote so far, both streams.
+    pub fn log(&self) -> String {
+        self.log.lock().expect("the log").clone()
+    }
+
+    /// The process's number.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// `kill -9`, and wait for the end.
+    pub fn kill(mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// SIGTERM: an orderly end. Whether it ended with status 0, and its log.
+    pub fn stop(mut self) -> (bool, String) {
+        let _ = Command::new("/bin/sh").args(["-c", &format!("kill -TERM {}", self.child.id())]).status();
+        let mut status = None;
+        until("the server's orderly end", Duration::from_secs(60), || {
+            status = self.child.try_wait().expect("a child");
+            status.is_some()
+        });
+        (status.is_some_and(|s| s.success()), self.log())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Read a stream to its end on a thread of its own: into the log, and line by line to the caller.
+fn follow(stream: impl Read + Send + 'static, log: &Arc<Mutex<String>>) -> Receiver<String> {
+    let (sender, lines) = channel();
+    let log = Arc::clone(log);
+    std::thread::spawn(move || {
+        for line in BufReader::new(stream).lines().map_while(Result::ok) {
+            if let Ok(mut log) = log.lock() {
+                log.push_str(&line);
+                log.push('\n');
+            }
+            let _ = sender.send(line);
+        }
+    });
+    lines
+}
