@@ -21,6 +21,26 @@ pub enum TaskKind {
     Remove,
 }
 
+impl TaskKind {
+    /// Every kind, in the order people read them.
+    pub const ALL: [Self; 4] = [Self::Sync, Self::Add, Self::UpdateRole, Self::Remove];
+
+    /// The word on the wire and in the database.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Sync => "sync",
+            Self::Add => "add",
+            Self::UpdateRole => "update_role",
+            Self::Remove => "remove",
+        }
+    }
+
+    /// Read the word back; `None` for any other word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == word)
+    }
+}
+
 /// Where a task stands, as on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -64,6 +84,11 @@ impl TaskStatus {
         Self::Superseded,
         Self::Cancelled,
     ];
+
+    /// Read the word back; `None` for any other word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.as_str() == word)
+    }
 
     /// The word on the wire and in the database.
     pub const fn as_str(self) -> &'static str {

@@ -8,6 +8,7 @@ pub mod hub_members;
 pub mod mappings;
 pub mod marks;
 pub mod schema;
+pub mod tasks;
 pub mod tx;
 pub mod wide_marks;
 

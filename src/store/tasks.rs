@@ -1,0 +1,392 @@
+//! Tasks as rows: made by the planner, moved by workers (`store::leases`), steered by people.
+//! Every change of status names the statuses it may start from, so that two who decide at the
+//! same time cannot both win.
+
+use diesel::prelude::*;
+
+use super::StoreError;
+use super::conn::DbConn;
+use super::schema::tasks;
+use super::tx::Tx;
+use crate::base::clock::Micros;
+use crate::base::ids::{BadId, BootId, HoldId, HubId, MemberId, TaskId, UserId, WorkspaceId};
+use crate::domain::task::{Effect, Principal, Task, TaskKind, TaskStatus};
+
+/// A row, in the order of the table.
+#[derive(Debug, Queryable)]
+pub(in crate::store) struct TaskRow {
+    workspace: i64,
+    id: Vec<u8>,
+    hub_id: Vec<u8>,
+    subject: String,
+    user_id: Option<Vec<u8>>,
+    member_id: Option<Vec<u8>>,
+    kind: String,
+    status: String,
+    cause: String,
+    request_id: Option<String>,
+    payload: String,
+    reasons: String,
+    priority: i32,
+    not_before: i64,
+    attempts: i32,
+    crashes: i32,
+    verify_first: bool,
+    lease_boot: Option<Vec<u8>>,
+    lease_epoch: i64,
+    _lease_until: Option<i64>,
+    hold_id: Option<Vec<u8>>,
+    superseded_by: Option<Vec<u8>>,
+    error_class: Option<String>,
+    error_detail: Option<String>,
+    instructions: Option<String>,
+    created_at: i64,
+    modified_at: i64,
+    finished_at: Option<i64>,
+    _finished_by: Option<String>,
+}
+
+fn corrupt(what: impl std::fmt::Display) -> StoreError {
+    StoreError::Corrupt(format!("task: {what}"))
+}
+
+fn optional<T>(bytes: Option<&Vec<u8>>, read: fn(&[u8]) -> Result<T, BadId>) -> Result<Option<T>, StoreError> {
+    bytes.map(|bytes| read(bytes)).transpose().map_err(corrupt)
+}
+
+impl TaskRow {
+    /// The task's id, also when nothing else of the row can be read.
+    pub(in crate::store) fn task_id(&self) -> Result<TaskId, StoreError> {
+        TaskId::from_bytes(&self.id).map_err(corrupt)
+    }
+
+    /// The row as a task.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] when a newer version wrote something this one does not know.
+    pub(in crate::store) fn strict(&self) -> Result<Task, StoreError> {
+        let effect = serde_json::from_str(&self.payload).map_err(corrupt)?;
+        let kind = TaskKind::from_word(&self.kind).ok_or_else(|| corrupt("unknown kind"))?;
+        self.with(Effect { kind, ..effect })
+    }
+
+    /// The row as people see it: a payload that cannot be read becomes an empty one, so that one
+    /// such task never hides the others (F-17).
+    pub(in crate::store) fn shown(&self) -> Result<Task, StoreError> {
+        self.strict().or_else(|_| {
+            self.with(Effect {
+                kind: TaskKind::from_word(&self.kind).unwrap_or(TaskKind::Sync),
+                principal: Principal {
+                    user_name: String::new(),
+                    email: String::new(),
+                    given_name: None,
+                    family_name: None,
+                    display_name: None,
+                },
+                remote_id: None,
+                role: None,
+                assets: Vec::new(),
+                hub_role: None,
+                suspend: false,
+            })
+        })
+    }
+
+    fn with(&self, effect: Effect) -> Result<Task, StoreError> {
+        Ok(Task {
+            workspace: WorkspaceId(self.workspace),
+            id: self.task_id()?,
+            hub: HubId::from_bytes(&self.hub_id).map_err(corrupt)?,
+            subject: self.subject.clone(),
+            user: optional(self.user_id.as_ref(), UserId::from_bytes)?,
+            member: optional(self.member_id.as_ref(), MemberId::from_bytes)?,
+            status: TaskStatus::from_word(&self.status).ok_or_else(|| corrupt("unknown status"))?,
+            cause: self.cause.clone(),
+            request_id: self.request_id.clone(),
+            effect,
+            reasons: serde_json::from_str(&self.reasons).unwrap_or_default(),
+            priority: self.priority,
+            not_before: Micros(self.not_before),
+            attempts: self.attempts,
+            crashes: self.crashes,
+            verify_first: self.verify_first,
+            lease_boot: optional(self.lease_boot.as_ref(), BootId::from_bytes)?,
+            lease_epoch: self.lease_epoch,
+            hold: optional(self.hold_id.as_ref(), HoldId::from_bytes)?,
+            superseded_by: optional(self.superseded_by.as_ref(), TaskId::from_bytes)?,
+            error_class: self.error_class.clone(),
+            error_detail: self.error_detail.clone(),
+            instructions: self.instructions.clone(),
+            created_at: Micros(self.created_at),
+            modified_at: Micros(self.modified_at),
+            finished_at: self.finished_at.map(Micros),
+        })
+    }
+}
+
+fn json(value: impl serde::Serialize) -> Result<String, StoreError> {
+    serde_json::to_string(&value).map_err(corrupt)
+}
+
+/// Write a new task as it stands.
+///
+/// # Errors
+/// [`StoreError::Conflict`] with `tasks_one_open` when the subject has an open task in this hub.
+pub fn insert(conn: &mut DbConn, task: &Task) -> Result<(), StoreError> {
+    diesel::insert_into(tasks::table)
+        .values((
+            (
+                tasks::workspace.eq(task.workspace.0),
+                tasks::id.eq(task.id.bytes()),
+                tasks::hub_id.eq(task.hub.bytes()),
+                tasks::subject.eq(&task.subject),
+                tasks::user_id.eq(task.user.map(UserId::bytes)),
+                tasks::member_id.eq(task.member.map(MemberId::bytes)),
+                tasks::kind.eq(task.effect.kind.as_str()),
+                tasks::status.eq(task.status.as_str()),
+                tasks::cause.eq(&task.cause),
+                tasks::request_id.eq(&task.request_id),
+                tasks::payload.eq(json(&task.effect)?),
+                tasks::reasons.eq(json(&task.reasons)?),
+                tasks::priority.eq(task.priority),
+                tasks::not_before.eq(task.not_before.0),
+            ),
+            (
+                tasks::attempts.eq(task.attempts),
+                tasks::crashes.eq(task.crashes),
+                tasks::verify_first.eq(task.verify_first),
+                tasks::hold_id.eq(task.hold.map(HoldId::bytes)),
+                tasks::superseded_by.eq(task.superseded_by.map(TaskId::bytes)),
+                tasks::error_class.eq(&task.error_class),
+                tasks::error_detail.eq(&task.error_detail),
+                tasks::instructions.eq(&task.instructions),
+                tasks::created_at.eq(task.created_at.0),
+                tasks::modified_at.eq(task.modified_at.0),
+                tasks::finished_at.eq(task.finished_at.map(|at| at.0)),
+            ),
+        ))
+        .execute(conn)?;
+    Ok(())
+}
+
+/// One task, as people see it.
+///
+/// # Errors
+/// [`StoreError::NotFound`] when the workspace has no such task.
+pub fn load(conn: &mut DbConn, workspace: WorkspaceId, id: TaskId) -> Result<Task, StoreError> {
+    let row: TaskRow =
+        tasks::table.filter(tasks::workspace.eq(workspace.0)).filter(tasks::id.eq(id.bytes())).first(conn)?;
+    row.shown()
+}
+
+/// The one open task of a subject in a hub, if there is one.
+///
+/// # Errors
+/// [`StoreError::Corrupt`] when its ids cannot be read.
+pub fn open_for(
+    conn: &mut DbConn,
+    workspace: WorkspaceId,
+    hub: HubId,
+    subject: &str,
+) -> Result<Option<Task>, StoreError> {
+    let row: Option<TaskRow> = tasks::table
+        .filter(tasks::workspace.eq(workspace.0))
+        .filter(tasks::hub_id.eq(hub.bytes()))
+        .filter(tasks::subject.eq(subject))
+        .filter(tasks::status.eq_any(words(&open_statuses())))
+        .first(conn)
+        .optional()?;
+    row.map(|row| row.shown()).transpose()
+}
+
+fn open_statuses() -> Vec<TaskStatus> {
+    TaskStatus::ALL.into_iter().filter(|status| status.is_open()).collect()
+}
+
+pub(in crate::store) fn words(statuses: &[TaskStatus]) -> Vec<&'static str> {
+    statuses.iter().map(|status| status.as_str()).collect()
+}
+
+/// Replace `old` by a newer wish. Call it before inserting `new`: one task is open per subject.
+///
+/// Answers whether it was replaced; `false` when a worker took it meanwhile, and then the wish
+/// must stay a mark (DESIGN.md section 2.7). A task between two attempts is replaceable while
+/// nothing of it can be at the app (`verify_first` is not set).
+///
+/// # Errors
+/// A failed statement.
+pub fn supersede(
+    tx: &mut Tx<'_>,
+    workspace: WorkspaceId,
+    old: TaskId,
+    new: Option<TaskId>,
+    now: Micros,
+) -> Result<bool, StoreError> {
+    let idle = [TaskStatus::Held, TaskStatus::Waiting, TaskStatus::Manual];
+    let changed = diesel::update(tasks::table)
+        .filter(tasks::workspace.eq(workspace.0))
+        .filter(tasks::id.eq(old.bytes()))
+        .filter(
+            tasks::status
+                .eq_any(words(&[TaskStatus::Queued, TaskStatus::Retrying]))
+                .and(tasks::verify_first.eq(false))
+                .or(tasks::status.eq_any(words(&idle))),
+        )
+        .set((
+            tasks::status.eq(TaskStatus::Superseded.as_str()),
+            tasks::superseded_by.eq(new.map(TaskId::bytes)),
+            tasks::modified_at.eq(now.0),
+            tasks::finished_at.eq(Some(now.0)),
+            tasks::finished_by.eq(Some("planner")),
+        ))
+        .execute(&mut **tx)?;
+    Ok(changed == 1)
+}
+
+/// What a list of tasks is narrowed to; everything that is `None` or empty does not narrow.
+#[derive(Clone, Debug, Default)]
+pub struct TaskFilter {
+    /// Any of these statuses.
+    pub statuses: Vec<TaskStatus>,
+    /// This hub.
+    pub hub: Option<HubId>,
+    /// This kind.
+    pub kind: Option<TaskKind>,
+    /// This person.
+    pub user: Option<UserId>,
+    /// This batch of the guard.
+    pub hold: Option<HoldId>,
+}
+
+/// One page, newest first. `cursor` is the last id of the page before; `limit` counts rows.
+///
+/// # Errors
+/// A failed statement.
+pub fn page(
+    conn: &mut DbConn,
+    workspace: WorkspaceId,
+    filter: &TaskFilter,
+    cursor: Option<TaskId>,
+    limit: i64,
+) -> Result<Vec<Task>, StoreError> {
+    let mut query = tasks::table.filter(tasks::workspace.eq(workspace.0)).into_boxed();
+    if !filter.statuses.is_empty() {
+        query = query.filter(tasks::status.eq_any(words(&filter.statuses)));
+    }
+    if let Some(hub) = filter.hub {
+        query = query.filter(tasks::hub_id.eq(hub.bytes()));
+    }
+    if let Some(kind) = filter.kind {
+        query = query.filter(tasks::kind.eq(kind.as_str()));
+    }
+    if let Some(user) = filter.user {
+        query = query.filter(tasks::user_id.eq(user.bytes()));
+    }
+    if let Some(hold) = filter.hold {
+        query = query.filter(tasks::hold_id.eq(hold.bytes()));
+    }
+    if let Some(cursor) = cursor {
+        query = query.filter(tasks::id.lt(cursor.bytes()));
+    }
+    let rows: Vec<TaskRow> = query.order(tasks::id.desc()).limit(limit).load(conn)?;
+    rows.iter().map(TaskRow::shown).collect()
+}
+
+/// How many tasks stand in each status, in one hub or in all.
+///
+/// # Errors
+/// A failed statement.
+pub fn counts(
+    conn: &mut DbConn,
+    workspace: WorkspaceId,
+    hub: Option<HubId>,
+) -> Result<Vec<(TaskStatus, i64)>, StoreError> {
+    let mut query = tasks::table
+        .filter(tasks::workspace.eq(workspace.0))
+        .group_by(tasks::status)
+        .select((tasks::status, diesel::dsl::count_star()))
+        .into_boxed();
+    if let Some(hub) = hub {
+        query = query.filter(tasks::hub_id.eq(hub.bytes()));
+    }
+    let rows: Vec<(String, i64)> = query.load(conn)?;
+    Ok(rows.into_iter().filter_map(|(word, count)| Some((TaskStatus::from_word(&word)?, count))).collect())
+}
+
+/// Who finished a task was a person, and what they said.
+#[derive(Clone, Copy, Debug)]
+pub struct ByHand<'a> {
+    /// `token:<id>` or `cli`.
+    pub actor: &'a str,
+    /// What they said.
+    pub note: Option<&'a str>,
+    /// When.
+    pub now: Micros,
+}
+
+/// A person says "again, now": attempts and crashes start from zero. Answers whether it applied:
+/// only tasks that wait (`queued`, `retrying`, `waiting`, `manual`) can be tried again.
+///
+/// # Errors
+/// A failed statement.
+pub fn retry(tx: &mut Tx<'_>, workspace: WorkspaceId, id: TaskId, by: &ByHand<'_>) -> Result<bool, StoreError> {
+    let waits = [TaskStatus::Queued, TaskStatus::Retrying, TaskStatus::Waiting, TaskStatus::Manual];
+    let changed = diesel::update(tasks::table)
+        .filter(tasks::workspace.eq(workspace.0))
+        .filter(tasks::id.eq(id.bytes()))
+        .filter(tasks::status.eq_any(words(&waits)))
+        .set((
+            tasks::status.eq(TaskStatus::Queued.as_str()),
+            tasks::not_before.eq(by.now.0),
+            tasks::attempts.eq(0),
+            tasks::crashes.eq(0),
+            tasks::instructions.eq(None::<String>),
+            tasks::modified_at.eq(by.now.0),
+        ))
+        .execute(&mut **tx)?;
+    Ok(changed == 1)
+}
+
+/// A person did it in the app. Only a `manual` task can be closed so; what it means for the
+/// member is recorded by `store::landed`.
+///
+/// # Errors
+/// A failed statement.
+pub fn done(tx: &mut Tx<'_>, workspace: WorkspaceId, id: TaskId, by: &ByHand<'_>) -> Result<bool, StoreError> {
+    close(tx, workspace, id, &[TaskStatus::Manual], TaskStatus::Completed, by)
+}
+
+/// A person withdraws it. Not while an attempt runs: the app may have been called.
+///
+/// # Errors
+/// A failed statement.
+pub fn cancel(tx: &mut Tx<'_>, workspace: WorkspaceId, id: TaskId, by: &ByHand<'_>) -> Result<bool, StoreError> {
+    let idle = [TaskStatus::Queued, TaskStatus::Retrying, TaskStatus::Held, TaskStatus::Waiting, TaskStatus::Manual];
+    close(tx, workspace, id, &idle, TaskStatus::Cancelled, by)
+}
+
+fn close(
+    tx: &mut Tx<'_>,
+    workspace: WorkspaceId,
+    id: TaskId,
+    from: &[TaskStatus],
+    to: TaskStatus,
+    by: &ByHand<'_>,
+) -> Result<bool, StoreError> {
+    let finished_by = match by.note {
+        Some(note) => serde_json::json!({ "actor": by.actor, "note": note }).to_string(),
+        None => by.actor.to_owned(),
+    };
+    let changed = diesel::update(tasks::table)
+        .filter(tasks::workspace.eq(workspace.0))
+        .filter(tasks::id.eq(id.bytes()))
+        .filter(tasks::status.eq_any(words(from)))
+        .set((
+            tasks::status.eq(to.as_str()),
+            tasks::modified_at.eq(by.now.0),
+            tasks::finished_at.eq(Some(by.now.0)),
+            tasks::finished_by.eq(Some(finished_by)),
+        ))
+        .execute(&mut **tx)?;
+    Ok(changed == 1)
+}
