@@ -2,6 +2,7 @@
 //! network. Time and dice come in as arguments, so every rule can be read and proved alone.
 
 pub mod app;
+pub mod catalog;
 pub mod hub;
 pub mod mapping;
 pub mod member;

@@ -7,6 +7,7 @@ pub mod error;
 pub mod hub_members;
 pub mod mappings;
 pub mod marks;
+pub mod hubs;
 pub mod schema;
 pub mod tasks;
 pub mod tx;
