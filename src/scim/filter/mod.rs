@@ -1,0 +1,12 @@
+//! Filters (RFC 7644 section 3.4.2.2): text to tree with explicit bounds, tree to attributes of one
+//! resource type, and exact evaluation. `store` translates indexed attributes from the same tree.
+
+mod ast;
+mod eval;
+mod parse;
+mod resolve;
+mod token;
+
+pub use ast::{Expr, Filter, Literal, Op};
+pub use eval::present;
+pub use resolve::{Compare, Operand, Resolved, Test};

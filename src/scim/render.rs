@@ -1,0 +1,138 @@
+//! A whole resource from its stored document and what the server adds: `id`, `meta`, and `groups`
+//! or `members`. The order of keys is fixed, so that equal states are equal bytes.
+
+use serde_json::{Map, Value, json};
+
+use super::etag;
+use super::resource::Object;
+use super::schema::ResourceKind;
+use crate::base::clock::Micros;
+
+/// What the server knows about a resource besides its document.
+#[derive(Debug, Clone)]
+pub struct Meta<'a> {
+    /// Type of the resource.
+    pub kind: ResourceKind,
+    /// Its id.
+    pub id: &'a str,
+    /// When it was made.
+    pub created: Micros,
+    /// When it last changed.
+    pub modified: Micros,
+    /// Its version; the ETag is made from it.
+    pub version: i64,
+    /// Public base URL, up to and without the endpoint.
+    pub base_url: &'a str,
+}
+
+impl Meta<'_> {
+    /// The resource's URI.
+    pub fn location(&self) -> String {
+        format!("{}{}/{}", self.base_url.trim_end_matches('/'), self.kind.endpoint(), self.id)
+    }
+
+    fn to_json(&self) -> Value {
+        json!({
+            "resourceType": self.kind.name(),
+            "created": self.created.to_rfc3339(),
+            "lastModified": self.modified.to_rfc3339(),
+            "location": self.location(),
+            "version": etag::of(self.version),
+        })
+    }
+}
+
+/// One group of a user (`User.groups`) as an answer shows it.
+pub fn group_of_user(base_url: &str, id: &str, display_name: &str) -> Value {
+    let url = format!("{}/Groups/{id}", base_url.trim_end_matches('/'));
+    json!({ "value": id, "$ref": url, "display": display_name, "type": "direct" })
+}
+
+/// One member of a group as an answer shows it.
+pub fn member(base_url: &str, kind: ResourceKind, id: &str, display: Option<&str>) -> Value {
+    let url = format!("{}{}/{id}", base_url.trim_end_matches('/'), kind.endpoint());
+    let mut object = Map::new();
+    object.insert("value".into(), id.into());
+    object.insert("$ref".into(), url.into());
+    object.insert("type".into(), kind.name().into());
+    if let Some(display) = display {
+        object.insert("display".into(), display.into());
+    }
+    Value::Object(object)
+}
+
+/// The name of the attribute that is kept as rows: `groups` of a user, `members` of a group.
+pub fn linked(kind: ResourceKind) -> &'static str {
+    match kind {
+        ResourceKind::User => "groups",
+        ResourceKind::Group => "members",
+    }
+}
+
+/// The whole resource as a value, to project or filter it. An empty `links` is left out:
+/// unassigned and empty are one state.
+pub fn object(document: &Object, meta: &Meta<'_>, links: Vec<Value>) -> Object {
+    let mut whole = Map::new();
+    whole.insert("id".into(), meta.id.into());
+    for (key, value) in document {
+        whole.insert(key.clone(), value.clone());
+    }
+    if !links.is_empty() {
+        whole.insert(linked(meta.kind).into(), Value::Array(links));
+    }
+    whole.insert("meta".into(), meta.to_json());
+    whole
+}
+
+/// The whole resource as text, without reading the stored document: for answers that show all of it.
+pub fn text(document: &str, meta: &Meta<'_>, links: &[Value]) -> String {
+    let inner = document.trim().strip_prefix('{').and_then(|d| d.strip_suffix('}')).unwrap_or_default().trim();
+    let mut out = String::with_capacity(document.len() + 320 + links.len() * 160);
+    out.push_str("{\"id\":");
+    out.push_str(&Value::from(meta.id).to_string());
+    if !inner.is_empty() {
+        out.push(',');
+        out.push_str(inner);
+    }
+    if !links.is_empty() {
+        out.push_str(",\"");
+        out.push_str(linked(meta.kind));
+        out.push_str("\":[");
+        for (i, link) in links.iter().enumerate() {
+            if i > 0 {
+                out.push(',');
+            }
+            out.push_str(&link.to_string());
+        }
+        out.push(']');
+    }
+    out.push_str(",\"meta\":");
+    out.push_str(&meta.to_json().to_string());
+    out.push('}');
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_and_value_agree() {
+        let document = json!({"schemas": ["urn:x"], "userName": "a\"}", "name": {"givenName": "é"}});
+        let meta = Meta {
+            kind: ResourceKind::User,
+            id: "7f",
+            created: Micros(1_763_867_400_123_000),
+            modified: Micros(1_763_867_400_123_000),
+            version: 4,
+            base_url: "https://h/scim/v2",
+        };
+        for links in [vec![], vec![group_of_user("https://h/scim/v2/", "g", "G")]] {
+            let whole = object(document.as_object().unwrap(), &meta, links.clone());
+            assert_eq!(Value::Object(whole.clone()).to_string(), text(&document.to_string(), &meta, &links));
+            assert_eq!(whole["meta"]["version"], "W/\"4\"");
+            assert_eq!(whole["meta"]["location"], "https://h/scim/v2/Users/7f");
+        }
+        assert!(text("{}", &meta, &[]).starts_with("{\"id\":\"7f\",\"meta\""));
+    }
+}
