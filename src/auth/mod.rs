@@ -1,1 +1,12 @@
-//! See ARCHITECTURE.md.
+//! Who is calling. Everything is refused that does not carry exactly one living token; nothing
+//! here reads a body, a query or a path.
+
+pub mod authenticator;
+pub mod bearer;
+pub mod error;
+
+pub use authenticator::Authenticator;
+pub use error::AuthError;
+
+pub use crate::domain::caller::{Caller, Preset, Scope};
+pub use crate::domain::credential::TokenKey;

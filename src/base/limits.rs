@@ -6,6 +6,16 @@ use std::time::Duration;
 pub const BODY_BYTES: usize = 1024 * 1024;
 /// A group's or bulk body: a thousand members and more in one request (Entra, Okta).
 pub const LARGE_BODY_BYTES: usize = 8 * 1024 * 1024;
+/// The whole of a body must have arrived by then (T-30).
+pub const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+/// The head of a request must have arrived by then (T-30).
+pub const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// An idle connection is kept this long: IdPs send a user every few seconds.
+pub const KEEP_ALIVE: Duration = Duration::from_secs(75);
+/// Requests under way may take this long to end when the server stops.
+pub const DRAIN: Duration = Duration::from_secs(30);
+/// An address: three times a filter of [`FILTER_BYTES`], every byte percent-encoded, and the rest.
+pub const URL_BYTES: usize = 56 * 1024;
 /// Nesting of a JSON body; real ones need five levels (T-30).
 pub const JSON_DEPTH: usize = 32;
 /// Text of a filter.

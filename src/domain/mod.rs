@@ -3,6 +3,8 @@
 
 pub mod app;
 pub mod catalog;
+pub mod caller;
+pub mod credential;
 pub mod hub;
 pub mod mapping;
 pub mod member;

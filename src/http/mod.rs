@@ -1,1 +1,66 @@
-//! See ARCHITECTURE.md.
+//! The way in: routes, extractors and encoding on actix-web. No SQL and no decisions; a handler
+//! takes what it needs from its signature, calls one use case and encodes the answer.
+
+pub mod admin;
+pub mod entry;
+pub mod error;
+pub mod extract;
+pub mod health;
+pub mod metrics;
+pub mod respond;
+pub mod routes;
+pub mod server;
+
+use std::ops::Deref;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::auth::Authenticator;
+use crate::service::Context;
+
+/// What handlers share, as `web::Data<App>`. Dereferences to the services' [`Context`], so that
+/// `app.store`, `app.clock`, `app.ids`, `app.nudge` and `app.base_url` are at hand.
+#[derive(Clone)]
+pub struct App {
+    /// What use cases need.
+    pub context: Context,
+    /// Turns tokens into callers.
+    pub authenticator: Authenticator,
+    /// Whether this process wants more requests.
+    pub readiness: Readiness,
+}
+
+impl App {
+    /// Serve `context`.
+    pub fn new(context: Context) -> Self {
+        let authenticator =
+            Authenticator::new(context.store.clone(), Arc::clone(&context.clock), context.token_key.clone());
+        Self { context, authenticator, readiness: Readiness::default() }
+    }
+}
+
+impl Deref for App {
+    type Target = Context;
+
+    fn deref(&self) -> &Context {
+        &self.context
+    }
+}
+
+/// Falls first when the process is told to stop, so that a load balancer looks elsewhere.
+#[derive(Clone, Debug, Default)]
+pub struct Readiness {
+    draining: Arc<AtomicBool>,
+}
+
+impl Readiness {
+    /// From now on `/readyz` says no.
+    pub fn drain(&self) {
+        self.draining.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether the process is stopping.
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::SeqCst)
+    }
+}

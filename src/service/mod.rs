@@ -1,1 +1,47 @@
-//! See ARCHITECTURE.md.
+//! Use cases: one transaction each. They call `domain` to decide and `store` to keep, and know
+//! neither HTTP nor who answers.
+
+pub mod error;
+pub mod health;
+pub mod names;
+pub mod page;
+pub mod sources;
+pub mod tokens;
+pub mod workspaces;
+
+use std::sync::Arc;
+
+pub use error::ServiceError;
+
+use crate::base::clock::SharedClock;
+use crate::base::nudge::Nudge;
+use crate::base::random::Ids;
+
+pub use crate::domain::caller::{Caller, Preset, Scope, UnknownWord};
+pub use crate::domain::credential::TokenKey;
+pub use crate::store::Store;
+
+/// What every use case needs. Cheap to clone.
+#[derive(Clone)]
+pub struct Context {
+    /// The database.
+    pub store: Store,
+    /// Where "now" comes from.
+    pub clock: SharedClock,
+    /// Makes identifiers.
+    pub ids: Ids,
+    /// Wakes planner and workers after a commit.
+    pub nudge: Nudge,
+    /// The key that tokens are hashed under.
+    pub token_key: TokenKey,
+    /// What `meta.location` and links begin with, without a slash at the end; never the Host header.
+    pub base_url: Arc<str>,
+}
+
+impl Context {
+    /// Put the parts together; identifiers take their time from `clock`.
+    pub fn new(store: Store, clock: SharedClock, nudge: Nudge, token_key: TokenKey, base_url: &str) -> Self {
+        let ids = Ids::new(Arc::clone(&clock));
+        Self { store, clock, ids, nudge, token_key, base_url: base_url.trim_end_matches('/').into() }
+    }
+}

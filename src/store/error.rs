@@ -29,6 +29,21 @@ pub enum StoreError {
     Database(#[source] diesel::result::Error),
 }
 
+impl StoreError {
+    /// Whether the same call may succeed later without anybody mending anything.
+    pub const fn is_transient(&self) -> bool {
+        match self {
+            Self::Unavailable(_) => true,
+            Self::Conflict { .. }
+            | Self::NotFound
+            | Self::LeaseLost(_)
+            | Self::Corrupt(_)
+            | Self::Refused(_)
+            | Self::Database(_) => false,
+        }
+    }
+}
+
 impl From<diesel::result::Error> for StoreError {
     fn from(error: diesel::result::Error) -> Self {
         use diesel::result::{DatabaseErrorKind, Error};

@@ -12,6 +12,10 @@ pub mod schema;
 pub mod tasks;
 pub mod tx;
 pub mod wide_marks;
+pub mod sources;
+pub mod tokens;
+pub mod tx;
+pub mod workspaces;
 
 pub use conn::DbConn;
 pub use error::StoreError;

@@ -1,0 +1,138 @@
+//! From a presented token to a [`Caller`]. Rows are remembered for less than a second, so that the
+//! hot path reads no database and a revoked token still stops within a second everywhere.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use super::AuthError;
+use crate::base::clock::{Micros, SharedClock};
+use crate::domain::caller::Caller;
+use crate::domain::credential::{self, TokenKey};
+use crate::store::tokens::Credential;
+use crate::store::{Store, StoreError, sources, tokens};
+
+/// How long a row may be believed without another look: below the second that DESIGN.md allows.
+const REMEMBERED: Duration = Duration::from_millis(900);
+/// Tokens remembered at once; beyond it the memory starts empty again.
+const REMEMBERED_TOKENS: usize = 4_096;
+/// How often a token's last use is written down.
+const LAST_USED_EVERY: Duration = Duration::from_secs(60);
+
+/// Turns tokens into callers. Cheap to clone; all clones share one memory.
+#[derive(Clone)]
+pub struct Authenticator {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    store: Store,
+    clock: SharedClock,
+    key: TokenKey,
+    known: RwLock<HashMap<Box<str>, Arc<Known>>>,
+}
+
+struct Known {
+    credential: Credential,
+    read_at: Duration,
+    last_noted: AtomicI64,
+}
+
+impl Authenticator {
+    /// Check tokens of `store` against their hashes under `key`.
+    pub fn new(store: Store, clock: SharedClock, key: TokenKey) -> Self {
+        Self { shared: Arc::new(Shared { store, clock, key, known: RwLock::default() }) }
+    }
+
+    /// Who presents this token.
+    ///
+    /// # Errors
+    /// [`AuthError::Malformed`], [`AuthError::Unknown`], [`AuthError::Expired`] or
+    /// [`AuthError::Revoked`], all answered alike; [`AuthError::Unavailable`] when the database
+    /// did not answer.
+    pub async fn authenticate(&self, token: &str, request_id: Arc<str>) -> Result<Caller, AuthError> {
+        let lookup = credential::lookup(token).ok_or(AuthError::Malformed)?;
+        let known = match self.remembered(lookup) {
+            Some(known) => known,
+            None => self.look_up(lookup).await?,
+        };
+        let Credential { workspace, token: row, hash, preset, strict } = &known.credential;
+        if !self.shared.key.matches(token, hash) {
+            return Err(AuthError::Unknown);
+        }
+        let now = self.shared.clock.now();
+        if row.revoked_at.is_some() {
+            return Err(AuthError::Revoked);
+        }
+        if row.expires_at.is_some_and(|end| end <= now) {
+            return Err(AuthError::Expired);
+        }
+        self.note_use(&known, now);
+        Ok(Caller {
+            workspace: *workspace,
+            source: row.source,
+            source_preset: *preset,
+            dialect: crate::domain::caller::dialect(*strict),
+            scope: row.scope,
+            token: Some(row.id),
+            request_id,
+        })
+    }
+
+    fn remembered(&self, lookup: &str) -> Option<Arc<Known>> {
+        let known = self.shared.known.read().unwrap_or_else(PoisonError::into_inner);
+        let found = known.get(lookup)?;
+        let age = self.shared.clock.monotonic().saturating_sub(found.read_at);
+        (age < REMEMBERED).then(|| Arc::clone(found))
+    }
+
+    async fn look_up(&self, lookup: &str) -> Result<Arc<Known>, AuthError> {
+        let wanted = lookup.to_owned();
+        // Taken before the read: a row is never believed longer than it is old.
+        let read_at = self.shared.clock.monotonic();
+        let found = self
+            .shared
+            .store
+            .point(move |conn| tokens::by_lookup_across_workspaces(conn, &wanted))
+            .await
+            .map_err(AuthError::Unavailable)?;
+        let credential = found.ok_or(AuthError::Unknown)?;
+        let mut known = self.shared.known.write().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= REMEMBERED_TOKENS {
+            known.clear();
+        }
+        let noted = known.get(lookup).map_or(0, |old| old.last_noted.load(Ordering::Relaxed));
+        let stored = credential.token.last_used_at.map_or(0, |at| at.0);
+        let fresh = Arc::new(Known { credential, read_at, last_noted: AtomicI64::new(noted.max(stored)) });
+        known.insert(lookup.into(), Arc::clone(&fresh));
+        Ok(fresh)
+    }
+
+    /// Write down the use of a token, at most once a minute and never in the request's way.
+    fn note_use(&self, known: &Arc<Known>, now: Micros) {
+        let last = known.last_noted.load(Ordering::Relaxed);
+        if now.since(Micros(last)) < LAST_USED_EVERY {
+            return;
+        }
+        // One of the requests that come here at the same time wins; the others go on.
+        if known.last_noted.compare_exchange(last, now.0, Ordering::Relaxed, Ordering::Relaxed).is_err() {
+            return;
+        }
+        let (workspace, token, source) =
+            (known.credential.workspace, known.credential.token.id, known.credential.token.source);
+        let store = self.shared.store.clone();
+        tokio::spawn(async move {
+            let noted = store
+                .write(move |tx| {
+                    tokens::used(tx, workspace, token, now)?;
+                    sources::heard(tx, workspace, source, now)
+                })
+                .await;
+            if let Err(error) = noted {
+                let error: StoreError = error;
+                tracing::warn!(%error, token.id = %token, "could not note the last use of a token");
+            }
+        });
+    }
+}

@@ -1,0 +1,184 @@
+//! What every request passes: its id, span, metrics and the last look at the reply's shape; and,
+//! below `/scim` and `/api`, the check of its credential before anything else of it is read.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, LazyLock};
+
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::error::InternalError;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderName, HeaderValue};
+use actix_web::middleware::Next;
+use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse, web};
+use futures_util::FutureExt;
+use prometheus::{HistogramVec, IntCounterVec};
+use tracing::Instrument;
+
+use super::App;
+use super::error::Refusal;
+use super::extract::RequestId;
+use super::extract::request_id;
+use super::respond::{self, JSON, PROBLEM_JSON, SCIM_JSON, Zone};
+use crate::auth::{Caller, bearer};
+use crate::base::limits;
+use crate::telemetry::metrics;
+
+static REQUESTS: LazyLock<IntCounterVec> = LazyLock::new(|| {
+    metrics::counter("scimhub_http_requests_total", "Requests answered.", &["method", "route", "status"])
+});
+static SECONDS: LazyLock<HistogramVec> =
+    LazyLock::new(|| metrics::seconds("scimhub_http_request_seconds", "Time to the answer.", &["method", "route"]));
+
+/// Around everything: gives the request its id and the reply its last shape.
+///
+/// # Errors
+/// Only with a reply inside that is already in the right shape.
+pub async fn entry(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let Some(app) = request.app_data::<web::Data<App>>().cloned() else {
+        return Err(actix_web::error::ErrorInternalServerError("no application state"));
+    };
+    let zone = Zone::of(request.match_info().as_str());
+    let id = given_id(&request).unwrap_or_else(|| RequestId(app.ids.next().to_string().into()));
+    let media = wanted_media(zone, request.request());
+    let method = request.method().clone();
+    let route = request.match_pattern().unwrap_or_else(|| String::from("unmatched"));
+    let route = route.strip_suffix('/').filter(|r| !r.is_empty()).unwrap_or(&route).to_owned();
+    let started = app.clock.monotonic();
+    let span = tracing::info_span!(
+        "request",
+        request.id = %id.0,
+        method = %method,
+        route = %route,
+        token.id = tracing::field::Empty
+    );
+
+    let outcome = if request.uri().to_string().len() > limits::URL_BYTES {
+        Ok(request.into_response(zone.refuse(&Refusal::new(StatusCode::URI_TOO_LONG, "the address is too long"))))
+    } else {
+        request.extensions_mut().insert(id.clone());
+        let answering = AssertUnwindSafe(next.call(request)).catch_unwind().instrument(span.clone());
+        match answering.await {
+            Ok(Ok(response)) => Ok(response.map_into_boxed_body()),
+            Ok(Err(error)) => Err(error.as_response_error().error_response()),
+            Err(_panic) => {
+                span.in_scope(|| tracing::error!("a handler panicked"));
+                let detail = "the server failed; the X-Request-Id of this reply names it in the log";
+                Err(zone.refuse(&Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, detail)))
+            }
+        }
+    };
+
+    let status = outcome.as_ref().map_or_else(HttpResponse::status, ServiceResponse::status);
+    let seconds = app.clock.monotonic().saturating_sub(started).as_secs_f64();
+    let method = known_method(method.as_str());
+    REQUESTS.with_label_values(&[method, &route, status.as_str()]).inc();
+    SECONDS.with_label_values(&[method, &route]).observe(seconds);
+    span.in_scope(|| tracing::debug!(status = status.as_u16(), seconds, "answered"));
+
+    match outcome {
+        Ok(mut response) => {
+            if !is_shaped(response.status(), response.headers()) {
+                let (request, _) = response.into_parts();
+                response = ServiceResponse::new(request, zone.refuse(&unshaped(status)));
+            }
+            dress(response.headers_mut(), &id, media);
+            Ok(response)
+        }
+        Err(mut response) => {
+            if !is_shaped(response.status(), response.headers()) {
+                response = zone.refuse(&unshaped(status));
+            }
+            dress(response.headers_mut(), &id, media);
+            Err(InternalError::from_response("request failed", response).into())
+        }
+    }
+}
+
+/// Around everything that needs a credential: no body, query or route below is looked at before
+/// the caller is known (threats T-03, T-14).
+///
+/// # Errors
+/// None of its own; a refusal is a reply.
+pub async fn authenticate(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let zone = Zone::of(request.match_info().as_str());
+    match caller(request.request()).await {
+        Ok(caller) => {
+            if let Some(token) = caller.token {
+                tracing::Span::current().record("token.id", tracing::field::display(token));
+            }
+            request.extensions_mut().insert(caller);
+        }
+        Err(refusal) => return Ok(request.into_response(zone.refuse(&refusal))),
+    }
+    if zone == Zone::Scim && accept(request.request()).is_some_and(|a| respond::negotiate(&a).is_none()) {
+        let detail = "replies are application/scim+json or application/json";
+        return Ok(request.into_response(zone.refuse(&Refusal::new(StatusCode::NOT_ACCEPTABLE, detail))));
+    }
+    Ok(next.call(request).await?.map_into_boxed_body())
+}
+
+/// The caller that a request's `Authorization` header stands for.
+///
+/// # Errors
+/// 401 for anything but one living token, 503 when it cannot be checked.
+pub async fn caller(request: &HttpRequest) -> Result<Caller, Refusal> {
+    let app = request.app_data::<web::Data<App>>().ok_or_else(Refusal::unauthorized)?;
+    let id = request.extensions().get::<RequestId>().map_or_else(|| Arc::from("unknown"), |id| Arc::clone(&id.0));
+    let token = bearer::token(request.headers().get_all(header::AUTHORIZATION).map(HeaderValue::as_bytes))?;
+    Ok(app.authenticator.authenticate(token, id).await?)
+}
+
+fn given_id(request: &ServiceRequest) -> Option<RequestId> {
+    let mut given = request.headers().get_all(request_id::HEADER);
+    let first = given.next()?;
+    if given.next().is_some() { None } else { RequestId::given(first.as_bytes()) }
+}
+
+/// All `Accept` headers as one list; `None` without any.
+fn accept(request: &HttpRequest) -> Option<String> {
+    let all: Vec<_> = request.headers().get_all(header::ACCEPT).filter_map(|v| v.to_str().ok()).collect();
+    if all.is_empty() { None } else { Some(all.join(",")) }
+}
+
+fn wanted_media(zone: Zone, request: &HttpRequest) -> Option<&'static str> {
+    match zone {
+        Zone::Scim => accept(request).and_then(|a| respond::negotiate(&a)).filter(|media| *media != SCIM_JSON),
+        Zone::Api => None,
+    }
+}
+
+/// Whether an error reply is one of ours; what a framework made by itself is not.
+fn is_shaped(status: StatusCode, headers: &header::HeaderMap) -> bool {
+    if !status.is_client_error() && !status.is_server_error() {
+        return true;
+    }
+    let given = headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
+    [SCIM_JSON, PROBLEM_JSON, JSON].iter().any(|media| given.starts_with(media.as_bytes()))
+}
+
+fn unshaped(status: StatusCode) -> Refusal {
+    Refusal::new(status, status.canonical_reason().unwrap_or("the request was refused"))
+}
+
+fn dress(headers: &mut header::HeaderMap, id: &RequestId, media: Option<&'static str>) {
+    if let Ok(value) = HeaderValue::from_str(&id.0) {
+        headers.insert(HeaderName::from_static(request_id::HEADER), value);
+    }
+    let is_scim = headers.get(header::CONTENT_TYPE).is_some_and(|v| v.as_bytes() == SCIM_JSON.as_bytes());
+    if let Some(media) = media.filter(|_| is_scim) {
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media));
+    }
+}
+
+/// Labels are a closed set: a client cannot grow the metrics with methods of its own.
+fn known_method(method: &str) -> &'static str {
+    const KNOWN: [&str; 7] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];
+    KNOWN.into_iter().find(|known| *known == method).unwrap_or("other")
+}

@@ -1,0 +1,120 @@
+//! JSON bodies, bounded in size and time also when they come in chunks without a length
+//! (threat T-30), then read by the strict decoder of `scim::json`.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use actix_web::dev::Payload;
+use actix_web::http::StatusCode;
+use actix_web::http::header;
+use actix_web::web::BytesMut;
+use actix_web::{FromRequest, HttpRequest};
+use futures_util::StreamExt;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::base::limits;
+use crate::http::error::{ApiFailure, Refusal, ScimFailure};
+use crate::http::respond::{JSON, SCIM_JSON};
+use crate::scim::error::ScimType;
+use crate::scim::json;
+
+/// The body of a SCIM request that is not about a group: at most 1 MiB.
+#[derive(Debug)]
+pub struct ScimJson(pub Value);
+
+/// The body of a group's or bulk request: at most 8 MiB.
+#[derive(Debug)]
+pub struct LargeScimJson(pub Value);
+
+/// The body of an API request, at most 1 MiB, as `T`.
+#[derive(Debug)]
+pub struct ApiJson<T>(pub T);
+
+type Reading<T, E> = Pin<Box<dyn Future<Output = Result<T, E>>>>;
+
+impl FromRequest for ScimJson {
+    type Error = ScimFailure;
+    type Future = Reading<Self, ScimFailure>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let head = check_head(request, limits::BODY_BYTES, &[SCIM_JSON, JSON]);
+        let payload = payload.take();
+        Box::pin(async move { Ok(Self(read(head, payload, limits::BODY_BYTES).await?)) })
+    }
+}
+
+impl FromRequest for LargeScimJson {
+    type Error = ScimFailure;
+    type Future = Reading<Self, ScimFailure>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let head = check_head(request, limits::LARGE_BODY_BYTES, &[SCIM_JSON, JSON]);
+        let payload = payload.take();
+        Box::pin(async move { Ok(Self(read(head, payload, limits::LARGE_BODY_BYTES).await?)) })
+    }
+}
+
+impl<T: DeserializeOwned> FromRequest for ApiJson<T> {
+    type Error = ApiFailure;
+    type Future = Reading<Self, ApiFailure>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let head = check_head(request, limits::BODY_BYTES, &[JSON]);
+        let payload = payload.take();
+        Box::pin(async move {
+            let value = read(head, payload, limits::BODY_BYTES).await?;
+            let typed = serde_json::from_value(value).map_err(|error| {
+                Refusal::new(StatusCode::BAD_REQUEST, format!("the body is not what this address takes: {error}"))
+            })?;
+            Ok(Self(typed))
+        })
+    }
+}
+
+/// What can be told from the head alone: 415 and a declared length that is too large.
+fn check_head(request: &HttpRequest, limit: usize, accepted: &[&str]) -> Result<(), Refusal> {
+    let headers = request.headers();
+    // Some clients send no type at all; a body that then is JSON harms nobody.
+    if let Some(given) = headers.get(header::CONTENT_TYPE) {
+        let essence = given.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();
+        if !accepted.iter().any(|media| essence.eq_ignore_ascii_case(media)) {
+            let detail = format!("the Content-Type must be {}", accepted.join(" or "));
+            return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
+        }
+    }
+    let plain = |value: &header::HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"identity");
+    if headers.get(header::CONTENT_ENCODING).is_some_and(|value| !plain(value)) {
+        return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "compressed bodies are not read"));
+    }
+    let declared = headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()).and_then(|v| v.parse().ok());
+    if declared.is_some_and(|length: u64| length > u64::try_from(limit).unwrap_or(u64::MAX)) {
+        return Err(too_large(limit));
+    }
+    Ok(())
+}
+
+async fn read(head: Result<(), Refusal>, payload: Payload, limit: usize) -> Result<Value, Refusal> {
+    head?;
+    let bytes = tokio::time::timeout(limits::BODY_TIMEOUT, collect(payload, limit))
+        .await
+        .map_err(|_| Refusal::new(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time"))??;
+    Ok(json::decode(&bytes)?)
+}
+
+async fn collect(mut payload: Payload, limit: usize) -> Result<BytesMut, Refusal> {
+    let mut body = BytesMut::new();
+    while let Some(chunk) = payload.next().await {
+        let chunk =
+            chunk.map_err(|_| Refusal::bad(ScimType::InvalidSyntax, "the body did not arrive whole or is misframed"))?;
+        if body.len().saturating_add(chunk.len()) > limit {
+            return Err(too_large(limit));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+fn too_large(limit: usize) -> Refusal {
+    Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, format!("the body may have at most {limit} bytes"))
+}

@@ -1,0 +1,12 @@
+//! What handlers take from a request. A handler without a caller extractor in the first place of
+//! its signature cannot be put into the table of routes.
+
+pub mod body;
+pub mod caller;
+pub mod query;
+pub mod request_id;
+
+pub use body::{ApiJson, LargeScimJson, ScimJson};
+pub use caller::{ApiAdmin, ApiReader, ScimCaller, ScimReader};
+pub use query::{ApiQuery, QueryPairs};
+pub use request_id::RequestId;

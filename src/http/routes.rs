@@ -1,0 +1,167 @@
+//! Every route of the server, in one table that the security tests go over (threat T-03). What a
+//! route demands is read from the first argument of its handler, so that the table cannot say one
+//! thing and the handler do another; a handler without a caller does not compile here.
+
+use actix_web::http::{Method, StatusCode};
+use actix_web::middleware::from_fn;
+use actix_web::{FromRequest, Handler, HttpRequest, HttpResponse, Resource, Responder, web};
+
+use super::entry::{authenticate, caller};
+use super::error::Refusal;
+use super::extract::caller::{Access, Guarded};
+use super::respond::Zone;
+use super::{admin, health, metrics};
+use crate::scim::error::ScimType;
+
+const SCIM: &str = "/scim/v2";
+const API: &str = "/api/v1";
+
+/// All routes. Add a line here; the order inside one path does not matter.
+pub fn table() -> Vec<Route> {
+    vec![
+        open(Method::GET, "/healthz", health::healthz),
+        open(Method::GET, "/readyz", health::readyz),
+        route(Method::GET, "/metrics", metrics::metrics),
+        // SCIM: users, groups and discovery
+        // The API: credentials
+        route(Method::GET, "/api/v1/status", admin::status::show),
+        route(Method::GET, "/api/v1/tokens", admin::tokens::list),
+        route(Method::POST, "/api/v1/tokens", admin::tokens::create),
+        route(Method::DELETE, "/api/v1/tokens/{id}", admin::tokens::revoke),
+        route(Method::GET, "/api/v1/sources", admin::sources::list),
+        route(Method::POST, "/api/v1/sources", admin::sources::create),
+        route(Method::GET, "/api/v1/workspaces", admin::workspaces::list),
+        // The API: hubs, mappings, members, tasks, held batches, activity
+    ]
+}
+
+/// One method of one path.
+pub struct Route {
+    /// The method.
+    pub method: Method,
+    /// The path, with `{id}` for what varies.
+    pub path: &'static str,
+    /// What a caller must be allowed.
+    pub access: Access,
+    make: Box<dyn Fn() -> actix_web::Route>,
+}
+
+/// A route whose handler begins with a caller extractor.
+pub fn route<F, Args>(method: Method, path: &'static str, handler: F) -> Route
+where
+    F: Handler<Args>,
+    Args: FromRequest + Guarded + 'static,
+    F::Output: Responder + 'static,
+{
+    let made = method.clone();
+    let make = Box::new(move || web::method(made.clone()).to(handler.clone()));
+    Route { method, path, access: <Args as Guarded>::ACCESS, make }
+}
+
+/// A route without a credential. DESIGN.md section 5 names all there may be.
+pub fn open<F, Args>(method: Method, path: &'static str, handler: F) -> Route
+where
+    F: Handler<Args>,
+    Args: FromRequest + 'static,
+    F::Output: Responder + 'static,
+{
+    let made = method.clone();
+    let make = Box::new(move || web::method(made.clone()).to(handler.clone()));
+    Route { method, path, access: Access::Open, make }
+}
+
+/// Put the table into the application. Everything below `/scim` and `/api`, unknown addresses
+/// included, is behind the check of the credential; only open routes stand before it.
+pub fn configure(config: &mut web::ServiceConfig) {
+    let mut paths: Vec<(&'static str, Vec<Route>)> = Vec::new();
+    for route in table() {
+        match paths.iter_mut().find(|(path, _)| *path == route.path) {
+            Some((_, routes)) => routes.push(route),
+            None => paths.push((route.path, vec![route])),
+        }
+    }
+    let mut scim = web::scope(SCIM);
+    let mut api = web::scope(API);
+    for (path, routes) in &paths {
+        let is_open = routes.iter().any(|route| route.access == Access::Open);
+        if is_open {
+            config.service(resource(path, routes, true));
+        } else if let Some(rest) = path.strip_prefix(SCIM) {
+            scim = scim.service(resource(rest, routes, false));
+        } else if let Some(rest) = path.strip_prefix(API) {
+            api = api.service(resource(rest, routes, false));
+        } else {
+            config.service(resource(path, routes, false).wrap(from_fn(authenticate)));
+        }
+    }
+    config.service(scim.default_service(web::to(no_route)).wrap(from_fn(authenticate)));
+    config.service(web::scope("/scim").default_service(web::to(other_version)).wrap(from_fn(authenticate)));
+    config.service(api.default_service(web::to(no_route)).wrap(from_fn(authenticate)));
+    config.default_service(web::to(no_route));
+}
+
+/// One path with its methods; any other method is 405. On an open path the others first need a
+/// credential, like everything else.
+fn resource(path: &str, routes: &[Route], open: bool) -> Resource {
+    // A slash at the end is the same address (R-HTTP-10); nothing else is.
+    let mut resource = web::resource(vec![path.to_owned(), format!("{path}/")]);
+    for route in routes {
+        resource = resource.route((route.make)());
+    }
+    let allow = routes.iter().map(|route| route.method.as_str()).collect::<Vec<_>>().join(", ");
+    resource.default_service(web::to(move |request: HttpRequest| {
+        let allow = allow.clone();
+        async move {
+            let zone = Zone::of(request.match_info().as_str());
+            if open && let Err(refusal) = caller(&request).await {
+                return zone.refuse(&refusal);
+            }
+            let detail = format!("{} is not possible here; {allow} is", request.method());
+            zone.refuse(&Refusal { allow: Some(allow), ..Refusal::new(StatusCode::METHOD_NOT_ALLOWED, detail) })
+        }
+    }))
+}
+
+async fn no_route(request: HttpRequest) -> HttpResponse {
+    Zone::of(request.match_info().as_str()).refuse(&Refusal::no_route())
+}
+
+/// `/scim/v9/…`: a version that is not spoken here (R-ERR-18); anything else leads nowhere.
+async fn other_version(request: HttpRequest) -> HttpResponse {
+    let segment = request.match_info().as_str().split('/').nth(2).unwrap_or_default().to_owned();
+    let is_version =
+        segment.strip_prefix(['v', 'V']).is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()));
+    if is_version {
+        Refusal::bad(ScimType::InvalidVers, "this server speaks SCIM 2.0 below /scim/v2").scim()
+    } else {
+        Refusal::no_route().scim()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_named_routes_are_open() {
+        let open: Vec<_> = table().into_iter().filter(|r| r.access == Access::Open).collect();
+        for route in open {
+            assert_eq!(route.method, Method::GET, "{}", route.path);
+            let named = ["/healthz", "/readyz", "/scim/v2/ServiceProviderConfig"];
+            assert!(named.contains(&route.path), "{} must not be open", route.path);
+        }
+    }
+
+    #[test]
+    fn a_route_demands_what_its_zone_stands_for() {
+        for route in table() {
+            match route.access {
+                Access::Open => {}
+                Access::ScimWrite | Access::ScimRead => assert!(route.path.starts_with(SCIM), "{}", route.path),
+                Access::ApiAdmin | Access::ApiRead => assert!(!route.path.starts_with("/scim"), "{}", route.path),
+            }
+            let reads = matches!(route.access, Access::ScimRead | Access::ApiRead);
+            assert!(!reads || route.method == Method::GET || route.path.ends_with("/.search"), "{}", route.path);
+        }
+    }
+}

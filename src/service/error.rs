@@ -1,0 +1,49 @@
+//! What a use case can refuse, named by what the caller can do about it. Status codes and
+//! `scimType` are chosen in one place, `http::error`.
+
+use crate::scim::error::ScimError;
+use crate::store::StoreError;
+
+/// Why a use case did not happen. Nothing was changed then.
+#[derive(Debug, thiserror::Error)]
+pub enum ServiceError {
+    /// The request breaks a rule of the protocol; the error says which.
+    #[error(transparent)]
+    Scim(#[from] ScimError),
+    /// No such thing in the caller's workspace and source. Another tenant's id gives the same.
+    #[error("{0} not found")]
+    NotFound(&'static str),
+    /// A unique value is taken, or the state does not allow the change; says what and where.
+    #[error("{0}")]
+    Conflict(String),
+    /// The request is understood and wrong; says what and how to mend it.
+    #[error("{0}")]
+    Invalid(String),
+    /// `If-Match` named another version than the present one.
+    #[error("the resource changed since it was read")]
+    VersionMismatch,
+    /// The caller is known and may not do this.
+    #[error("{0}")]
+    Forbidden(String),
+    /// Too busy or not ready; the same request may succeed later.
+    #[error("the server is not available at the moment")]
+    Unavailable,
+    /// Storage failed; the cause is logged, never sent.
+    #[error("the server could not complete the request")]
+    Store(#[source] StoreError),
+}
+
+impl From<StoreError> for ServiceError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::NotFound => Self::NotFound("the resource"),
+            // `constraint` names an index of ours; services give the better message before this.
+            StoreError::Conflict { constraint } => Self::Conflict(format!("a value is already in use ({constraint})")),
+            other @ (StoreError::LeaseLost(_)
+            | StoreError::Unavailable(_)
+            | StoreError::Corrupt(_)
+            | StoreError::Refused(_)
+            | StoreError::Database(_)) => Self::Store(other),
+        }
+    }
+}

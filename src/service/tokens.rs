@@ -1,0 +1,212 @@
+//! Making, listing and ending credentials. The text of a token leaves here once.
+
+use serde::Serialize;
+use serde_json::json;
+
+use super::page::{Page, PageRequest};
+use super::{Caller, Context, Scope, ServiceError, names};
+use crate::base::ids::TokenId;
+use crate::base::random;
+use crate::base::secret::{Secret, SecretString};
+use crate::domain::credential::{self, LOOKUP_BYTES, SECRET_BYTES};
+use crate::store::activity::{self, Entry};
+use crate::store::tokens::{self, Token};
+use crate::store::{sources, workspaces};
+
+pub use crate::domain::credential::Ttl;
+
+/// A token as the API and the command line show it.
+#[derive(Clone, Debug, Serialize)]
+pub struct TokenView {
+    /// Its public identity.
+    pub id: TokenId,
+    /// Its name.
+    pub name: String,
+    /// What it may do.
+    pub scope: &'static str,
+    /// The name of its source.
+    pub source: String,
+    /// `active`, `expired` or `revoked`.
+    pub state: &'static str,
+    /// When it was made, RFC 3339.
+    pub created: String,
+    /// When it ends; absent for never.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires: Option<String>,
+    /// When it was revoked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub revoked: Option<String>,
+    /// When it was last used, to the minute.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_used: Option<String>,
+}
+
+/// A token to make.
+#[derive(Clone, Debug)]
+pub struct NewToken {
+    /// What its owner calls it.
+    pub name: String,
+    /// What it may do.
+    pub scope: Scope,
+    /// The name of its source; `default` unless told.
+    pub source: Option<String>,
+    /// How long it lives.
+    pub ttl: Ttl,
+}
+
+/// A made token.
+#[derive(Clone, Debug)]
+pub struct Created {
+    /// What can be seen again.
+    pub view: TokenView,
+    /// What is shown once.
+    pub text: SecretString,
+}
+
+/// Make a token in the caller's workspace.
+///
+/// # Errors
+/// [`ServiceError::Invalid`] for a bad name or an unknown source, [`ServiceError::Store`].
+pub async fn create(context: &Context, caller: &Caller, wanted: NewToken) -> Result<Created, ServiceError> {
+    names::check("a token", &wanted.name)?;
+    let mut public = [0u8; LOOKUP_BYTES];
+    let mut secret = Secret::new([0u8; SECRET_BYTES]);
+    random::fill(&mut public);
+    random::fill(secret.expose_mut());
+    let minted = credential::mint(wanted.scope, &public, &secret);
+    let hash = context.token_key.hash(minted.text.expose());
+    let now = context.clock.now();
+    let expires_at = match wanted.ttl {
+        Ttl::For(span) => Some(now.plus(span)),
+        Ttl::Never => None,
+    };
+    let id = TokenId::from_uuid(context.ids.next());
+    let record = context.ids.next();
+    let source = wanted.source.unwrap_or_else(|| String::from(workspaces::DEFAULT_NAME));
+    let (name, scope, workspace, actor) = (wanted.name, wanted.scope, caller.workspace, caller.actor());
+    let request_id = caller.request_id.clone();
+    let lookup = minted.lookup;
+    let view = context
+        .store
+        .write(move |tx| {
+            let source = sources::by_name(tx, workspace, &source)?.ok_or_else(|| {
+                ServiceError::Invalid(format!("there is no source '{source}'; see `scimhub source list`"))
+            })?;
+            let token = Token {
+                id,
+                source: source.id,
+                name: name.clone(),
+                scope,
+                created_at: now,
+                expires_at,
+                revoked_at: None,
+                last_used_at: None,
+            };
+            tokens::insert(tx, workspace, &token, &lookup, &hash)?;
+            let entry = Entry {
+                id: record,
+                at: now,
+                kind: "token.created",
+                actor: &actor,
+                target: &format!("token:{id}"),
+                hub: None,
+                user: None,
+                task: None,
+                request_id: Some(&request_id),
+                detail: json!({"name": name, "scope": scope.as_str(), "source": source.name}),
+                personal: None,
+            };
+            activity::record(tx, workspace, &entry)?;
+            Ok::<_, ServiceError>(view(token, source.name, now))
+        })
+        .await?;
+    Ok(Created { view, text: minted.text })
+}
+
+/// The tokens of the caller's workspace, oldest first, ended ones included.
+///
+/// # Errors
+/// [`ServiceError::Invalid`] for a bad cursor, [`ServiceError::Store`].
+pub async fn list(context: &Context, caller: &Caller, page: &PageRequest) -> Result<Page<TokenView>, ServiceError> {
+    let (workspace, limit, after) = (caller.workspace, page.limit(), page.after::<TokenId>()?);
+    let now = context.clock.now();
+    let wanted = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
+    let found = context
+        .store
+        .read(move |conn| {
+            let sources = sources::list(conn, workspace)?;
+            let found = tokens::page(conn, workspace, after, wanted)?;
+            let name_of = |token: &Token| {
+                sources.iter().find(|s| s.id == token.source).map_or_else(String::new, |s| s.name.clone())
+            };
+            Ok::<_, ServiceError>(
+                found
+                    .into_iter()
+                    .map(|token| {
+                        let source = name_of(&token);
+                        view(token, source, now)
+                    })
+                    .collect::<Vec<_>>(),
+            )
+        })
+        .await?;
+    Ok(Page::cut(found, limit, |token| token.id.to_string()))
+}
+
+/// End a token. It stops working within a second everywhere; ending it again changes nothing.
+///
+/// # Errors
+/// [`ServiceError::NotFound`] when the caller's workspace has no such token.
+pub async fn revoke(context: &Context, caller: &Caller, id: &str) -> Result<TokenView, ServiceError> {
+    let id: TokenId = id.parse().map_err(|_| ServiceError::NotFound("token"))?;
+    let (workspace, actor, request_id) = (caller.workspace, caller.actor(), caller.request_id.clone());
+    let (now, record) = (context.clock.now(), context.ids.next());
+    context
+        .store
+        .write(move |tx| {
+            let token = match tokens::revoke(tx, workspace, id, now) {
+                Err(crate::store::StoreError::NotFound) => return Err(ServiceError::NotFound("token")),
+                other => other?,
+            };
+            let source = sources::load(tx, workspace, token.source)?;
+            if token.revoked_at == Some(now) {
+                let entry = Entry {
+                    id: record,
+                    at: now,
+                    kind: "token.revoked",
+                    actor: &actor,
+                    target: &format!("token:{id}"),
+                    hub: None,
+                    user: None,
+                    task: None,
+                    request_id: Some(&request_id),
+                    detail: json!({"name": token.name}),
+                    personal: None,
+                };
+                activity::record(tx, workspace, &entry)?;
+            }
+            Ok(view(token, source.name, now))
+        })
+        .await
+}
+
+fn view(token: Token, source: String, now: crate::base::clock::Micros) -> TokenView {
+    let state = if token.revoked_at.is_some() {
+        "revoked"
+    } else if token.expires_at.is_some_and(|end| end <= now) {
+        "expired"
+    } else {
+        "active"
+    };
+    TokenView {
+        id: token.id,
+        name: token.name,
+        scope: token.scope.as_str(),
+        source,
+        state,
+        created: token.created_at.to_rfc3339(),
+        expires: token.expires_at.map(|at| at.to_rfc3339()),
+        revoked: token.revoked_at.map(|at| at.to_rfc3339()),
+        last_used: token.last_used_at.map(|at| at.to_rfc3339()),
+    }
+}
