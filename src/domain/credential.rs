@@ -104,7 +104,10 @@ impl TokenKey {
     /// Take a key of 32 bytes.
     pub fn new(key: &Secret<[u8; 32]>) -> Self {
         // HMAC takes a key of any length; the fallback exists only because the signature is fallible.
-        Self(Hmac::new_from_slice(key.expose()).unwrap_or_else(|_| Hmac::new(&hmac::digest::Key::<Hmac<Sha256>>::default())))
+        Self(
+            Hmac::new_from_slice(key.expose())
+                .unwrap_or_else(|_| Hmac::new(&hmac::digest::Key::<Hmac<Sha256>>::default())),
+        )
     }
 
     /// The hash that is stored: HMAC-SHA-256 over the whole text, its prefix and lookup included.

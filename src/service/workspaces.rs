@@ -125,19 +125,8 @@ pub async fn ensure_default(store: &Store, now: Micros) -> Result<(), StoreError
 }
 
 /// A workspace with its source `default`, in one transaction.
-fn add(
-    conn: &mut crate::store::DbConn,
-    name: &str,
-    now: Micros,
-) -> Result<(Workspace, Source), StoreError> {
+fn add(conn: &mut crate::store::DbConn, name: &str, now: Micros) -> Result<(Workspace, Source), StoreError> {
     let workspace = workspaces::insert(conn, name, now)?;
-    let source = sources::insert(
-        conn,
-        workspace.id,
-        workspaces::DEFAULT_NAME,
-        super::Preset::Generic,
-        false,
-        now,
-    )?;
+    let source = sources::insert(conn, workspace.id, workspaces::DEFAULT_NAME, super::Preset::Generic, false, now)?;
     Ok((workspace, source))
 }

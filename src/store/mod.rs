@@ -9,12 +9,11 @@ pub mod hubs;
 pub mod mappings;
 pub mod marks;
 pub mod schema;
-pub mod tasks;
-pub mod tx;
-pub mod wide_marks;
 pub mod sources;
+pub mod tasks;
 pub mod tokens;
 pub mod tx;
+pub mod wide_marks;
 pub mod workspaces;
 
 pub use conn::DbConn;

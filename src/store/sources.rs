@@ -83,10 +83,8 @@ pub fn insert(
     strict: bool,
     now: Micros,
 ) -> Result<Source, StoreError> {
-    let last: Option<i64> = sources::table
-        .filter(sources::workspace.eq(workspace.0))
-        .select(diesel::dsl::max(sources::id))
-        .first(conn)?;
+    let last: Option<i64> =
+        sources::table.filter(sources::workspace.eq(workspace.0)).select(diesel::dsl::max(sources::id)).first(conn)?;
     let id = last.unwrap_or(0).saturating_add(1);
     diesel::insert_into(sources::table)
         .values((
@@ -98,14 +96,7 @@ pub fn insert(
             sources::created_at.eq(now.0),
         ))
         .execute(conn)?;
-    Ok(Source {
-        id: SourceId(id),
-        name: name.to_owned(),
-        preset,
-        strict,
-        created_at: now,
-        last_request_at: None,
-    })
+    Ok(Source { id: SourceId(id), name: name.to_owned(), preset, strict, created_at: now, last_request_at: None })
 }
 
 /// Note that the source was heard of.

@@ -94,10 +94,8 @@ pub fn by_lookup_across_workspaces(conn: &mut DbConn, lookup: &str) -> Result<Op
         .optional()?;
     let Some((workspace, hash, row)) = found else { return Ok(None) };
     let token = read(row)?;
-    let (preset, strict): (String, bool) = sources::table
-        .find((workspace, token.source.0))
-        .select((sources::preset, sources::strict))
-        .first(conn)?;
+    let (preset, strict): (String, bool) =
+        sources::table.find((workspace, token.source.0)).select((sources::preset, sources::strict)).first(conn)?;
     let preset =
         preset.parse().map_err(|_| StoreError::Corrupt(format!("source {}: preset '{preset}'", token.source.0)))?;
     Ok(Some(Credential { workspace: WorkspaceId(workspace), token, hash, preset, strict }))

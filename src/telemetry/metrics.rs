@@ -42,9 +42,7 @@ pub fn gauge(name: &'static str, help: &'static str, labels: &[&str]) -> IntGaug
 /// As [`counter`].
 pub fn seconds(name: &'static str, help: &'static str, labels: &[&str]) -> HistogramVec {
     const BUCKETS: [f64; 12] = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.1, 0.25, 1.0, 2.5, 10.0, 30.0];
-    once(&ALL.histograms, name, || {
-        HistogramVec::new(HistogramOpts::new(name, help).buckets(BUCKETS.to_vec()), labels)
-    })
+    once(&ALL.histograms, name, || HistogramVec::new(HistogramOpts::new(name, help).buckets(BUCKETS.to_vec()), labels))
 }
 
 /// Everything registered, in Prometheus's text form.

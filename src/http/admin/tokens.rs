@@ -61,11 +61,7 @@ pub async fn create(
 ///
 /// # Errors
 /// 404 for a token that the workspace does not have.
-pub async fn revoke(
-    caller: ApiAdmin,
-    id: web::Path<String>,
-    app: web::Data<App>,
-) -> Result<HttpResponse, ApiFailure> {
+pub async fn revoke(caller: ApiAdmin, id: web::Path<String>, app: web::Data<App>) -> Result<HttpResponse, ApiFailure> {
     tokens::revoke(&app.context, &caller, &id).await?;
     Ok(HttpResponse::NoContent().finish())
 }

@@ -105,8 +105,8 @@ async fn read(head: Result<(), Refusal>, payload: Payload, limit: usize) -> Resu
 async fn collect(mut payload: Payload, limit: usize) -> Result<BytesMut, Refusal> {
     let mut body = BytesMut::new();
     while let Some(chunk) = payload.next().await {
-        let chunk =
-            chunk.map_err(|_| Refusal::bad(ScimType::InvalidSyntax, "the body did not arrive whole or is misframed"))?;
+        let chunk = chunk
+            .map_err(|_| Refusal::bad(ScimType::InvalidSyntax, "the body did not arrive whole or is misframed"))?;
         if body.len().saturating_add(chunk.len()) > limit {
             return Err(too_large(limit));
         }
