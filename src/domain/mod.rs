@@ -3,9 +3,12 @@
 
 pub mod app;
 pub mod caller;
+pub mod breaker;
 pub mod catalog;
 pub mod credential;
 pub mod hub;
 pub mod mapping;
 pub mod member;
+pub mod retry;
 pub mod task;
+pub mod task_states;
