@@ -352,3 +352,29 @@ pub fn set_plan(tx: &mut DbConn, workspace: WorkspaceId, member: &Member, now: M
     }
     Ok(())
 }
+
+/// Forget a row that was joined to another; its person must be moved first or afterwards.
+///
+/// # Errors
+/// [`StoreError`] of the statement.
+pub fn forget(tx: &mut DbConn, workspace: WorkspaceId, id: MemberId) -> Result<(), StoreError> {
+    diesel::delete(hub_members::table.find((workspace.0, id.bytes()))).execute(tx)?;
+    Ok(())
+}
+
+/// Note an invitation: when it went out and when it runs out.
+///
+/// # Errors
+/// [`StoreError`] of the statement.
+pub fn invited(
+    tx: &mut DbConn,
+    workspace: WorkspaceId,
+    id: MemberId,
+    now: Micros,
+    expires_at: Option<Micros>,
+) -> Result<(), StoreError> {
+    diesel::update(hub_members::table.find((workspace.0, id.bytes())))
+        .set((hub_members::invited_at.eq(Some(now.0)), hub_members::expires_at.eq(expires_at.map(|at| at.0))))
+        .execute(tx)?;
+    Ok(())
+}

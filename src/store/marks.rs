@@ -198,6 +198,17 @@ pub fn touch(tx: &mut DbConn, workspace: WorkspaceId, hub: HubId, user: UserId, 
     Ok(())
 }
 
+/// A wish that waited for an attempt to end is looked at now; without one nothing happens.
+///
+/// # Errors
+/// [`StoreError`] of the statement.
+pub fn wake(tx: &mut DbConn, workspace: WorkspaceId, hub: HubId, user: UserId, now: Micros) -> Result<(), StoreError> {
+    diesel::update(reconcile_marks::table.find((workspace.0, hub.bytes(), user.bytes())))
+        .set((reconcile_marks::due_at.eq(now.0), reconcile_marks::rev.eq(reconcile_marks::rev + 1)))
+        .execute(tx)?;
+    Ok(())
+}
+
 /// Marks of one hub for these users, in key order, as one or few statements.
 ///
 /// # Errors

@@ -2,12 +2,18 @@
 //! one that looks across tenants says so in its name (`across_workspaces`).
 
 pub mod activity;
+pub mod attempts;
 pub mod conn;
 pub mod error;
 pub mod hub_members;
 pub mod hubs;
+pub mod intervals;
+pub mod landed;
+pub mod lanes;
+pub mod leases;
 pub mod mappings;
 pub mod marks;
+pub mod problems;
 pub mod schema;
 pub mod sources;
 pub mod tasks;

@@ -34,7 +34,7 @@ pub(in crate::store) struct TaskRow {
     verify_first: bool,
     lease_boot: Option<Vec<u8>>,
     lease_epoch: i64,
-    _lease_until: Option<i64>,
+    lease_until: Option<i64>,
     hold_id: Option<Vec<u8>>,
     superseded_by: Option<Vec<u8>>,
     error_class: Option<String>,
@@ -58,6 +58,16 @@ impl TaskRow {
     /// The task's id, also when nothing else of the row can be read.
     pub(in crate::store) fn task_id(&self) -> Result<TaskId, StoreError> {
         TaskId::from_bytes(&self.id).map_err(corrupt)
+    }
+
+    /// The fencing token.
+    pub(in crate::store) fn epoch(&self) -> i64 {
+        self.lease_epoch
+    }
+
+    /// When the lease ends, on the lease clock.
+    pub(in crate::store) fn lease_until(&self) -> Micros {
+        Micros(self.lease_until.unwrap_or(0))
     }
 
     /// The row as a task.

@@ -288,6 +288,9 @@ CREATE UNIQUE INDEX tasks_one_open ON tasks (workspace, hub_id, subject)
     WHERE status IN ('queued', 'started', 'running', 'retrying', 'held', 'waiting', 'manual');
 CREATE INDEX tasks_ready ON tasks (workspace, hub_id, priority, not_before, id)
     WHERE status IN ('queued', 'retrying');
+-- Few rows whatever the size of the table: a claim counts them per lane.
+CREATE INDEX tasks_in_flight ON tasks (workspace, hub_id)
+    WHERE status IN ('started', 'running');
 CREATE INDEX tasks_leased ON tasks (lease_until) WHERE lease_until IS NOT NULL;
 CREATE INDEX tasks_hub ON tasks (workspace, hub_id, id);
 CREATE INDEX tasks_status ON tasks (workspace, status, id);

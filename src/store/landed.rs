@@ -1,0 +1,228 @@
+//! What an app holds after a task: the member row, the access interval. The one place that turns
+//! a finished attempt, or a person's word that it is done, into what we know.
+
+use super::conn::DbConn;
+use super::intervals::{self, Because, Holding};
+use super::schema::tasks;
+use super::{StoreError, Tx, hub_members};
+use crate::base::clock::Micros;
+use crate::base::ids::{HubSlug, IntervalId, MemberId, UserId};
+use crate::base::random::Ids;
+use crate::domain::member::{Bucket, Member, Presence};
+use crate::domain::task::{Task, TaskKind};
+use diesel::prelude::*;
+
+/// The account as the app has it now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Landing {
+    /// There, invited, suspended, gone.
+    pub presence: Presence,
+    /// The app's stable id, when it told.
+    pub remote_id: Option<String>,
+    /// The role it holds.
+    pub role: Option<String>,
+    /// When an invitation runs out.
+    pub expires_at: Option<Micros>,
+    /// How we know: `applied`, `already_in_state`, `verified`, `by_hand` …
+    pub evidence: &'static str,
+}
+
+impl Landing {
+    /// What the task wanted, on a person's word.
+    pub fn by_hand(task: &Task) -> Self {
+        let presence = match task.effect.kind {
+            TaskKind::Add | TaskKind::UpdateRole | TaskKind::Sync => Presence::Active,
+            TaskKind::Remove if task.effect.suspend => Presence::Suspended,
+            TaskKind::Remove => Presence::Absent,
+        };
+        Self {
+            presence,
+            remote_id: task.effect.remote_id.clone(),
+            role: task.effect.role.clone(),
+            expires_at: None,
+            evidence: "by_hand",
+        }
+    }
+}
+
+/// What recording led to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Recorded {
+    /// It stands in this row.
+    In(MemberId),
+    /// The account belongs to somebody else here; nothing was written.
+    BelongsTo(UserId),
+}
+
+/// Record what the app holds for the task's person.
+///
+/// # Errors
+/// A failed statement.
+pub fn record(
+    tx: &mut Tx<'_>,
+    task: &Task,
+    slug: &HubSlug,
+    landing: &Landing,
+    ids: &Ids,
+    now: Micros,
+) -> Result<Recorded, StoreError> {
+    let workspace = task.workspace;
+    let from = format!("task:{}", task.id);
+    let mut mine = find(tx, task)?;
+    if let Some(remote) = &landing.remote_id
+        && let Some(other) = hub_members::by_remote(tx, workspace, task.hub, remote)?
+        && mine.as_ref().is_none_or(|mine| mine.id != other.id)
+    {
+        match (other.user, task.user) {
+            (Some(owner), user) if user != Some(owner) => return Ok(Recorded::BelongsTo(owner)),
+            _ => mine = Some(join(tx, task, mine, other)?),
+        }
+    }
+    let known = mine.is_some();
+    let mut member = mine.unwrap_or_else(|| blank(task, ids, now));
+    settle(&mut member, task, landing, now);
+    if known {
+        hub_members::update(tx, workspace, &member, &from, now)?;
+    } else {
+        hub_members::insert(tx, workspace, &member, &from, now)?;
+    }
+    if landing.presence == Presence::Pending {
+        hub_members::invited(tx, workspace, member.id, now, landing.expires_at)?;
+    }
+    interval(tx, task, slug, &member, landing, ids, now)?;
+    Ok(Recorded::In(member.id))
+}
+
+/// The app no longer has the account we knew: forget the id and that it is there.
+///
+/// # Errors
+/// A failed statement.
+pub fn gone(tx: &mut Tx<'_>, task: &Task, now: Micros) -> Result<(), StoreError> {
+    if let Some(mut member) = find(tx, task)? {
+        member.known = Presence::Absent;
+        member.known_role = None;
+        member.remote_id = None;
+        member.known_at = now;
+        hub_members::update(tx, task.workspace, &member, &format!("task:{}", task.id), now)?;
+        let because = Because { cause: "gone_in_app", task: Some(task.id), evidence: "not_found", now };
+        intervals::end(tx, task.workspace, member.id, &because)?;
+    }
+    Ok(())
+}
+
+fn find(conn: &mut DbConn, task: &Task) -> Result<Option<Member>, StoreError> {
+    if let Some(id) = task.member {
+        match hub_members::load(conn, task.workspace, id) {
+            Ok(member) => return Ok(Some(member)),
+            Err(StoreError::NotFound) => {}
+            Err(other) => return Err(other),
+        }
+    }
+    match task.user {
+        Some(user) => hub_members::by_user(conn, task.workspace, task.hub, user),
+        None => Ok(None),
+    }
+}
+
+/// The account was found in the app before we knew whose it is: the row with the app's id stays,
+/// a row made when the task was planned goes.
+fn join(tx: &mut Tx<'_>, task: &Task, mine: Option<Member>, mut other: Member) -> Result<Member, StoreError> {
+    if let Some(mine) = mine {
+        let open = Because { cause: "joined", task: Some(task.id), evidence: "same_account", now: mine.known_at };
+        intervals::end(tx, task.workspace, mine.id, &open)?;
+        intervals::move_member(tx, task.workspace, mine.id, other.id)?;
+        hub_members::forget(tx, task.workspace, mine.id)?;
+        other.reasons = mine.reasons;
+        other.hub_role = mine.hub_role;
+    }
+    diesel::update(tasks::table.find((task.workspace.0, task.id.bytes())))
+        .set(tasks::member_id.eq(Some(other.id.bytes())))
+        .execute(&mut **tx)?;
+    other.user = task.user;
+    if other.bucket == Bucket::Unmatched {
+        other.bucket = Bucket::Onboarded;
+    }
+    Ok(other)
+}
+
+fn blank(task: &Task, ids: &Ids, now: Micros) -> Member {
+    let principal = &task.effect.principal;
+    Member {
+        id: MemberId::from_uuid(ids.next()),
+        hub: task.hub,
+        user: task.user,
+        remote_id: None,
+        email_key: Some(crate::scim::fold::email(&principal.email)).filter(|key| !key.is_empty()),
+        display: principal.display_name.clone().unwrap_or_else(|| principal.user_name.clone()),
+        bucket: if task.user.is_some() { Bucket::Onboarded } else { Bucket::Unmatched },
+        managed: false,
+        protected: false,
+        status: String::new(),
+        hub_role: None,
+        known: Presence::Absent,
+        known_role: None,
+        known_assets: Vec::new(),
+        known_at: now,
+        reasons: Vec::new(),
+    }
+}
+
+fn settle(member: &mut Member, task: &Task, landing: &Landing, now: Micros) {
+    member.known = landing.presence;
+    member.known_at = now;
+    member.status = match landing.presence {
+        Presence::Pending => String::from("pending_invite_claim"),
+        Presence::Absent | Presence::Active | Presence::Suspended => String::new(),
+    };
+    match landing.presence {
+        Presence::Absent => {
+            member.known_role = None;
+            member.known_assets = Vec::new();
+            member.remote_id = None;
+            member.reasons = Vec::new();
+        }
+        Presence::Suspended => {
+            member.remote_id = landing.remote_id.clone().or_else(|| member.remote_id.take());
+            member.reasons = Vec::new();
+        }
+        Presence::Pending | Presence::Active => {
+            member.known_role = landing.role.clone();
+            member.known_assets = task.effect.assets.clone();
+            member.remote_id = landing.remote_id.clone().or_else(|| member.remote_id.take());
+            member.managed = true;
+            member.hub_role = task.effect.hub_role.or(member.hub_role);
+            member.reasons = task.reasons.clone();
+        }
+    }
+}
+
+fn interval(
+    tx: &mut Tx<'_>,
+    task: &Task,
+    slug: &HubSlug,
+    member: &Member,
+    landing: &Landing,
+    ids: &Ids,
+    now: Micros,
+) -> Result<(), StoreError> {
+    let because = Because { cause: &task.cause, task: Some(task.id), evidence: landing.evidence, now };
+    match landing.presence {
+        // An invitation is no access yet; the sync that sees it accepted opens the interval.
+        Presence::Pending => Ok(()),
+        Presence::Absent | Presence::Suspended => intervals::end(tx, task.workspace, member.id, &because),
+        Presence::Active => {
+            let assets = serde_json::to_string(&member.known_assets).map_err(|e| StoreError::Corrupt(e.to_string()))?;
+            let holding = Holding {
+                id: IntervalId::from_uuid(ids.next()),
+                user: member.user,
+                person: &task.effect.principal.email,
+                hub: task.hub,
+                hub_slug: slug.as_str(),
+                member: member.id,
+                app_role: member.known_role.as_deref(),
+                assets: &assets,
+            };
+            intervals::hold(tx, task.workspace, &holding, &because)
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! The lane of a hub: how many calls are in flight, when the next may be, the breaker, and why it
+//! stands still. One row per hub, so that the limits hold for the whole cluster; whoever changes
+//! it locks it first, and locks it before any task.
+
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Binary};
+
+use super::conn::DbConn;
+use super::schema::{hub_lanes, tasks};
+use super::{StoreError, Tx};
+use crate::base::clock::Micros;
+use crate::base::ids::{HubId, WorkspaceId};
+use crate::base::limits::CRASHES;
+use crate::domain::breaker::{Breaker, State};
+use crate::domain::hub::HubPolicy;
+
+/// A lane as stored.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Lane {
+    /// Calls in flight at once.
+    pub max_in_flight: i32,
+    /// Attempts a second; `None` for no limit of ours.
+    pub per_second: Option<f64>,
+    /// Nobody calls before.
+    pub next_allowed_at: Micros,
+    /// The breaker.
+    pub breaker: Breaker,
+    /// Why it stands still until a person mends it; `None` while it moves.
+    pub blocked_reason: Option<String>,
+    /// When a task of it was last claimed; the hub that waited longest is served first.
+    pub last_claim_at: Micros,
+}
+
+type Row = (i32, Option<f64>, i64, String, i32, i64, Option<String>, i64);
+
+fn columns() -> (
+    hub_lanes::max_in_flight,
+    hub_lanes::per_second,
+    hub_lanes::next_allowed_at,
+    hub_lanes::breaker,
+    hub_lanes::breaker_failures,
+    hub_lanes::breaker_until,
+    hub_lanes::blocked_reason,
+    hub_lanes::last_claim_at,
+) {
+    (
+        hub_lanes::max_in_flight,
+        hub_lanes::per_second,
+        hub_lanes::next_allowed_at,
+        hub_lanes::breaker,
+        hub_lanes::breaker_failures,
+        hub_lanes::breaker_until,
+        hub_lanes::blocked_reason,
+        hub_lanes::last_claim_at,
+    )
+}
+
+fn lane(row: Row) -> Lane {
+    let (max_in_flight, per_second, next_allowed_at, breaker, count, until, blocked_reason, last_claim_at) = row;
+    Lane {
+        max_in_flight,
+        per_second,
+        next_allowed_at: Micros(next_allowed_at),
+        breaker: Breaker { state: State::from_word(&breaker), count, until: Micros(until) },
+        blocked_reason,
+        last_claim_at: Micros(last_claim_at),
+    }
+}
+
+/// Make sure the hub has a lane, with the pace of its policy.
+///
+/// # Errors
+/// A failed statement.
+pub fn ensure(tx: &mut Tx<'_>, workspace: WorkspaceId, hub: HubId, policy: &HubPolicy) -> Result<(), StoreError> {
+    if load(tx, workspace, hub)?.is_some() {
+        return Ok(());
+    }
+    diesel::insert_into(hub_lanes::table)
+        .values((
+            hub_lanes::workspace.eq(workspace.0),
+            hub_lanes::hub_id.eq(hub.bytes()),
+            hub_lanes::max_in_flight.eq(i32::try_from(policy.max_in_flight).unwrap_or(i32::MAX)),
+            hub_lanes::per_second.eq(policy.calls_per_second),
+        ))
+        .execute(&mut **tx)?;
+    Ok(())
+}
+
+/// The lane as it is now, without a lock.
+///
+/// # Errors
+/// A failed statement.
+pub fn load(conn: &mut DbConn, workspace: WorkspaceId, hub: HubId) -> Result<Option<Lane>, StoreError> {
+    Ok(hub_lanes::table.find((workspace.0, hub.bytes())).select(columns()).first::<Row>(conn).optional()?.map(lane))
+}
+
+/// What a lock may do when another process holds it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Locked {
+    /// Wait for it.
+    Wait,
+    /// Go on without; the answer is `None`.
+    Skip,
+}
+
+/// The lane, locked until the transaction ends. On SQLite the transaction is the lock.
+///
+/// # Errors
+/// A failed statement.
+pub fn lock(tx: &mut Tx<'_>, workspace: WorkspaceId, hub: HubId, when: Locked) -> Result<Option<Lane>, StoreError> {
+    let query = hub_lanes::table.find((workspace.0, hub.bytes())).select(columns());
+    let row: Option<Row> = match (&mut **tx, when) {
+        (DbConn::Sqlite(conn), _) => query.first(conn).optional()?,
+        (DbConn::Postgres(conn), Locked::Wait) => query.for_update().first(conn).optional()?,
+        (DbConn::Postgres(conn), Locked::Skip) => query.for_update().skip_locked().first(conn).optional()?,
+    };
+    Ok(row.map(lane))
+}
+
+/// Write a locked lane back. The pace itself belongs to the hub's policy and is left alone.
+///
+/// # Errors
+/// A failed statement.
+pub fn save(tx: &mut Tx<'_>, workspace: WorkspaceId, hub: HubId, lane: &Lane) -> Result<(), StoreError> {
+    diesel::update(hub_lanes::table.find((workspace.0, hub.bytes())))
+        .set((
+            hub_lanes::next_allowed_at.eq(lane.next_allowed_at.0),
+            hub_lanes::breaker.eq(lane.breaker.state.as_str()),
+            hub_lanes::breaker_failures.eq(lane.breaker.count),
+            hub_lanes::breaker_until.eq(lane.breaker.until.0),
+            hub_lanes::blocked_reason.eq(lane.blocked_reason.as_deref()),
+            hub_lanes::last_claim_at.eq(lane.last_claim_at.0),
+        ))
+        .execute(&mut **tx)?;
+    Ok(())
+}
+
+/// Let a blocked hub go on: a person mended the cause. Its tasks are ready as they stand.
+///
+/// # Errors
+/// A failed statement.
+pub fn unblock(conn: &mut DbConn, workspace: WorkspaceId, hub: HubId) -> Result<(), StoreError> {
+    diesel::update(hub_lanes::table.find((workspace.0, hub.bytes())))
+        .set((
+            hub_lanes::blocked_reason.eq(None::<String>),
+            hub_lanes::next_allowed_at.eq(0),
+            hub_lanes::breaker.eq(State::Closed.as_str()),
+            hub_lanes::breaker_failures.eq(0),
+            hub_lanes::breaker_until.eq(0),
+        ))
+        .execute(conn)?;
+    Ok(())
+}
+
+/// How many tasks of the hub are leased, in the whole cluster.
+///
+/// # Errors
+/// A failed statement.
+pub fn in_flight(conn: &mut DbConn, workspace: WorkspaceId, hub: HubId) -> Result<i64, StoreError> {
+    Ok(tasks::table
+        .filter(tasks::workspace.eq(workspace.0))
+        .filter(tasks::hub_id.eq(hub.bytes()))
+        .filter(tasks::status.eq_any(["started", "running"]))
+        .count()
+        .get_result(conn)?)
+}
+
+/// Which tasks a claim is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Company {
+    /// Ordinary tasks, many at once.
+    Many,
+    /// A task that a process has died with again and again: it runs alone (F-17).
+    Alone,
+}
+
+#[derive(QueryableByName)]
+struct HubRow {
+    #[diesel(sql_type = BigInt)]
+    workspace: i64,
+    #[diesel(sql_type = Binary)]
+    hub_id: Vec<u8>,
+}
+
+/// Hubs that have a ready task and may call, the one that waited longest first: first by when
+/// their workspace was last served, then by when they were.
+///
+/// # Errors
+/// A failed statement.
+pub fn ready_across_workspaces(
+    conn: &mut DbConn,
+    company: Company,
+    now: Micros,
+    limit: i64,
+) -> Result<Vec<(WorkspaceId, HubId)>, StoreError> {
+    // SQLite keeps no statistics here, and counting or looking through any other index would cost
+    // the size of the hub's history.
+    let (by_flight, by_ready) = match conn {
+        DbConn::Sqlite(_) => ("INDEXED BY tasks_in_flight", "INDEXED BY tasks_ready"),
+        DbConn::Postgres(_) => ("", ""),
+    };
+    let crashes = match company {
+        Company::Many => "<",
+        Company::Alone => ">=",
+    };
+    let sql = format!(
+        "SELECT l.workspace, l.hub_id FROM hub_lanes l \
+         JOIN hubs h ON h.workspace = l.workspace AND h.id = l.hub_id \
+         JOIN workspaces w ON w.id = l.workspace \
+         WHERE NOT h.paused AND NOT w.paused AND l.blocked_reason IS NULL AND l.next_allowed_at <= $1 \
+         AND (l.breaker <> 'open' OR l.breaker_until <= $1) \
+         AND NOT EXISTS (SELECT 1 FROM settings s WHERE s.name = 'paused' AND s.value = 'true') \
+         AND EXISTS (SELECT 1 FROM tasks t {by_ready} WHERE t.workspace = l.workspace AND t.hub_id = l.hub_id \
+             AND t.status IN ('queued', 'retrying') AND t.not_before <= $1 AND t.crashes {crashes} $2 \
+             AND (h.mode = 'active' OR t.kind = 'sync')) \
+         AND (SELECT COUNT(*) FROM tasks r {by_flight} WHERE r.workspace = l.workspace AND r.hub_id = l.hub_id \
+             AND r.status IN ('started', 'running')) < l.max_in_flight \
+         ORDER BY MAX(l.last_claim_at) OVER (PARTITION BY l.workspace), l.last_claim_at, l.workspace, l.hub_id \
+         LIMIT $3"
+    );
+    let rows: Vec<HubRow> = diesel::sql_query(sql)
+        .bind::<BigInt, _>(now.0)
+        .bind::<BigInt, _>(i64::from(CRASHES - 1))
+        .bind::<BigInt, _>(limit)
+        .load(conn)?;
+    rows.into_iter()
+        .map(|row| {
+            let hub = HubId::from_bytes(&row.hub_id).map_err(|_| StoreError::Corrupt("a lane's hub".into()))?;
+            Ok((WorkspaceId(row.workspace), hub))
+        })
+        .collect()
+}
