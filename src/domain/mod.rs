@@ -2,8 +2,8 @@
 //! network. Time and dice come in as arguments, so every rule can be read and proved alone.
 
 pub mod app;
-pub mod caller;
 pub mod breaker;
+pub mod caller;
 pub mod catalog;
 pub mod credential;
 pub mod hub;
