@@ -4,6 +4,7 @@
 pub mod clock;
 pub mod ids;
 pub mod limits;
+pub mod network;
 pub mod nudge;
 pub mod random;
 pub mod secret;

@@ -1,8 +1,72 @@
-//! The command line: the one place that wires everything together.
+//! The command line: the one place that wires everything together. Errors go to standard error
+//! and say what to do next; standard output carries only what a command is asked for.
+
+mod key;
+pub mod local;
+pub mod place;
+mod serve;
+mod source;
+pub mod table;
+mod token;
+mod workspace;
 
 use std::process::ExitCode;
 
-/// Run the command that the process was started with.
+use clap::{Parser, Subcommand};
+
+/// SCIM 2.0 provisioning: groups at the identity provider become seats in connected apps.
+#[derive(Debug, Parser)]
+#[command(name = "scimhub", version, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Each command has a file of its own below `cli`, with its arguments and a `run`.
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve SCIM and the API, plan and push.
+    Serve(serve::Arguments),
+    /// Make, list and end credentials.
+    Token(token::Arguments),
+    /// Make and list workspaces.
+    Workspace(workspace::Arguments),
+    /// Make and list IdP connections.
+    Source(source::Arguments),
+}
+
+impl Command {
+    fn run(self) -> anyhow::Result<ExitCode> {
+        match self {
+            Self::Serve(arguments) => serve::run(arguments),
+            Self::Token(arguments) => token::run(arguments),
+            Self::Workspace(arguments) => workspace::run(arguments),
+            Self::Source(arguments) => source::run(arguments),
+        }
+    }
+}
+
+/// Run the command that the process was started with. Exit codes: 0 done, 1 refused or failed
+/// (standard error says why), 2 wrong usage, or for `plan` that something would change.
 pub fn main() -> ExitCode {
-    ExitCode::SUCCESS
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => error.exit(),
+    };
+    match arguments.command.run() {
+        Ok(code) => code,
+        Err(error) => {
+            complain(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Say on standard error what went wrong, with every cause on a line of its own.
+#[expect(clippy::print_stderr, reason = "this is where commands speak to people")]
+fn complain(error: &anyhow::Error) {
+    eprintln!("error: {error}");
+    for cause in error.chain().skip(1) {
+        eprintln!("  because: {cause}");
+    }
 }

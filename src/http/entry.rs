@@ -1,6 +1,7 @@
 //! What every request passes: its id, span, metrics and the last look at the reply's shape; and,
 //! below `/scim` and `/api`, the check of its credential before anything else of it is read.
 
+use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, LazyLock};
 
@@ -132,6 +133,13 @@ pub async fn caller(request: &HttpRequest) -> Result<Caller, Refusal> {
     let app = request.app_data::<web::Data<App>>().ok_or_else(Refusal::unauthorized)?;
     let id = request.extensions().get::<RequestId>().map_or_else(|| Arc::from("unknown"), |id| Arc::clone(&id.0));
     let token = bearer::token(request.headers().get_all(header::AUTHORIZATION).map(HeaderValue::as_bytes))?;
+    let peer = request.peer_addr().map(|address| address.ip());
+    let is_safe = |ip: IpAddr| ip.to_canonical().is_loopback() || app.trusted_proxies.iter().any(|n| n.contains(ip));
+    if !peer.is_some_and(is_safe) {
+        // R-AUTH-04. The token travelled in the clear: its owner must hear of it.
+        let detail = "credentials are not taken over plain HTTP; call the public https address";
+        return Err(Refusal::new(StatusCode::FORBIDDEN, detail));
+    }
     Ok(app.authenticator.authenticate(token, id).await?)
 }
 

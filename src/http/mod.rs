@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::auth::Authenticator;
+use crate::base::network::Network;
 use crate::service::Context;
 
 /// What handlers share, as `web::Data<App>`. Dereferences to the services' [`Context`], so that
@@ -28,14 +29,16 @@ pub struct App {
     pub authenticator: Authenticator,
     /// Whether this process wants more requests.
     pub readiness: Readiness,
+    /// Who, besides this machine itself, may pass on credentials over plain HTTP.
+    pub trusted_proxies: Arc<[Network]>,
 }
 
 impl App {
-    /// Serve `context`.
-    pub fn new(context: Context) -> Self {
+    /// Serve `context`; credentials are taken from this machine and from `trusted_proxies`.
+    pub fn new(context: Context, trusted_proxies: Vec<Network>) -> Self {
         let authenticator =
             Authenticator::new(context.store.clone(), Arc::clone(&context.clock), context.token_key.clone());
-        Self { context, authenticator, readiness: Readiness::default() }
+        Self { context, authenticator, readiness: Readiness::default(), trusted_proxies: trusted_proxies.into() }
     }
 }
 

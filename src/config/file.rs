@@ -1,0 +1,135 @@
+//! `scimhub.toml`: what it may hold, and all that is wrong with it at once.
+
+use std::path::{Path, PathBuf};
+
+use toml::{Table, Value};
+
+use super::nearest::nearest;
+
+/// The file that is read where none is named and it exists.
+pub const DEFAULT_FILE: &str = "scimhub.toml";
+
+const KEYS: [&str; 7] = ["listen", "database", "paused", "public_url", "trusted_proxy", "key_file", "log"];
+
+/// The configuration cannot be used; lists every problem.
+#[derive(Debug, thiserror::Error)]
+#[error("the configuration cannot be used:\n{}", .problems.iter().map(|p| format!("  - {p}")).collect::<Vec<_>>().join("\n"))]
+pub struct ConfigError {
+    /// What is wrong, one sentence each.
+    pub problems: Vec<String>,
+}
+
+impl ConfigError {
+    /// One problem.
+    pub fn one(problem: String) -> Self {
+        Self { problems: vec![problem] }
+    }
+}
+
+/// What a file says; nothing is checked beyond its type.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct File {
+    /// `listen = "127.0.0.1:8080"`
+    pub listen: Option<String>,
+    /// `database = "sqlite:scimhub.db"`
+    pub database: Option<String>,
+    /// `paused = true`
+    pub paused: Option<bool>,
+    /// `public_url = "https://scim.example.com"`
+    pub public_url: Option<String>,
+    /// `trusted_proxy = ["10.0.0.0/8"]`, or one text
+    pub trusted_proxy: Option<Vec<String>>,
+    /// `key_file = "/etc/scimhub/key"`
+    pub key_file: Option<PathBuf>,
+    /// `log = "info"`
+    pub log: Option<String>,
+}
+
+impl File {
+    /// Read the file that was named, or `scimhub.toml` where it exists; nothing otherwise.
+    ///
+    /// # Errors
+    /// [`ConfigError`] when a named file is missing or a file is not readable as configuration.
+    pub fn find(named: Option<&Path>) -> Result<Self, ConfigError> {
+        let path = named.unwrap_or(Path::new(DEFAULT_FILE));
+        match std::fs::read_to_string(path) {
+            Ok(text) => Self::parse(&text).map_err(|error| ConfigError {
+                problems: error.problems.into_iter().map(|p| format!("{}: {p}", path.display())).collect(),
+            }),
+            Err(error) if named.is_none() && error.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
+            Err(error) => Err(ConfigError::one(format!("{} cannot be read: {error}", path.display()))),
+        }
+    }
+
+    /// Read the text of a file.
+    ///
+    /// # Errors
+    /// [`ConfigError`] with the place of a syntax error, or with every unknown key and wrong type.
+    pub fn parse(text: &str) -> Result<Self, ConfigError> {
+        let table: Table = text.parse().map_err(|error: toml::de::Error| {
+            let line = error.span().map_or(0, |span| text.get(..span.start).unwrap_or_default().matches('\n').count());
+            ConfigError::one(format!("line {}: {}", line + 1, error.message()))
+        })?;
+        let mut file = Self::default();
+        let mut problems = Vec::new();
+        for (key, value) in table {
+            let fits = match (key.as_str(), value) {
+                ("listen", Value::String(text)) => set(&mut file.listen, text),
+                ("database", Value::String(text)) => set(&mut file.database, text),
+                ("public_url", Value::String(text)) => set(&mut file.public_url, text),
+                ("log", Value::String(text)) => set(&mut file.log, text),
+                ("key_file", Value::String(text)) => set(&mut file.key_file, PathBuf::from(text)),
+                ("paused", Value::Boolean(on)) => set(&mut file.paused, on),
+                ("trusted_proxy", Value::String(text)) => set(&mut file.trusted_proxy, vec![text]),
+                ("trusted_proxy", Value::Array(values)) => {
+                    let count = values.len();
+                    let texts: Vec<_> = values.into_iter().filter_map(|v| v.as_str().map(str::to_owned)).collect();
+                    texts.len() == count && set(&mut file.trusted_proxy, texts)
+                }
+                (known, _) if KEYS.contains(&known) => false,
+                (unknown, _) => {
+                    let hint = nearest(unknown, &KEYS).map_or_else(
+                        || format!("known are {}", KEYS.join(", ")),
+                        |near| format!("did you mean '{near}'?"),
+                    );
+                    problems.push(format!("unknown key '{unknown}'; {hint}"));
+                    true
+                }
+            };
+            if !fits {
+                problems.push(format!("the value of '{key}' has the wrong type"));
+            }
+        }
+        if problems.is_empty() { Ok(file) } else { Err(ConfigError { problems }) }
+    }
+}
+
+fn set<T>(place: &mut Option<T>, value: T) -> bool {
+    *place = Some(value);
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_read() {
+        let file = File::parse("listen = \"127.0.0.1:1\"\npaused = true\ntrusted_proxy = [\"10.0.0.0/8\"]").unwrap();
+        assert_eq!(file.listen.as_deref(), Some("127.0.0.1:1"));
+        assert_eq!(file.paused, Some(true));
+        assert_eq!(file.trusted_proxy, Some(vec![String::from("10.0.0.0/8")]));
+        assert_eq!(file.database, None);
+    }
+
+    #[test]
+    fn all_problems_are_told_at_once() {
+        let error = File::parse("lisen = \"x\"\npaused = \"yes\"\ncolour = 1").unwrap_err();
+        let text = error.to_string();
+        assert!(text.contains("unknown key 'lisen'; did you mean 'listen'?"), "{text}");
+        assert!(text.contains("the value of 'paused' has the wrong type"), "{text}");
+        assert!(text.contains("unknown key 'colour'; known are listen"), "{text}");
+        let error = File::parse("listen = \"x\"\ndatabase =").unwrap_err();
+        assert!(error.to_string().contains("line 2:"), "{error}");
+    }
+}

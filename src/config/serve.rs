@@ -1,0 +1,168 @@
+//! The settings of `scimhub serve`, merged and checked before anything is opened.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use super::file::{ConfigError, File};
+use crate::base::network::Network;
+
+/// Where the server listens unless told.
+pub const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
+/// The database unless told.
+pub const DEFAULT_DATABASE: &str = "sqlite:scimhub.db";
+/// What is logged unless told.
+pub const DEFAULT_LOG: &str = "info";
+
+/// What flags and environment gave.
+#[derive(Clone, Debug, Default)]
+pub struct Given {
+    /// `--listen`
+    pub listen: Option<String>,
+    /// `--database`
+    pub database: Option<String>,
+    /// `--paused`
+    pub paused: Option<bool>,
+    /// `--public-url`
+    pub public_url: Option<String>,
+    /// `--trusted-proxy`
+    pub trusted_proxy: Option<Vec<String>>,
+    /// `--key-file`
+    pub key_file: Option<PathBuf>,
+    /// `--log`
+    pub log: Option<String>,
+}
+
+/// Settings that fit together.
+#[derive(Clone, Debug)]
+pub struct Serve {
+    /// Where to listen; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// `sqlite:FILE` or `postgres://…`.
+    pub database: String,
+    /// Start without pushing.
+    pub paused: bool,
+    /// What `meta.location` and links begin with; the listen address without it.
+    pub public_url: Option<String>,
+    /// Who may pass on requests that came over TLS.
+    pub trusted_proxies: Vec<Network>,
+    /// Where the key is.
+    pub key_file: PathBuf,
+    /// What is logged.
+    pub log: String,
+}
+
+impl Serve {
+    /// Merge what was given with the file, and check the whole.
+    ///
+    /// # Errors
+    /// [`ConfigError`] with every problem.
+    pub fn merge(given: Given, file: File) -> Result<Self, ConfigError> {
+        let mut problems = Vec::new();
+        let listen_text = given.listen.or(file.listen).unwrap_or_else(|| String::from(DEFAULT_LISTEN));
+        let listen = listen_text.parse::<SocketAddr>();
+        if listen.is_err() {
+            problems.push(format!("listen: '{listen_text}' is not an address and port such as {DEFAULT_LISTEN}"));
+        }
+        let database = given.database.or(file.database).unwrap_or_else(|| String::from(DEFAULT_DATABASE));
+        let key_file = given.key_file.or(file.key_file).unwrap_or_else(|| default_key_file(&database));
+        let public_url = given.public_url.or(file.public_url).map(|url| url.trim_end_matches('/').to_owned());
+        if let Some(url) = &public_url
+            && let Some(problem) = wrong_with_url(url)
+        {
+            problems.push(format!("public_url: {problem}"));
+        }
+        let mut trusted_proxies = Vec::new();
+        for text in given.trusted_proxy.or(file.trusted_proxy).unwrap_or_default() {
+            match text.parse() {
+                Ok(network) => trusted_proxies.push(network),
+                Err(error) => problems.push(format!("trusted_proxy: {error}")),
+            }
+        }
+        if let Ok(address) = listen
+            && !address.ip().is_loopback()
+        {
+            let is_https = public_url.as_deref().is_some_and(|url| url.starts_with("https://"));
+            if trusted_proxies.is_empty() || !is_https {
+                problems.push(format!(
+                    "listen: {address} can be reached from other machines, and tokens must not travel over plain \
+                     HTTP; listen on 127.0.0.1, or put a proxy that ends TLS in front and name it with \
+                     --trusted-proxy CIDR and --public-url https://…"
+                ));
+            }
+        }
+        match listen {
+            Ok(listen) if problems.is_empty() => Ok(Self {
+                listen,
+                database,
+                paused: given.paused.or(file.paused).unwrap_or(false),
+                public_url,
+                trusted_proxies,
+                key_file,
+                log: given.log.or(file.log).unwrap_or_else(|| String::from(DEFAULT_LOG)),
+            }),
+            _ => Err(ConfigError { problems }),
+        }
+    }
+}
+
+/// `<sqlite file>.key`, and `./scimhub.key` on PostgreSQL.
+pub fn default_key_file(database: &str) -> PathBuf {
+    let file = database.strip_prefix("sqlite:").map(|file| file.strip_prefix("//").unwrap_or(file));
+    file.map_or_else(|| PathBuf::from("scimhub.key"), |file| PathBuf::from(format!("{file}.key")))
+}
+
+fn wrong_with_url(url: &str) -> Option<&'static str> {
+    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+    match rest {
+        None => Some("it must begin with https:// (or http:// for a trial)"),
+        Some(rest) if rest.is_empty() || rest.starts_with('/') => Some("it has no host"),
+        Some(rest) if rest.contains(['?', '#', '@', ' ', '"', '\\']) || !rest.is_ascii() => {
+            Some("it may hold only a host, a port and a path")
+        }
+        Some(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn merge(given: Given, file: &str) -> Result<Serve, String> {
+        Serve::merge(given, File::parse(file).unwrap()).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn given_goes_before_file_before_default() {
+        let given = Given { listen: Some("127.0.0.1:1".into()), ..Given::default() };
+        let serve = merge(given, "listen = \"127.0.0.1:2\"\ndatabase = \"sqlite:///var/x.db\"").unwrap();
+        assert_eq!(serve.listen.to_string(), "127.0.0.1:1");
+        assert_eq!(serve.database, "sqlite:///var/x.db");
+        assert_eq!(serve.key_file, PathBuf::from("/var/x.db.key"));
+        assert_eq!(serve.log, DEFAULT_LOG);
+        assert!(!serve.paused);
+        assert_eq!(default_key_file("postgres://x/y"), PathBuf::from("scimhub.key"));
+    }
+
+    #[test]
+    fn t05_plain_http_beyond_loopback_is_refused() {
+        for listen in ["0.0.0.0:8080", "[::]:8080", "192.0.2.1:80"] {
+            let given = || Given { listen: Some(listen.into()), ..Given::default() };
+            assert!(merge(given(), "").unwrap_err().contains("plain HTTP"), "{listen}");
+            assert!(merge(given(), "trusted_proxy = \"10.0.0.0/8\"").is_err(), "{listen}");
+            assert!(merge(given(), "public_url = \"https://x.example\"").is_err(), "{listen}");
+            let http = "trusted_proxy = \"10.0.0.0/8\"\npublic_url = \"http://x.example\"";
+            assert!(merge(given(), http).is_err(), "{listen}");
+            let good = "trusted_proxy = \"10.0.0.0/8\"\npublic_url = \"https://x.example/\"";
+            assert_eq!(merge(given(), good).unwrap().public_url.as_deref(), Some("https://x.example"));
+        }
+    }
+
+    #[test]
+    fn bad_values_are_all_named() {
+        let given = Given { listen: Some("here".into()), public_url: Some("ftp://x".into()), ..Given::default() };
+        let text = merge(given, "trusted_proxy = [\"10.0.0.0/99\"]").unwrap_err();
+        for part in ["listen: 'here'", "public_url:", "trusted_proxy:"] {
+            assert!(text.contains(part), "{text}");
+        }
+    }
+}
