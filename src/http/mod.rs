@@ -2,14 +2,18 @@
 //! takes what it needs from its signature, calls one use case and encodes the answer.
 
 pub mod admin;
+pub mod conditions;
+pub mod discovery;
 pub mod entry;
 pub mod error;
 pub mod extract;
+pub mod groups;
 pub mod health;
 pub mod metrics;
 pub mod respond;
 pub mod routes;
 pub mod server;
+pub mod users;
 
 use std::ops::Deref;
 use std::sync::Arc;

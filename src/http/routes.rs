@@ -10,7 +10,7 @@ use super::entry::{authenticate, caller};
 use super::error::Refusal;
 use super::extract::caller::{Access, Guarded};
 use super::respond::Zone;
-use super::{admin, health, metrics};
+use super::{admin, discovery, groups, health, metrics, users};
 use crate::scim::error::ScimType;
 
 const SCIM: &str = "/scim/v2";
@@ -23,6 +23,23 @@ pub fn table() -> Vec<Route> {
         open(Method::GET, "/readyz", health::readyz),
         route(Method::GET, "/metrics", metrics::metrics),
         // SCIM: users, groups and discovery
+        route(Method::GET, "/scim/v2/Users", users::list),
+        route(Method::POST, "/scim/v2/Users", users::create),
+        route(Method::GET, "/scim/v2/Users/{id}", users::read),
+        route(Method::PUT, "/scim/v2/Users/{id}", users::replace),
+        route(Method::PATCH, "/scim/v2/Users/{id}", users::patch),
+        route(Method::DELETE, "/scim/v2/Users/{id}", users::delete),
+        route(Method::GET, "/scim/v2/Groups", groups::list),
+        route(Method::POST, "/scim/v2/Groups", groups::create),
+        route(Method::GET, "/scim/v2/Groups/{id}", groups::read),
+        route(Method::PUT, "/scim/v2/Groups/{id}", groups::replace),
+        route(Method::PATCH, "/scim/v2/Groups/{id}", groups::patch),
+        route(Method::DELETE, "/scim/v2/Groups/{id}", groups::delete),
+        open(Method::GET, "/scim/v2/ServiceProviderConfig", discovery::service_provider_config),
+        route(Method::GET, "/scim/v2/ResourceTypes", discovery::resource_types),
+        route(Method::GET, "/scim/v2/ResourceTypes/{name}", discovery::resource_type),
+        route(Method::GET, "/scim/v2/Schemas", discovery::schemas),
+        route(Method::GET, "/scim/v2/Schemas/{urn}", discovery::schema),
         // The API: credentials
         route(Method::GET, "/api/v1/status", admin::status::show),
         route(Method::GET, "/api/v1/tokens", admin::tokens::list),

@@ -2,11 +2,17 @@
 //! neither HTTP nor who answers.
 
 pub mod error;
+pub mod group_list;
+mod group_steps;
+pub mod groups;
 pub mod health;
 pub mod names;
 pub mod page;
+pub mod shown;
 pub mod sources;
 pub mod tokens;
+pub mod user_list;
+pub mod users;
 pub mod workspaces;
 
 use std::sync::Arc;

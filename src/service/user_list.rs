@@ -1,0 +1,162 @@
+//! Lists of users: filters on indexed attributes run in the database; any other is evaluated
+//! exactly over the rows that the indexed part leaves, up to a stated number of candidates.
+
+use serde_json::Value;
+
+use super::shown;
+use super::users::group_links;
+use super::{Caller, Context, ServiceError};
+use crate::base::ids::{UserId, WorkspaceId};
+use crate::base::limits::FILTER_CANDIDATES;
+use crate::scim::error::ScimError;
+use crate::scim::filter::{Filter, Resolved};
+use crate::scim::list;
+use crate::scim::query::ListQuery;
+use crate::scim::render;
+use crate::scim::schema::ResourceKind;
+use crate::store::filter_sql::{self, Narrowed};
+use crate::store::reach::Reach;
+use crate::store::user_list::{self, Start};
+use crate::store::users::UserRow;
+use crate::store::{DbConn, memberships};
+
+/// Rows read at a time while a filter is evaluated.
+const CHUNK: i64 = 500;
+
+/// `GET /Users`: the body of the list response.
+///
+/// # Errors
+/// 400 `invalidFilter` for a filter that cannot be read, 400 `tooMany` for one that would have to
+/// look at more than [`FILTER_CANDIDATES`] users.
+pub async fn list(context: &Context, caller: &Caller, query: ListQuery) -> Result<String, ServiceError> {
+    let filter = resolve(ResourceKind::User, query.filter.as_deref())?;
+    let base = shown::scim_base(context);
+    let (workspace, reach) = (caller.workspace, shown::reach(caller));
+    context
+        .store
+        .read(move |conn| {
+            let look = Look { workspace, reach, base: &base, query: &query };
+            let (total, rows) = look.page(conn, filter.as_ref())?;
+            let texts = look.texts(conn, &rows)?;
+            Ok::<_, ServiceError>(list::text(total, query.start_index, &texts))
+        })
+        .await
+}
+
+/// Read and look up a filter.
+pub(super) fn resolve(kind: ResourceKind, filter: Option<&str>) -> Result<Option<Resolved>, ServiceError> {
+    match filter {
+        Some(text) => Ok(Some(Filter::parse(text)?.resolve(kind)?)),
+        None => Ok(None),
+    }
+}
+
+/// The page's first rank (from 0) and length.
+pub(super) fn window(query: &ListQuery) -> (i64, i64) {
+    let rank = i64::try_from(query.start_index.saturating_sub(1)).unwrap_or(i64::MAX);
+    (rank, i64::try_from(query.count).unwrap_or(0))
+}
+
+pub(super) fn too_many() -> ServiceError {
+    ScimError::too_many(format!(
+        "This filter would have to look at more than {FILTER_CANDIDATES} resources; add a condition on an indexed \
+         attribute."
+    ))
+    .into()
+}
+
+struct Look<'a> {
+    workspace: WorkspaceId,
+    reach: Reach,
+    base: &'a str,
+    query: &'a ListQuery,
+}
+
+impl Look<'_> {
+    /// How many match in all, and the rows of the page.
+    fn page(&self, conn: &mut DbConn, filter: Option<&Resolved>) -> Result<(u64, Vec<UserRow>), ServiceError> {
+        let narrowed =
+            filter.map_or_else(Narrowed::everything, |filter| filter_sql::narrow(ResourceKind::User, filter));
+        if narrowed.is_empty() {
+            return Ok((0, Vec::new()));
+        }
+        match filter {
+            Some(filter) if !narrowed.exact => self.evaluate(conn, filter, &narrowed),
+            Some(_) | None => self.indexed(conn, &narrowed),
+        }
+    }
+
+    fn indexed(&self, conn: &mut DbConn, narrowed: &Narrowed) -> Result<(u64, Vec<UserRow>), ServiceError> {
+        let (rank, count) = window(self.query);
+        let rows = if count == 0 {
+            Vec::new()
+        } else {
+            user_list::page(conn, self.workspace, self.reach, &narrowed.conditions, Start::Rank(rank), count)?
+        };
+        // A first page that is not full has shown everything there is.
+        if rank == 0 && rows.len() < self.query.count {
+            return Ok((u64::try_from(rows.len()).unwrap_or(u64::MAX), rows));
+        }
+        let total = user_list::count(conn, self.workspace, self.reach, &narrowed.conditions)?;
+        Ok((total, rows))
+    }
+
+    fn evaluate(
+        &self,
+        conn: &mut DbConn,
+        filter: &Resolved,
+        narrowed: &Narrowed,
+    ) -> Result<(u64, Vec<UserRow>), ServiceError> {
+        let with_groups = filter_sql::reads_links(ResourceKind::User, filter);
+        let (rank, count) = window(self.query);
+        let (mut matched, mut looked_at, mut page) = (0_i64, 0_usize, Vec::new());
+        let mut start = Start::Rank(0);
+        loop {
+            let rows = user_list::page(conn, self.workspace, self.reach, &narrowed.conditions, start, CHUNK)?;
+            looked_at = looked_at.saturating_add(rows.len());
+            if looked_at > FILTER_CANDIDATES {
+                return Err(too_many());
+            }
+            let Some(last) = rows.last().map(|row| row.id) else { break };
+            let is_last = i64::try_from(rows.len()).unwrap_or(CHUNK) < CHUNK;
+            let links = if with_groups { self.links(conn, &rows)? } else { Vec::new() };
+            let mut links = links.into_iter();
+            for row in rows {
+                let id = row.id.to_string();
+                let meta = shown::user_meta(&row, &id, self.base);
+                let whole = render::object(&shown::parse(&row.document)?, &meta, links.next().unwrap_or_default());
+                if filter.matches(&whole) {
+                    if matched >= rank && matched < rank.saturating_add(count) {
+                        page.push(row);
+                    }
+                    matched = matched.saturating_add(1);
+                }
+            }
+            if is_last {
+                break;
+            }
+            start = Start::After(last);
+        }
+        Ok((u64::try_from(matched).unwrap_or(0), page))
+    }
+
+    /// `User.groups` of each row, in the rows' order.
+    fn links(&self, conn: &mut DbConn, rows: &[UserRow]) -> Result<Vec<Vec<Value>>, ServiceError> {
+        let ids: Vec<UserId> = rows.iter().map(|row| row.id).collect();
+        let groups = memberships::groups_of_many(conn, self.workspace, &ids)?;
+        Ok(ids.iter().map(|id| groups.get(id).map(|g| group_links(self.base, g)).unwrap_or_default()).collect())
+    }
+
+    fn texts(&self, conn: &mut DbConn, rows: &[UserRow]) -> Result<Vec<String>, ServiceError> {
+        let projection = &self.query.projection;
+        let links = if projection.wants(ResourceKind::User, "groups") { self.links(conn, rows)? } else { Vec::new() };
+        let mut links = links.into_iter();
+        let mut texts = Vec::with_capacity(rows.len());
+        for row in rows {
+            let id = row.id.to_string();
+            let meta = shown::user_meta(row, &id, self.base);
+            texts.push(shown::text(&row.document, &meta, links.next().unwrap_or_default(), projection)?);
+        }
+        Ok(texts)
+    }
+}

@@ -1,0 +1,387 @@
+//! Users as an IdP pushes them. Every change is one transaction that holds the rows, the marks and
+//! the activity record; the planner is nudged after the commit, never before.
+
+use serde_json::{Value, json};
+
+use super::shown::{self, Conditions, Found, Shown};
+use super::{Caller, Context, ServiceError};
+use crate::base::clock::Micros;
+use crate::base::ids::{GroupId, UserId};
+use crate::base::random::Ids;
+use crate::scim::error::ScimError;
+use crate::scim::etag;
+use crate::scim::patch::{self, PatchRequest};
+use crate::scim::query::Projection;
+use crate::scim::render;
+use crate::scim::resource::{self, Object};
+use crate::scim::schema::ResourceKind;
+use crate::scim::user::{self, UserKeys};
+use crate::store::activity::{self, Entry};
+use crate::store::memberships::{self, Member, MemberKind};
+use crate::store::users::{self, UserRow};
+use crate::store::{StoreError, Tx, marks, pending, reach::Reach};
+
+/// What a write transaction of this file needs besides its own arguments.
+#[derive(Clone)]
+struct Work {
+    caller: Caller,
+    ids: Ids,
+    now: Micros,
+}
+
+impl Work {
+    fn begin(context: &Context, caller: &Caller) -> Self {
+        Self { caller: caller.clone(), ids: context.ids.clone(), now: context.clock.now() }
+    }
+
+    fn change<'a>(&'a self, cause: &'a str) -> marks::Change<'a> {
+        marks::Change { cause, request_id: Some(&self.caller.request_id), now: self.now }
+    }
+
+    fn record(&self, tx: &mut Tx<'_>, id: UserId, kind: &str, detail: Value, name: &str) -> Result<(), StoreError> {
+        let entry = Entry {
+            id: self.ids.next(),
+            at: self.now,
+            kind,
+            actor: &self.caller.actor(),
+            target: &format!("user:{id}"),
+            hub: None,
+            user: Some(id),
+            task: None,
+            request_id: Some(&self.caller.request_id),
+            detail,
+            personal: Some(json!({ "userName": name })),
+        };
+        activity::record(tx, self.caller.workspace, &entry)
+    }
+}
+
+/// `POST /Users`
+///
+/// # Errors
+/// [`ServiceError::Scim`] for a body that is no user, and 409 `uniqueness` when the userName is
+/// taken in the workspace; it names the source that holds it.
+pub async fn create(
+    context: &Context,
+    caller: &Caller,
+    body: Value,
+    projection: Projection,
+) -> Result<Shown, ServiceError> {
+    let incoming = resource::read(ResourceKind::User, body, caller.dialect)?;
+    log_ignored(&incoming.ignored);
+    let keys = read_keys(&incoming.document)?;
+    let document = Value::Object(incoming.document).to_string();
+    let id = UserId::from_uuid(context.ids.next());
+    let work = Work::begin(context, caller);
+    let taken = keys.user_name_key.clone();
+    let (workspace, source, now) = (caller.workspace, caller.source, work.now);
+    let stored = document.clone();
+    let made = context
+        .store
+        .write(move |tx| {
+            pending::announce_arrival(tx, workspace, source)?;
+            users::insert(tx, workspace, source, id, &keys, &stored, now)?;
+            let groups = join_waiting(tx, &work, id, keys.external_id.as_deref())?;
+            marks::user_arrived(tx, workspace, id, &keys.user_name_key, &work.change("user_created"))?;
+            let detail = json!({ "active": keys.active, "joined": groups });
+            work.record(tx, id, "user.created", detail, &keys.user_name)?;
+            Ok::<_, ServiceError>(groups.is_empty())
+        })
+        .await;
+    let alone = name_the_holder(context, caller, &taken, made).await?;
+    context.nudge.planner();
+    let base = shown::scim_base(context);
+    let text_id = id.to_string();
+    let meta = render::Meta {
+        kind: ResourceKind::User,
+        id: &text_id,
+        created: now,
+        modified: now,
+        version: 1,
+        base_url: &base,
+    };
+    let links = if alone { Vec::new() } else { links_of(context, caller, id, &base).await? };
+    shown::shown(&document, &meta, links, &projection)
+}
+
+/// `GET /Users/{id}`
+///
+/// # Errors
+/// [`ServiceError::NotFound`] for any id that the caller's source does not own.
+pub async fn read(
+    context: &Context,
+    caller: &Caller,
+    id: &str,
+    conditions: Conditions,
+    projection: Projection,
+) -> Result<Found, ServiceError> {
+    let id = parse_id(id)?;
+    let (workspace, reach) = (caller.workspace, shown::reach(caller));
+    let with_groups = projection.wants(ResourceKind::User, "groups");
+    let (row, groups) = context
+        .store
+        .point(move |conn| {
+            let row = users::load(conn, workspace, reach, id)?;
+            let groups = if with_groups { memberships::groups_of(conn, workspace, id)? } else { Vec::new() };
+            Ok::<_, StoreError>((row, groups))
+        })
+        .await
+        .map_err(not_found)?;
+    if !conditions.wants_body(row.version)? {
+        return Ok(Found::Unchanged { etag: etag::of(row.version) });
+    }
+    show(context, &row, &groups, &projection).map(Found::Resource)
+}
+
+/// `PUT /Users/{id}`: the body replaces the stored user, except that a body without `active` keeps
+/// the present one: what does not speak of it must not bring a leaver back.
+///
+/// # Errors
+/// As [`create`]; [`ServiceError::NotFound`]; [`ServiceError::VersionMismatch`].
+pub async fn replace(
+    context: &Context,
+    caller: &Caller,
+    id: &str,
+    body: Value,
+    conditions: Conditions,
+    projection: Projection,
+) -> Result<Shown, ServiceError> {
+    let id = parse_id(id)?;
+    let incoming = resource::read(ResourceKind::User, body, caller.dialect)?;
+    log_ignored(&incoming.ignored);
+    read_keys(&incoming.document)?;
+    let wanted = incoming.document;
+    change(context, caller, id, conditions, projection, move |stored| {
+        let mut document = wanted.clone();
+        if let (None, Some(active)) = (document.get("active"), stored.get("active")) {
+            document.insert("active".into(), active.clone());
+        }
+        Ok(document)
+    })
+    .await
+}
+
+/// `PATCH /Users/{id}`: all operations or none.
+///
+/// # Errors
+/// As [`replace`].
+pub async fn patch(
+    context: &Context,
+    caller: &Caller,
+    id: &str,
+    body: Value,
+    conditions: Conditions,
+    projection: Projection,
+) -> Result<Shown, ServiceError> {
+    let id = parse_id(id)?;
+    let dialect = caller.dialect;
+    let request = PatchRequest::read(body, dialect)?;
+    change(context, caller, id, conditions, projection, move |stored| {
+        let patched = patch::apply_user(stored, &request, dialect)?;
+        log_ignored(&patched.ignored);
+        Ok(patched.document)
+    })
+    .await
+}
+
+/// `DELETE /Users/{id}`: marks first, while the rows still say which hubs are concerned.
+///
+/// # Errors
+/// [`ServiceError::NotFound`]; [`ServiceError::VersionMismatch`].
+pub async fn delete(context: &Context, caller: &Caller, id: &str, conditions: Conditions) -> Result<(), ServiceError> {
+    let id = parse_id(id)?;
+    let work = Work::begin(context, caller);
+    let (workspace, source) = (caller.workspace, caller.source);
+    context
+        .store
+        .write(move |tx| {
+            // Groups before the user, as a change of members does it, so that the two never wait
+            // for each other crosswise.
+            let groups = memberships::group_ids_of(tx, workspace, id.uuid())?;
+            memberships::lock_groups(tx, workspace, &groups)?;
+            let row = users::load_for_delete(tx, workspace, Reach::Source(source), id).map_err(not_found)?;
+            conditions.check_write(row.version)?;
+            marks::user_changed(tx, workspace, id, &work.change("user_deleted"))?;
+            let groups = memberships::remove_everywhere(tx, workspace, id.uuid(), work.now)?;
+            users::delete(tx, workspace, id)?;
+            work.record(tx, id, "user.deleted", json!({ "left": groups }), &row.user_name)?;
+            Ok::<_, ServiceError>(())
+        })
+        .await?;
+    context.nudge.planner();
+    Ok(())
+}
+
+/// Load, decide, store: one transaction. A document that comes out as it went in changes nothing,
+/// not even `lastModified` (R-PATCH-58, R-PUT-12).
+async fn change(
+    context: &Context,
+    caller: &Caller,
+    id: UserId,
+    conditions: Conditions,
+    projection: Projection,
+    edit: impl Fn(&Object) -> Result<Object, ServiceError> + Send + 'static,
+) -> Result<Shown, ServiceError> {
+    let work = Work::begin(context, caller);
+    let (workspace, source) = (caller.workspace, caller.source);
+    let with_groups = projection.wants(ResourceKind::User, "groups");
+    let taken = std::sync::Arc::new(std::sync::Mutex::new(String::new()));
+    let wanted_name = std::sync::Arc::clone(&taken);
+    let outcome = context
+        .store
+        .write(move |tx| {
+            let row = users::load_for_update(tx, workspace, Reach::Source(source), id).map_err(not_found)?;
+            conditions.check_write(row.version)?;
+            let before = shown::parse(&row.document)?;
+            let after = edit(&before)?;
+            let changed = after != before;
+            let row = if changed {
+                let keys = read_keys(&after)?;
+                if let Ok(mut name) = wanted_name.lock() {
+                    name.clone_from(&keys.user_name_key);
+                }
+                store_change(tx, &work, &row, &keys, &Value::Object(after).to_string())?
+            } else {
+                row
+            };
+            let groups = if with_groups { memberships::groups_of(tx, workspace, id)? } else { Vec::new() };
+            Ok::<_, ServiceError>((row, groups, changed))
+        })
+        .await;
+    let taken = taken.lock().map(|name| name.clone()).unwrap_or_default();
+    let (row, groups, changed) = name_the_holder(context, caller, &taken, outcome).await?;
+    if changed {
+        context.nudge.planner();
+    }
+    show(context, &row, &groups, &projection)
+}
+
+fn store_change(
+    tx: &mut Tx<'_>,
+    work: &Work,
+    before: &UserRow,
+    keys: &UserKeys,
+    document: &str,
+) -> Result<UserRow, ServiceError> {
+    let workspace = work.caller.workspace;
+    let after = users::replace(tx, workspace, before, keys, document, work.now)?;
+    let joined = if keys.external_id == before.external_id {
+        Vec::new()
+    } else {
+        pending::announce_arrival(tx, workspace, work.caller.source)?;
+        join_waiting(tx, work, before.id, keys.external_id.as_deref())?
+    };
+    let (kind, cause) = match (before.active, keys.active) {
+        (true, false) => ("user.deactivated", "deactivated"),
+        (false, true) => ("user.reactivated", "reactivated"),
+        (true, true) | (false, false) => ("user.updated", "user_updated"),
+    };
+    if keys.user_name == before.user_name {
+        marks::user_changed(tx, workspace, before.id, &work.change(cause))?;
+    } else {
+        // Individual shares may wait for the new name.
+        marks::user_arrived(tx, workspace, before.id, &keys.user_name_key, &work.change(cause))?;
+    }
+    let detail = json!({ "version": after.version, "active": keys.active, "joined": joined });
+    work.record(tx, before.id, kind, detail, &keys.user_name)?;
+    Ok(after)
+}
+
+/// Groups that named this user before it arrived take it in now.
+fn join_waiting(
+    tx: &mut Tx<'_>,
+    work: &Work,
+    id: UserId,
+    external_id: Option<&str>,
+) -> Result<Vec<GroupId>, StoreError> {
+    let (workspace, source) = (work.caller.workspace, work.caller.source);
+    let text_id = id.to_string();
+    let values: Vec<&str> = std::iter::once(text_id.as_str()).chain(external_id).collect();
+    let groups = pending::take(tx, workspace, source, &values)?;
+    memberships::lock_groups(tx, workspace, &groups)?;
+    let mut joined = Vec::new();
+    for group in groups {
+        let member = Member { id: id.uuid(), kind: MemberKind::User };
+        let added = memberships::add(tx, workspace, group, &[member], work.now)?;
+        if !added.added.is_empty() {
+            marks::members_changed(tx, workspace, group, &[id], &work.change("pending_member_arrived"))?;
+            joined.push(group);
+        }
+    }
+    memberships::touch_groups(tx, workspace, &joined, work.now)?;
+    Ok(joined)
+}
+
+fn read_keys(document: &Object) -> Result<UserKeys, ServiceError> {
+    let keys = user::keys(document)?;
+    shown::check_identifier("userName", Some(&keys.user_name))?;
+    shown::check_identifier("externalId", keys.external_id.as_deref())?;
+    for (email, _) in &keys.emails {
+        shown::check_identifier("emails.value", Some(email))?;
+    }
+    Ok(keys)
+}
+
+/// The constraint has decided; this only finds the words for it.
+async fn name_the_holder<T>(
+    context: &Context,
+    caller: &Caller,
+    user_name_key: &str,
+    outcome: Result<T, ServiceError>,
+) -> Result<T, ServiceError> {
+    match outcome {
+        Err(ServiceError::Conflict(text)) if text.contains("user_name") => {
+            let (workspace, key) = (caller.workspace, user_name_key.to_owned());
+            let holder = context.store.read(move |conn| users::holder_of_user_name(conn, workspace, &key)).await?;
+            let detail = match holder {
+                Some((source, name)) if source != caller.source => format!(
+                    "userName is in use by a user of the source '{name}'. Linking the two is up to an administrator."
+                ),
+                Some(_) | None => String::from("userName is in use by another user."),
+            };
+            Err(ScimError::uniqueness(detail).into())
+        }
+        other => other,
+    }
+}
+
+async fn links_of(context: &Context, caller: &Caller, id: UserId, base: &str) -> Result<Vec<Value>, ServiceError> {
+    let workspace = caller.workspace;
+    let groups = context.store.read(move |conn| memberships::groups_of(conn, workspace, id)).await?;
+    Ok(group_links(base, &groups))
+}
+
+pub(super) fn group_links(base: &str, groups: &[(GroupId, String)]) -> Vec<Value> {
+    groups.iter().map(|(id, name)| render::group_of_user(base, &id.to_string(), name)).collect()
+}
+
+fn show(
+    context: &Context,
+    row: &UserRow,
+    groups: &[(GroupId, String)],
+    projection: &Projection,
+) -> Result<Shown, ServiceError> {
+    let base = shown::scim_base(context);
+    let id = row.id.to_string();
+    let meta = shown::user_meta(row, &id, &base);
+    shown::shown(&row.document, &meta, group_links(&base, groups), projection)
+}
+
+fn parse_id(id: &str) -> Result<UserId, ServiceError> {
+    id.parse().map_err(|_| ServiceError::NotFound("the user"))
+}
+
+fn not_found(error: StoreError) -> ServiceError {
+    match error {
+        StoreError::NotFound => ServiceError::NotFound("the user"),
+        other => other.into(),
+    }
+}
+
+/// Names no schema knows are passed over (idp-behaviour rule 9) and counted in the log, never
+/// with their values.
+pub(super) fn log_ignored(names: &[String]) {
+    if !names.is_empty() {
+        tracing::info!(ignored = names.len(), "a request named attributes that no schema has");
+    }
+}

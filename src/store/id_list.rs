@@ -1,0 +1,64 @@
+//! A list of ids as one bound parameter, so that set-based statements have a fixed text on both
+//! databases and never meet the limit on the number of parameters.
+
+use super::conn::DbConn;
+
+/// A statement with `$1`-style parameters in the form this database counts by number: SQLite would
+/// count `$1` by its first appearance.
+pub fn numbered(conn: &DbConn, text: &str) -> String {
+    match conn {
+        DbConn::Sqlite(_) => text.replace('$', "?"),
+        DbConn::Postgres(_) => text.to_owned(),
+    }
+}
+
+/// The JSON text to bind where [`table`] reads its parameter: `["<32 hex digits>", …]`.
+pub fn json(ids: impl IntoIterator<Item = uuid::Uuid>) -> String {
+    let mut text = String::from("[");
+    for id in ids {
+        if text.len() > 1 {
+            text.push(',');
+        }
+        text.push('"');
+        text.push_str(id.simple().encode_lower(&mut uuid::Uuid::encode_buffer()));
+        text.push('"');
+    }
+    text.push(']');
+    text
+}
+
+/// A sub-select with one column `id` over the list bound as parameter `n`.
+pub fn table(conn: &DbConn, n: u8) -> String {
+    match conn {
+        DbConn::Sqlite(_) => format!("(SELECT unhex(value) AS id FROM json_each(${n}))"),
+        DbConn::Postgres(_) => {
+            format!("(SELECT decode(t.v, 'hex') AS id FROM json_array_elements_text(${n}::json) AS t(v))")
+        }
+    }
+}
+
+/// The JSON text of a list of values for [`texts`].
+pub fn json_texts<'a>(values: impl IntoIterator<Item = &'a str>) -> String {
+    serde_json::Value::Array(values.into_iter().map(serde_json::Value::from).collect()).to_string()
+}
+
+/// A sub-select with one column `value` over a list of texts bound as parameter `n`.
+pub fn texts(conn: &DbConn, n: u8) -> String {
+    match conn {
+        DbConn::Sqlite(_) => format!("(SELECT value FROM json_each(${n}))"),
+        DbConn::Postgres(_) => format!("(SELECT t.v AS value FROM json_array_elements_text(${n}::json) AS t(v))"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_is_json() {
+        assert_eq!(json([]), "[]");
+        let id = uuid::Uuid::from_u128(0xab);
+        assert_eq!(json([id, id]), format!("[\"{0}\",\"{0}\"]", "000000000000000000000000000000ab"));
+        assert_eq!(json_texts(["a\"b", "ä"]), "[\"a\\\"b\",\"ä\"]");
+    }
+}
