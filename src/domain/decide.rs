@@ -1,0 +1,91 @@
+//! One pair of person and hub, from facts to verdict: `entitlement`, then `plan`. The planner,
+//! the preview and explain call the same function, so that what is shown is what happens.
+
+use crate::base::clock::Micros;
+use crate::base::ids::UserId;
+use crate::domain::app::App;
+use crate::domain::decision::Decision;
+use crate::domain::entitlement::{Entitlement, Person, Rule, entitlement};
+use crate::domain::hub::HubPolicy;
+use crate::domain::member::{Member, Presence};
+use crate::domain::plan::{Candidates, Situation, Standing, Verdict, plan};
+use crate::domain::task::{Principal, Task};
+
+/// What is stored about one pair.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    /// Who.
+    pub user: UserId,
+    /// The user, unless deleted.
+    pub person: Option<Person>,
+    /// How to address them.
+    pub principal: Principal,
+    /// Their e-mails, folded; the principal's first.
+    pub email_keys: Vec<String>,
+    /// Their member row in the hub.
+    pub member: Option<Member>,
+    /// Unmatched accounts of the hub that show one of their e-mails.
+    pub look_alikes: Vec<Member>,
+    /// Whether somebody else here bears an e-mail that a look-alike shows.
+    pub email_shared: bool,
+    /// Their open task in the hub.
+    pub open: Option<Task>,
+    /// What was decided about them before.
+    pub decision: Option<Decision>,
+}
+
+/// What all pairs of a hub share.
+#[derive(Clone, Copy, Debug)]
+pub struct Ground<'a> {
+    /// The app.
+    pub app: &'a App,
+    /// The hub's policy.
+    pub policy: &'a HubPolicy,
+    /// The hub's mappings.
+    pub rules: &'a [Rule],
+}
+
+/// Decide one pair. `settle_until` comes from its mark; a preview passes `now`.
+pub fn decide(ground: &Ground<'_>, facts: &Facts, now: Micros, settle_until: Micros) -> (Entitlement, Verdict) {
+    let held = facts.member.as_ref().filter(|m| m.known != Presence::Absent).and_then(|m| m.known_role.as_deref());
+    let entitled = match &facts.person {
+        Some(person) => entitlement(person, ground.rules, ground.app, held),
+        None => Entitlement::default(),
+    };
+    let standing = match &facts.person {
+        Some(person) if person.active => Standing::Stays,
+        Some(_) | None => Standing::Left,
+    };
+    let verdict = plan(&Situation {
+        standing,
+        entitlement: &entitled,
+        principal: &facts.principal,
+        member: facts.member.as_ref(),
+        candidates: candidates(facts),
+        open: facts.open.as_ref(),
+        decision: facts.decision.as_ref(),
+        app: ground.app,
+        policy: ground.policy,
+        now,
+        settle_until,
+    });
+    (entitled, verdict)
+}
+
+/// An e-mail match may only suggest a binding that is one to one (T-02, R4.11), and never one to
+/// an account that is disabled in the app (R4.7).
+fn candidates(facts: &Facts) -> Candidates<'_> {
+    let usable: Vec<&Member> = facts
+        .look_alikes
+        .iter()
+        .filter(|member| match member.known {
+            Presence::Pending | Presence::Active => true,
+            Presence::Absent | Presence::Suspended => false,
+        })
+        .collect();
+    match usable.as_slice() {
+        [] => Candidates::None,
+        [one] if !facts.email_shared => Candidates::One(one),
+        _ => Candidates::Conflict,
+    }
+}

@@ -1,0 +1,240 @@
+//! What one person should hold in one hub, computed from all mappings, with the reasons: rules
+//! R5.1 to R5.7 of business-hubs.md. A pure function of current facts; the order and repetition
+//! of events cannot matter because no event is an input.
+
+use std::cmp::Reverse;
+
+use crate::base::clock::Micros;
+use crate::base::ids::{GroupId, MappingId, UserId};
+use crate::domain::app::App;
+use crate::domain::mapping::{AssetGrant, Binding, HubRole, Mapping, SubjectName};
+use crate::domain::member::Reason;
+use crate::domain::scope::Scope;
+use crate::scim::resource::Object;
+
+/// What a reactivated person regains, by the preset of their source (DESIGN.md section 8).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Regain {
+    /// What groups give comes back by itself: Entra never sends memberships again.
+    ByItself,
+    /// Only memberships the IdP named after the deactivation count (Okta and unknown presets).
+    WhenConfirmed,
+}
+
+impl Regain {
+    /// By a source's preset.
+    pub fn of_preset(preset: &str) -> Self {
+        if preset == "entra" { Self::ByItself } else { Self::WhenConfirmed }
+    }
+}
+
+/// A group the person is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Membership {
+    /// The group.
+    pub group: GroupId,
+    /// When the IdP last named this membership.
+    pub confirmed_at: Micros,
+}
+
+/// The facts about a user that exists.
+#[derive(Clone, Debug)]
+pub struct Person {
+    /// Who.
+    pub id: UserId,
+    /// SCIM `active`.
+    pub active: bool,
+    /// When `active` last became false; kept when it became true again.
+    pub deactivated_at: Option<Micros>,
+    /// What a reactivation gives back.
+    pub regain: Regain,
+    /// The user's document, for `where`.
+    pub document: Object,
+    /// Their groups, at least those the hub's mappings are bound to.
+    pub memberships: Vec<Membership>,
+}
+
+/// A mapping, ready to be applied to many people.
+#[derive(Clone, Debug)]
+pub struct Rule {
+    /// The mapping.
+    pub mapping: Mapping,
+    /// Its `where`, read once.
+    pub scope: Scope,
+    /// The subject as people know it now: `group meta-admins`, `user ann@example.com`.
+    pub subject: String,
+}
+
+impl Rule {
+    /// Prepare a mapping; `group_name` is the bound group's current name.
+    pub fn new(mapping: Mapping, group_name: Option<&str>) -> Self {
+        let subject = match (&mapping.subject, group_name) {
+            (SubjectName::User(name), _) => format!("user {name}"),
+            (_, Some(name)) => format!("group {name}"),
+            (SubjectName::Group(name), None) => format!("group {name}"),
+            (SubjectName::GroupId(id), None) => format!("group {id}"),
+            (SubjectName::GroupExternalId(id), None) => format!("group {id}"),
+        };
+        Self { scope: Scope::stored(mapping.scope.as_deref()), mapping, subject }
+    }
+}
+
+/// Why a mapping that is about a person gives them nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Refusal {
+    /// The person is deactivated.
+    Inactive,
+    /// `where` does not match them.
+    OutOfScope,
+    /// The stored `where` cannot be read.
+    ScopeUnreadable,
+    /// Deactivated once, and neither the IdP nor a person has confirmed it since.
+    WaitingForConfirmation,
+}
+
+impl Refusal {
+    /// The sentence explain shows.
+    pub const fn explain(self) -> &'static str {
+        match self {
+            Self::Inactive => "the user is deactivated",
+            Self::OutOfScope => "the mapping's where does not match the user",
+            Self::ScopeUnreadable => "the mapping's where cannot be read",
+            Self::WaitingForConfirmation => {
+                "the user was deactivated since: waiting until the identity provider or a person confirms it"
+            }
+        }
+    }
+}
+
+/// A mapping that is about the person and does not count.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Refused {
+    /// Which.
+    pub mapping: MappingId,
+    /// Its subject, as people know it.
+    pub subject: String,
+    /// Why not.
+    pub why: Refusal,
+}
+
+/// What somebody should hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grant {
+    /// The account in the app; `None` for a hub role without a seat.
+    pub seat: Option<Seat>,
+    /// The strongest hub role.
+    pub hub_role: HubRole,
+}
+
+/// What an account should be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seat {
+    /// The role that wins (R5.1).
+    pub role: String,
+    /// The union of assets, sorted.
+    pub assets: Vec<AssetGrant>,
+}
+
+/// The entitlement of one person in one hub.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Entitlement {
+    /// `None`: nothing at all.
+    pub grant: Option<Grant>,
+    /// The mappings that count, by id.
+    pub reasons: Vec<Reason>,
+    /// The mappings about this person that don't, by id.
+    pub refused: Vec<Refused>,
+}
+
+impl Entitlement {
+    /// The account wanted, when one is.
+    pub fn seat(&self) -> Option<&Seat> {
+        self.grant.as_ref().and_then(|grant| grant.seat.as_ref())
+    }
+}
+
+/// A role's rank: higher wins. A role the manifest does not list ranks below every listed one.
+pub fn rank(app: &App, role: &str) -> i32 {
+    app.role(role).map_or(i32::MIN, |role| role.rank)
+}
+
+/// Compute what `person` should hold; `held` is the role held now, which wins a tie of ranks.
+pub fn entitlement(person: &Person, rules: &[Rule], app: &App, held: Option<&str>) -> Entitlement {
+    let mut counting = Vec::new();
+    let mut refused = Vec::new();
+    for rule in rules {
+        match judge(person, rule) {
+            None => {}
+            Some(Ok(())) => counting.push(&rule.mapping),
+            Some(Err(why)) => {
+                refused.push(Refused { mapping: rule.mapping.id, subject: rule.subject.clone(), why });
+            }
+        }
+    }
+    let mut reasons: Vec<Reason> = rules
+        .iter()
+        .filter(|rule| counting.iter().any(|mapping| mapping.id == rule.mapping.id))
+        .map(|rule| Reason {
+            mapping: rule.mapping.id,
+            subject: rule.subject.clone(),
+            app_role: rule.mapping.app_role.clone(),
+        })
+        .collect();
+    reasons.sort();
+    reasons.dedup();
+    refused.sort();
+    refused.dedup();
+    let grant = counting
+        .iter()
+        .map(|mapping| mapping.hub_role)
+        .max()
+        .map(|hub_role| Grant { seat: seat(&counting, app, held), hub_role });
+    Entitlement { grant, reasons, refused }
+}
+
+/// `None`: the rule is not about this person. Otherwise whether it counts.
+fn judge(person: &Person, rule: &Rule) -> Option<Result<(), Refusal>> {
+    let confirmed = match rule.mapping.binding {
+        Binding::Waiting | Binding::Gone => return None,
+        Binding::Group(group) => {
+            let membership = person.memberships.iter().find(|membership| membership.group == group)?;
+            match person.regain {
+                Regain::ByItself => true,
+                Regain::WhenConfirmed => confirmed_since(person, membership.confirmed_at),
+            }
+        }
+        // A share never comes back by itself, whatever the preset.
+        Binding::User(user) if user == person.id => confirmed_since(person, rule.mapping.confirmed_at),
+        Binding::User(_) => return None,
+    };
+    if !person.active {
+        return Some(Err(Refusal::Inactive));
+    }
+    if !rule.scope.admits(&person.document) {
+        return Some(Err(match rule.scope {
+            Scope::Unreadable => Refusal::ScopeUnreadable,
+            Scope::Everybody | Scope::Matching(_) => Refusal::OutOfScope,
+        }));
+    }
+    if !confirmed {
+        return Some(Err(Refusal::WaitingForConfirmation));
+    }
+    Some(Ok(()))
+}
+
+fn confirmed_since(person: &Person, confirmed_at: Micros) -> bool {
+    person.deactivated_at.is_none_or(|deactivated_at| confirmed_at > deactivated_at)
+}
+
+/// The account the seat-giving mappings add up to. The highest rank wins; among equals the role
+/// already held, else the smallest id, so that the result is stable.
+fn seat(counting: &[&Mapping], app: &App, held: Option<&str>) -> Option<Seat> {
+    let seated = || counting.iter().filter(|mapping| mapping.seat);
+    let role = seated()
+        .map(|mapping| mapping.app_role.as_str())
+        .max_by_key(|role| (rank(app, role), held == Some(role), Reverse(*role)))?;
+    let mut assets: Vec<AssetGrant> = seated().flat_map(|mapping| mapping.assets.iter().cloned()).collect();
+    assets.sort();
+    assets.dedup();
+    Some(Seat { role: role.to_owned(), assets })
+}

@@ -1,0 +1,79 @@
+//! The steps a person takes in the app, from the manifest's text for the kind of task.
+
+use crate::domain::app::App;
+use crate::domain::task::{Effect, TaskKind};
+
+/// Instructions for doing this by hand. The values come from an IdP and are put in as plain text.
+pub fn write(app: &App, hub_label: &str, effect: &Effect) -> String {
+    let principal = &effect.principal;
+    let role = effect.role.as_deref().unwrap_or_default();
+    let label = app.role(role).map_or(role, |role| role.label.as_str());
+    let name = principal.display_name.as_deref().unwrap_or(&principal.user_name);
+    let text = app.instructions.get(effect.kind.as_str()).map_or(default(effect.kind), String::as_str);
+    // One pass, so that a value that looks like a placeholder stays text.
+    let mut written = String::with_capacity(text.len() + 64);
+    let mut rest = text;
+    while let Some((before, tail)) = rest.split_once('{') {
+        written.push_str(before);
+        let Some((word, after)) = tail.split_once('}') else {
+            written.push('{');
+            rest = tail;
+            continue;
+        };
+        match word {
+            "email" => written.push_str(&principal.email),
+            "name" => written.push_str(name),
+            "role" => written.push_str(label),
+            "hub" => written.push_str(hub_label),
+            other => {
+                written.push('{');
+                written.push_str(other);
+                written.push('}');
+            }
+        }
+        rest = after;
+    }
+    written.push_str(rest);
+    written
+}
+
+const fn default(kind: TaskKind) -> &'static str {
+    match kind {
+        TaskKind::Sync => "In {hub}, compare the members with the list here. Then mark this item as done.",
+        TaskKind::Add => "In {hub}, add {email} ({name}) with the role {role}. Then mark this item as done.",
+        TaskKind::UpdateRole => "In {hub}, give {email} ({name}) the role {role}. Then mark this item as done.",
+        TaskKind::Remove => "In {hub}, remove {email} ({name}). Then mark this item as done.",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::task::Principal;
+
+    #[test]
+    fn values_are_put_in_once_and_stay_text() {
+        let app: App = toml::from_str(
+            "id='x'\nname='X'\nconnector='manual'\nlogins=['sso']\nsettle_seconds=1\n\
+             [tasks]\nsync=false\nadd=false\nupdate_role=false\nremove=false\n\
+             [instructions]\nadd='{hub}: {name} <{email}> {other} {role'\n",
+        )
+        .unwrap();
+        let effect = Effect {
+            kind: TaskKind::Add,
+            principal: Principal {
+                user_name: "ann".into(),
+                email: "{hub}@x".into(),
+                given_name: None,
+                family_name: None,
+                display_name: Some("Ann".into()),
+            },
+            remote_id: None,
+            role: Some("r".into()),
+            assets: Vec::new(),
+            hub_role: None,
+            suspend: false,
+        };
+        assert_eq!(write(&app, "Ads", &effect), "Ads: Ann <{hub}@x> {other} {role");
+    }
+}

@@ -1,0 +1,379 @@
+//! The next step for one person in one hub: wanted against known (business-hubs.md section 5.2).
+//! A pure function; whether a removal may go out now is asked of `guard` afterwards.
+
+use std::time::Duration;
+
+use crate::base::clock::Micros;
+use crate::base::ids::MemberId;
+use crate::domain::app::App;
+use crate::domain::decision::Decision;
+use crate::domain::entitlement::{Entitlement, Seat, rank};
+use crate::domain::hub::{Deprovision, HubPolicy};
+use crate::domain::member::{Bucket, Member, Presence, Reason};
+use crate::domain::task::{Effect, Principal, Task, TaskKind, TaskStatus};
+
+/// Runs before everything else: people who left.
+pub const PRIORITY_LEAVER: i32 = 0;
+/// Additions, upgrades and changes between equals.
+pub const PRIORITY_GRANT: i32 = 10;
+/// Removals and downgrades of people who stay. The guard finds downgrades in its window by it.
+pub const PRIORITY_REDUCE: i32 = 20;
+
+/// How long a mark rests while an attempt runs. Finishing the attempt makes it due at once; this
+/// is only the net below that.
+const WHILE_RUNNING: Duration = Duration::from_secs(60);
+
+/// Whether the person is still with the company, as far as the IdP says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Active.
+    Stays,
+    /// Deactivated or deleted: what they hold ends at once, without settling.
+    Left,
+}
+
+/// Everything the decision rests on.
+#[derive(Clone, Copy, Debug)]
+pub struct Situation<'a> {
+    /// Whether the person is still there.
+    pub standing: Standing,
+    /// What they should hold.
+    pub entitlement: &'a Entitlement,
+    /// How to address them in the app.
+    pub principal: &'a Principal,
+    /// Their member row.
+    pub member: Option<&'a Member>,
+    /// Unmatched accounts of the hub that show one of their e-mails, and whether the e-mail is
+    /// theirs alone.
+    pub candidates: Candidates<'a>,
+    /// Their open task in this hub.
+    pub open: Option<&'a Task>,
+    /// What a person or a permanent failure decided before.
+    pub decision: Option<&'a Decision>,
+    /// The app.
+    pub app: &'a App,
+    /// The hub's policy.
+    pub policy: &'a HubPolicy,
+    /// Now.
+    pub now: Micros,
+    /// Removals and downgrades of somebody who stays wait until then.
+    pub settle_until: Micros,
+}
+
+/// Accounts an e-mail match may suggest (R4.1, R4.6, R4.11).
+#[derive(Clone, Copy, Debug)]
+pub enum Candidates<'a> {
+    /// No unmatched account shows the person's e-mail.
+    None,
+    /// Exactly one does, and nobody else here has that e-mail.
+    One(&'a Member),
+    /// Several accounts or several people: a person must match by hand.
+    Conflict,
+}
+
+/// What to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// First bind this account to the person and manage it: no invitation (R4.6).
+    pub adopt: Option<MemberId>,
+    /// Then this.
+    pub step: Step,
+}
+
+/// The next step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Nothing to do; an open task that has not started has nothing left to want and is withdrawn
+    /// unless it is the very thing that is planned.
+    Nothing(Why),
+    /// Look again then. `withdraw`: an open grant is no longer wanted meanwhile.
+    Wait {
+        /// When.
+        until: Micros,
+        /// Whether the open task goes.
+        withdraw: bool,
+    },
+    /// Push this, replacing an open task that has not started.
+    Act(Box<Action>),
+}
+
+/// Why nothing is to be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// Known is as wanted.
+    AsWanted,
+    /// Nothing wanted, nothing there.
+    NotThere,
+    /// The open task does it already.
+    Planned,
+    /// Exempted: no task ever (R4.5).
+    Exempted,
+    /// Not ours: never removed or demoted by automation.
+    Unmanaged,
+    /// Protected: only a person changes it (T-08).
+    Protected,
+    /// Rejected, cancelled or failed for good, and nothing has changed since.
+    Decided,
+    /// More than one account or person bears the e-mail (R4.11).
+    Conflict,
+}
+
+impl Why {
+    /// The words the plan and explain show.
+    pub const fn explain(self) -> &'static str {
+        match self {
+            Self::AsWanted => "as wanted",
+            Self::NotThere => "no access wanted, none there",
+            Self::Planned => "already planned",
+            Self::Exempted => "exempted: never touched",
+            Self::Unmanaged => "not managed: never removed or demoted",
+            Self::Protected => "protected: only a person changes it",
+            Self::Decided => "decided before, and nothing has changed since",
+            Self::Conflict => "several accounts or people share the e-mail: match by hand",
+        }
+    }
+}
+
+impl Why {
+    /// Whether an open task that has not started has nothing left to want. A task about an
+    /// account that automation must not touch was made by a person, and stays theirs.
+    pub const fn withdraws(self) -> bool {
+        match self {
+            Self::AsWanted | Self::NotThere | Self::Decided => true,
+            Self::Planned | Self::Exempted | Self::Unmanaged | Self::Protected | Self::Conflict => false,
+        }
+    }
+}
+
+/// How a task starts its life, before the guard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// A worker takes it.
+    Queued,
+    /// Remembered until the invitation is accepted (R4.12).
+    AfterAcceptance,
+    /// The app cannot do it by machine (R5.17).
+    ByHand,
+    /// The open task was held, and this takes away as well: it stays in that batch.
+    StaysHeld,
+}
+
+/// Something to push.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Action {
+    /// What to make true.
+    pub effect: Effect,
+    /// The mappings behind it: those that give it, or those that gave what goes.
+    pub reasons: Vec<Reason>,
+    /// Smaller first.
+    pub priority: i32,
+    /// Whether it takes something away: the guard's business.
+    pub takes_away: bool,
+    /// How it starts.
+    pub start: Start,
+}
+
+/// Decide the next step. `Exempted`, unmanaged and protected members are never in an action.
+pub fn plan(situation: &Situation<'_>) -> Verdict {
+    let wanted = situation.entitlement.seat();
+    if situation.open.is_some_and(|task| !may_be_replaced(task)) {
+        return step(Step::Wait { until: situation.now.plus(WHILE_RUNNING), withdraw: false });
+    }
+    if let Some(member) = situation.member {
+        if let Some(why) = untouchable(member) {
+            return step(Step::Nothing(why));
+        }
+        if member.managed && member.known != Presence::Absent {
+            return step(against(situation, wanted, member));
+        }
+        if !member.managed && member.known != Presence::Absent {
+            // Reached by a mapping: ours from now on. Reached by none: none of our business.
+            return match wanted {
+                Some(_) => adopt(situation, wanted, member),
+                None => step(Step::Nothing(Why::Unmanaged)),
+            };
+        }
+    }
+    let Some(seat) = wanted else { return step(Step::Nothing(Why::NotThere)) };
+    match situation.candidates {
+        Candidates::None => {
+            let effect = effect(situation, TaskKind::Add, Some(seat), situation.member);
+            let reasons = situation.entitlement.reasons.clone();
+            step(act(situation, effect, reasons, Direction::Gives, situation.member))
+        }
+        Candidates::One(found) => match untouchable(found) {
+            Some(why) => step(Step::Nothing(why)),
+            None => adopt(situation, wanted, found),
+        },
+        Candidates::Conflict => step(Step::Nothing(Why::Conflict)),
+    }
+}
+
+/// Whether nothing of a task can be at the app: not started, or between two attempts that sent
+/// nothing.
+pub fn may_be_replaced(task: &Task) -> bool {
+    match task.status {
+        TaskStatus::Queued | TaskStatus::Retrying => !task.verify_first,
+        TaskStatus::Started
+        | TaskStatus::Running
+        | TaskStatus::Held
+        | TaskStatus::Waiting
+        | TaskStatus::Manual
+        | TaskStatus::Completed
+        | TaskStatus::NotCompleted
+        | TaskStatus::Superseded
+        | TaskStatus::Cancelled => task.status.is_replaceable(),
+    }
+}
+
+fn untouchable(member: &Member) -> Option<Why> {
+    match member.bucket {
+        Bucket::Exempted => Some(Why::Exempted),
+        Bucket::Onboarded | Bucket::Unmatched | Bucket::Guest => member.protected.then_some(Why::Protected),
+    }
+}
+
+const fn step(step: Step) -> Verdict {
+    Verdict { adopt: None, step }
+}
+
+fn adopt(situation: &Situation<'_>, wanted: Option<&Seat>, member: &Member) -> Verdict {
+    Verdict { adopt: Some(member.id), step: against(situation, wanted, member) }
+}
+
+/// Which way a step goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Direction {
+    Gives,
+    TakesAway,
+}
+
+/// An account of ours that is in the app, against what is wanted.
+fn against(situation: &Situation<'_>, wanted: Option<&Seat>, member: &Member) -> Step {
+    let Some(seat) = wanted else { return deprovision(situation, member) };
+    match member.known {
+        // A suspended account of somebody who should have one is switched on by the same effect
+        // that creates one: connectors adopt what exists.
+        Presence::Suspended | Presence::Absent => {
+            let effect = effect(situation, TaskKind::Add, Some(seat), Some(member));
+            act(situation, effect, situation.entitlement.reasons.clone(), Direction::Gives, Some(member))
+        }
+        Presence::Pending | Presence::Active => role(situation, seat, member),
+    }
+}
+
+fn deprovision(situation: &Situation<'_>, member: &Member) -> Step {
+    let suspend = match situation.policy.deprovision {
+        Deprovision::Remove => false,
+        Deprovision::Suspend => true,
+    };
+    if suspend && member.known == Presence::Suspended {
+        return Step::Nothing(Why::AsWanted);
+    }
+    let mut effect = effect(situation, TaskKind::Remove, None, Some(member));
+    effect.suspend = suspend;
+    settled(situation, effect, member.reasons.clone(), member)
+}
+
+fn role(situation: &Situation<'_>, seat: &Seat, member: &Member) -> Step {
+    let known = member.known_role.as_deref();
+    if known == Some(seat.role.as_str()) {
+        return Step::Nothing(Why::AsWanted);
+    }
+    let effect = effect(situation, TaskKind::UpdateRole, Some(seat), Some(member));
+    let reasons = situation.entitlement.reasons.clone();
+    let lower = known.is_some_and(|known| rank(situation.app, &seat.role) < rank(situation.app, known));
+    if lower {
+        return settled(situation, effect, reasons, member);
+    }
+    act(situation, effect, reasons, Direction::Gives, Some(member))
+}
+
+/// Something that takes away: at once for leavers, after settling for everybody else (R5.2, R5.3).
+fn settled(situation: &Situation<'_>, effect: Effect, reasons: Vec<Reason>, member: &Member) -> Step {
+    let waits = match situation.standing {
+        Standing::Left => false,
+        Standing::Stays => situation.now < situation.settle_until,
+    };
+    if waits {
+        let withdraw = situation.open.is_some_and(|task| !takes_away(task));
+        return Step::Wait { until: situation.settle_until, withdraw };
+    }
+    act(situation, effect, reasons, Direction::TakesAway, Some(member))
+}
+
+/// Whether a task removes or demotes.
+pub fn takes_away(task: &Task) -> bool {
+    match task.effect.kind {
+        TaskKind::Remove => true,
+        TaskKind::UpdateRole => task.priority == PRIORITY_REDUCE,
+        TaskKind::Add | TaskKind::Sync => false,
+    }
+}
+
+fn act(
+    situation: &Situation<'_>,
+    effect: Effect,
+    reasons: Vec<Reason>,
+    direction: Direction,
+    member: Option<&Member>,
+) -> Step {
+    if situation.decision.is_some_and(|decision| decision.still_holds(&effect, &reasons, member)) {
+        return Step::Nothing(Why::Decided);
+    }
+    let takes_away = direction == Direction::TakesAway;
+    let priority = match (situation.standing, direction) {
+        (Standing::Left, Direction::TakesAway) if effect.kind == TaskKind::Remove => PRIORITY_LEAVER,
+        (Standing::Left | Standing::Stays, Direction::TakesAway) => PRIORITY_REDUCE,
+        (Standing::Left | Standing::Stays, Direction::Gives) => PRIORITY_GRANT,
+    };
+    let action = Action { start: start(situation, &effect, direction, member), effect, reasons, priority, takes_away };
+    if situation.open.is_some_and(|open| does(open, &action)) {
+        return Step::Nothing(Why::Planned);
+    }
+    Step::Act(Box::new(action))
+}
+
+fn start(situation: &Situation<'_>, effect: &Effect, direction: Direction, member: Option<&Member>) -> Start {
+    let tasks = situation.app.tasks;
+    let supported = match effect.kind {
+        TaskKind::Sync => tasks.sync,
+        TaskKind::Add => tasks.add,
+        TaskKind::UpdateRole => tasks.update_role,
+        TaskKind::Remove => tasks.remove,
+    };
+    let was_held = situation.open.is_some_and(|open| open.status == TaskStatus::Held && takes_away(open));
+    let pending = member.is_some_and(|member| member.known == Presence::Pending);
+    if was_held && direction == Direction::TakesAway {
+        Start::StaysHeld
+    } else if effect.kind == TaskKind::UpdateRole && pending && !situation.app.role_change_while_pending {
+        Start::AfterAcceptance
+    } else if supported {
+        Start::Queued
+    } else {
+        Start::ByHand
+    }
+}
+
+/// Whether an open task is what is planned, as far along as it may be.
+fn does(open: &Task, action: &Action) -> bool {
+    let far_enough = match action.start {
+        Start::AfterAcceptance => open.status == TaskStatus::Waiting,
+        // A waiting task whose reason to wait is gone is replaced by one that goes out.
+        Start::Queued | Start::ByHand => open.status != TaskStatus::Waiting,
+        Start::StaysHeld => true,
+    };
+    far_enough && open.effect == action.effect
+}
+
+fn effect(situation: &Situation<'_>, kind: TaskKind, seat: Option<&Seat>, member: Option<&Member>) -> Effect {
+    Effect {
+        kind,
+        principal: situation.principal.clone(),
+        remote_id: member.and_then(|member| member.remote_id.clone()),
+        role: seat.map(|seat| seat.role.clone()).or_else(|| member.and_then(|member| member.known_role.clone())),
+        assets: seat.map(|seat| seat.assets.clone()).unwrap_or_default(),
+        hub_role: situation.entitlement.grant.as_ref().map(|grant| grant.hub_role),
+        suspend: false,
+    }
+}
