@@ -50,8 +50,7 @@ pub fn subject_key(subject: &SubjectName, source: Option<SourceId>) -> String {
 }
 
 fn fold(name: &str) -> String {
-    use unicode_normalization::UnicodeNormalization;
-    name.nfkc().collect::<String>().to_lowercase()
+    crate::scim::fold::user_name(name)
 }
 
 impl Row {

@@ -2,12 +2,16 @@
 //! one that looks across tenants says so in its name (`across_workspaces`).
 
 pub mod activity;
+pub mod around;
 pub mod attempts;
 pub mod conn;
+pub mod decisions;
 pub mod error;
+pub mod facts;
 pub mod filter_sql;
 pub mod group_list;
 pub mod groups;
+pub mod holds;
 pub mod hub_members;
 pub mod hubs;
 pub mod id_list;

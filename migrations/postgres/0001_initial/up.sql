@@ -198,7 +198,7 @@ CREATE TABLE reconcile_marks (
     created_at BIGINT NOT NULL,
     PRIMARY KEY (workspace, hub_id, user_id)
 );
-CREATE INDEX reconcile_marks_due ON reconcile_marks (due_at, workspace, hub_id);
+CREATE INDEX reconcile_marks_due ON reconcile_marks (workspace, hub_id, due_at);
 
 -- More than 500 pairs at once: expanded by the planner in key order. group_id set: the members of
 -- that group; null: everybody the hub knows.
@@ -215,7 +215,7 @@ CREATE TABLE wide_marks (
     created_at BIGINT NOT NULL,
     PRIMARY KEY (workspace, id)
 );
-CREATE INDEX wide_marks_due ON wide_marks (due_at);
+CREATE INDEX wide_marks_due ON wide_marks (workspace, hub_id, due_at);
 
 -- One row per account in a hub: what we last did (known), what a sync saw (observed), whose it is.
 CREATE TABLE hub_members (
