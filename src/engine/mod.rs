@@ -2,3 +2,4 @@
 //! direction, and no app or connector by name.
 
 pub mod connector;
+pub mod planner;

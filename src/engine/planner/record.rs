@@ -1,0 +1,333 @@
+//! A verdict as rows: the task, what it replaces, the member's row, the decision that ended.
+
+use crate::base::clock::Micros;
+use crate::base::ids::{HoldId, MemberId, TaskId, WorkspaceId};
+use crate::base::random::Ids;
+use crate::domain::app::App;
+use crate::domain::hub::Hub;
+use crate::domain::instructions;
+use crate::domain::member::{Bucket, Member, Presence};
+use crate::domain::plan::{Action, Start, Step, Why};
+use crate::domain::principal;
+use crate::domain::task::{Task, TaskKind, TaskStatus};
+use crate::store::activity::{self, Entry};
+use crate::store::{StoreError, Tx, decisions, facts, holds, hub_members, tasks};
+
+use super::PlannerStep;
+use super::batch::Planned;
+
+/// Never by time: a waiting task that waits for an acceptance is replaced when that is seen.
+const UNTIL_ACCEPTED: Micros = Micros(i64::MAX);
+
+/// What becomes of the mark.
+pub(super) enum Settled {
+    /// Nothing more to look at.
+    Done,
+    /// Look again then.
+    Until(Micros),
+}
+
+/// Writes the verdicts of one batch.
+pub(super) struct Recorder<'a, 'tx> {
+    pub(super) tx: &'a mut Tx<'tx>,
+    pub(super) workspace: WorkspaceId,
+    pub(super) hub: &'a Hub,
+    pub(super) app: &'a App,
+    pub(super) ids: &'a Ids,
+    pub(super) now: Micros,
+    pub(super) step: PlannerStep,
+}
+
+impl Recorder<'_, '_> {
+    /// Write one verdict.
+    pub(super) fn record(&mut self, pair: &Planned) -> Result<Settled, StoreError> {
+        let mut member = pair.facts.member.clone();
+        if let Some(id) = pair.verdict.adopt {
+            member = self.adopt(pair, id)?;
+        }
+        match &pair.verdict.step {
+            Step::Nothing(why) => self.nothing(pair, member, *why),
+            Step::Wait { until, withdraw } => {
+                if *withdraw && !self.supersede(pair, None)? {
+                    return Ok(Settled::Until(*until));
+                }
+                if *withdraw {
+                    self.rest(member)?;
+                }
+                Ok(Settled::Until(*until))
+            }
+            Step::Act(action) => self.act(pair, member, action),
+        }
+    }
+
+    /// Tell the log what the batch did.
+    pub(super) fn finish(self) -> Result<PlannerStep, StoreError> {
+        if self.step.tasks > 0 || self.step.superseded > 0 {
+            activity::record(
+                self.tx,
+                self.workspace,
+                &Entry {
+                    id: self.ids.next(),
+                    at: self.now,
+                    kind: "tasks.planned",
+                    actor: "planner",
+                    target: &format!("hub:{}", self.hub.slug),
+                    hub: Some(self.hub.id),
+                    user: None,
+                    task: None,
+                    request_id: None,
+                    detail: serde_json::json!({
+                        "tasks": self.step.tasks,
+                        "held": self.step.held,
+                        "superseded": self.step.superseded,
+                    }),
+                    personal: None,
+                },
+            )?;
+        }
+        Ok(self.step)
+    }
+
+    fn nothing(&mut self, pair: &Planned, member: Option<Member>, why: Why) -> Result<Settled, StoreError> {
+        if why.withdraws() && pair.facts.open.is_some() && !self.supersede(pair, None)? {
+            return Ok(Settled::Until(self.now.plus(std::time::Duration::from_secs(60))));
+        }
+        match why {
+            Why::AsWanted | Why::NotThere => {
+                self.end_decision(pair)?;
+                self.as_wanted(pair, member)?;
+            }
+            Why::Decided => self.rest(member)?,
+            Why::Planned | Why::Exempted | Why::Unmanaged | Why::Protected | Why::Conflict => {}
+        }
+        Ok(Settled::Done)
+    }
+
+    /// Known is as wanted: the row says why, and no status of ours is left on it.
+    fn as_wanted(&mut self, pair: &Planned, member: Option<Member>) -> Result<(), StoreError> {
+        let grant = pair.entitled.grant.as_ref();
+        let Some(before) = member else {
+            // A hub role without a seat is a row without an account.
+            if let Some(grant) = grant {
+                let mut member = self.blank(pair);
+                member.hub_role = Some(grant.hub_role);
+                member.reasons = pair.entitled.reasons.clone();
+                hub_members::insert(self.tx, self.workspace, &member, "planner", self.now)?;
+            }
+            return Ok(());
+        };
+        let mut after = before.clone();
+        if is_ours(&after.status) {
+            after.status = String::new();
+        }
+        if grant.is_some() || after.known == Presence::Absent {
+            after.hub_role = grant.map(|grant| grant.hub_role);
+            after.reasons = pair.entitled.reasons.clone();
+        }
+        self.keep(&before, &after)
+    }
+
+    /// The open task is gone: so is the status it gave.
+    fn rest(&mut self, member: Option<Member>) -> Result<(), StoreError> {
+        let Some(before) = member.filter(|member| is_ours(&member.status)) else { return Ok(()) };
+        let mut after = before.clone();
+        after.status = String::new();
+        self.keep(&before, &after)
+    }
+
+    fn act(&mut self, pair: &Planned, member: Option<Member>, action: &Action) -> Result<Settled, StoreError> {
+        let id = TaskId::from_uuid(self.ids.next());
+        if pair.facts.open.is_some() && !self.supersede(pair, Some(id))? {
+            return Ok(Settled::Until(self.now.plus(std::time::Duration::from_secs(60))));
+        }
+        self.end_decision(pair)?;
+        let (status, hold) = self.status(pair, action)?;
+        let member = self.member_for(pair, member, action, status)?;
+        let instructions = (status == TaskStatus::Manual || action.start == Start::ByHand)
+            .then(|| instructions::write(self.app, &self.hub.label, &action.effect));
+        let task = Task {
+            workspace: self.workspace,
+            id,
+            hub: self.hub.id,
+            subject: facts::subject(pair.facts.user),
+            user: Some(pair.facts.user),
+            member: Some(member),
+            status,
+            cause: pair.mark.cause.clone(),
+            request_id: pair.mark.request_id.clone(),
+            effect: action.effect.clone(),
+            reasons: action.reasons.clone(),
+            priority: action.priority,
+            not_before: if status == TaskStatus::Waiting { UNTIL_ACCEPTED } else { self.now },
+            attempts: 0,
+            crashes: 0,
+            verify_first: false,
+            lease_boot: None,
+            lease_epoch: 0,
+            hold,
+            superseded_by: None,
+            error_class: None,
+            error_detail: None,
+            instructions,
+            created_at: self.now,
+            modified_at: self.now,
+            finished_at: None,
+        };
+        tasks::insert(self.tx, &task)?;
+        self.step.tasks += 1;
+        self.step.held += usize::from(status == TaskStatus::Held);
+        Ok(Settled::Done)
+    }
+
+    /// How the task starts: held where the guard said so or where the one it replaces was.
+    fn status(&mut self, pair: &Planned, action: &Action) -> Result<(TaskStatus, Option<HoldId>), StoreError> {
+        if action.start == Start::StaysHeld {
+            return Ok((TaskStatus::Held, pair.facts.open.as_ref().and_then(|open| open.hold)));
+        }
+        if let Some(reason) = pair.held {
+            let id = HoldId::from_uuid(self.ids.next());
+            let open = holds::open(self.tx, self.workspace, self.hub.id, reason.as_str(), id, self.now)?;
+            return Ok((TaskStatus::Held, Some(open)));
+        }
+        Ok(match action.start {
+            Start::AfterAcceptance => (TaskStatus::Waiting, None),
+            Start::ByHand => (TaskStatus::Manual, None),
+            Start::Queued | Start::StaysHeld => (TaskStatus::Queued, None),
+        })
+    }
+
+    /// The member's row of a task: made where there was none. Reasons change only with what
+    /// gives; what takes away needs the old ones until it is done.
+    fn member_for(
+        &mut self,
+        pair: &Planned,
+        member: Option<Member>,
+        action: &Action,
+        status: TaskStatus,
+    ) -> Result<MemberId, StoreError> {
+        let before = member.clone();
+        let mut after = member.unwrap_or_else(|| self.blank(pair));
+        let moving = match status {
+            TaskStatus::Queued | TaskStatus::Manual => true,
+            TaskStatus::Held
+            | TaskStatus::Waiting
+            | TaskStatus::Started
+            | TaskStatus::Running
+            | TaskStatus::Retrying
+            | TaskStatus::Completed
+            | TaskStatus::NotCompleted
+            | TaskStatus::Superseded
+            | TaskStatus::Cancelled => false,
+        };
+        if moving {
+            after.status = status_word(action.effect.kind).to_owned();
+        } else if is_ours(&after.status) {
+            after.status = String::new();
+        }
+        if !action.takes_away {
+            after.managed = true;
+            after.reasons = action.reasons.clone();
+            after.hub_role = action.effect.hub_role;
+            after.email_key = pair.facts.email_keys.first().cloned().or(after.email_key);
+            after.display = principal::display(&action.effect.principal);
+        }
+        match before {
+            Some(before) => self.keep(&before, &after)?,
+            None => hub_members::insert(self.tx, self.workspace, &after, "planner", self.now)?,
+        }
+        Ok(after.id)
+    }
+
+    /// R4.6: the account in the app is this person's; it is managed from now on.
+    fn adopt(&mut self, pair: &Planned, id: MemberId) -> Result<Option<Member>, StoreError> {
+        let own = pair.facts.member.as_ref();
+        let found = own.filter(|own| own.id == id).or_else(|| pair.facts.look_alikes.iter().find(|one| one.id == id));
+        let Some(found) = found else { return Ok(own.cloned()) };
+        if let Some(own) = own.filter(|own| own.id != id) {
+            // A row of ours without an account gives way to the account's own row.
+            hub_members::forget(self.tx, self.workspace, own.id)?;
+        }
+        let mut member = found.clone();
+        member.user = Some(pair.facts.user);
+        member.managed = true;
+        member.bucket = Bucket::Onboarded;
+        member.hub_role = pair.entitled.grant.as_ref().map(|grant| grant.hub_role);
+        member.reasons = pair.entitled.reasons.clone();
+        self.keep(found, &member)?;
+        activity::record(
+            self.tx,
+            self.workspace,
+            &Entry {
+                id: self.ids.next(),
+                at: self.now,
+                kind: "member.matched",
+                actor: "planner",
+                target: &format!("member:{id}"),
+                hub: Some(self.hub.id),
+                user: Some(pair.facts.user),
+                task: None,
+                request_id: pair.mark.request_id.as_deref(),
+                detail: serde_json::json!({ "by": "email", "cause": pair.mark.cause }),
+                personal: None,
+            },
+        )?;
+        Ok(Some(member))
+    }
+
+    fn blank(&self, pair: &Planned) -> Member {
+        Member {
+            id: MemberId::from_uuid(self.ids.next()),
+            hub: self.hub.id,
+            user: Some(pair.facts.user),
+            remote_id: None,
+            email_key: pair.facts.email_keys.first().cloned(),
+            display: principal::display(&pair.facts.principal),
+            bucket: Bucket::Onboarded,
+            managed: true,
+            protected: false,
+            status: String::new(),
+            hub_role: None,
+            known: Presence::Absent,
+            known_role: None,
+            known_assets: Vec::new(),
+            known_at: self.now,
+            reasons: Vec::new(),
+        }
+    }
+
+    fn keep(&mut self, before: &Member, after: &Member) -> Result<(), StoreError> {
+        if before == after {
+            return Ok(());
+        }
+        hub_members::set_plan(self.tx, self.workspace, after, self.now)
+    }
+
+    fn end_decision(&mut self, pair: &Planned) -> Result<(), StoreError> {
+        if pair.facts.decision.is_none() {
+            return Ok(());
+        }
+        decisions::end(self.tx, self.workspace, self.hub.id, &facts::subject(pair.facts.user))
+    }
+
+    /// Replace or withdraw the open task; `false` when a worker took it meanwhile.
+    fn supersede(&mut self, pair: &Planned, by: Option<TaskId>) -> Result<bool, StoreError> {
+        let Some(open) = &pair.facts.open else { return Ok(true) };
+        let gone = tasks::supersede(self.tx, self.workspace, open.id, by, self.now)?;
+        self.step.superseded += usize::from(gone);
+        Ok(gone)
+    }
+}
+
+/// The member status a task on its way gives (business-hubs.md section 4.2).
+const fn status_word(kind: TaskKind) -> &'static str {
+    match kind {
+        TaskKind::Add => "inviting",
+        TaskKind::UpdateRole => "awaiting_update",
+        TaskKind::Remove => "awaiting_deprovisioning",
+        TaskKind::Sync => "",
+    }
+}
+
+fn is_ours(status: &str) -> bool {
+    [TaskKind::Add, TaskKind::UpdateRole, TaskKind::Remove].into_iter().any(|kind| status_word(kind) == status)
+}
