@@ -214,9 +214,6 @@ mod tests {
         let around = Around { seats: 9, ..Around::default() };
         assert_eq!(judge(&policy, &around, &[add; 3]), [None; 3]);
         policy.max_seats = Some(10);
-        assert_eq!(
-            judge(&policy, &around, &[add; 3]),
-            [None, Some(HoldReason::MaxSeats), Some(HoldReason::MaxSeats)]
-        );
+        assert_eq!(judge(&policy, &around, &[add; 3]), [None, Some(HoldReason::MaxSeats), Some(HoldReason::MaxSeats)]);
     }
 }

@@ -38,8 +38,7 @@ pub fn of_hub(
         .select((hub_members::hub_role, diesel::dsl::count_star()))
         .load(conn)?;
     let seats: i64 = present.iter().map(|(_, count)| count).sum();
-    let owners: i64 =
-        present.iter().filter(|(role, _)| role.as_deref() == Some("owner")).map(|(_, count)| count).sum();
+    let owners: i64 = present.iter().filter(|(role, _)| role.as_deref() == Some("owner")).map(|(_, count)| count).sum();
     let (admins_going, owners_going) = going(conn, workspace, hub, admin_roles)?;
     let adding: i64 = tasks::table
         .filter(tasks::workspace.eq(workspace.0))
@@ -83,9 +82,7 @@ fn window(
         .filter(tasks::created_at.gt(now.minus(GUARD_WINDOW).0))
         .filter(tasks::hold_id.is_null())
         .filter(tasks::cause.ne(BY_HAND))
-        .filter(
-            tasks::status.ne_all(words(&[TaskStatus::Superseded, TaskStatus::Cancelled, TaskStatus::Held])),
-        )
+        .filter(tasks::status.ne_all(words(&[TaskStatus::Superseded, TaskStatus::Cancelled, TaskStatus::Held])))
         .into_boxed();
     query = match ended {
         Some(status) => {

@@ -89,11 +89,7 @@ pub fn rules(conn: &mut DbConn, workspace: WorkspaceId, hub: HubId) -> Result<Ve
 ///
 /// # Errors
 /// [`StoreError`] of the statement.
-pub fn rules_of(
-    conn: &mut DbConn,
-    workspace: WorkspaceId,
-    found: Vec<Mapping>,
-) -> Result<Vec<Rule>, StoreError> {
+pub fn rules_of(conn: &mut DbConn, workspace: WorkspaceId, found: Vec<Mapping>) -> Result<Vec<Rule>, StoreError> {
     let ids: Vec<Vec<u8>> = found.iter().filter_map(group_of).map(GroupId::bytes).collect();
     let names: HashMap<Vec<u8>, String> = user_groups::table
         .filter(user_groups::workspace.eq(workspace.0))
@@ -184,14 +180,7 @@ fn persons(
         .inner_join(sources::table.on(sources::workspace.eq(users::workspace).and(sources::id.eq(users::source))))
         .filter(users::workspace.eq(workspace.0))
         .filter(users::id.eq_any(&ids))
-        .select((
-            users::id,
-            users::user_name,
-            users::active,
-            users::deactivated_at,
-            users::document,
-            sources::preset,
-        ))
+        .select((users::id, users::user_name, users::active, users::deactivated_at, users::document, sources::preset))
         .load(conn)?;
     let groups: BTreeSet<GroupId> = rules.iter().filter_map(|rule| group_of(&rule.mapping)).collect();
     let rows_in: Vec<(Vec<u8>, Vec<u8>, i64)> = memberships::table
@@ -287,12 +276,7 @@ fn leaver(
 
 /// For people without an account of their own in the app: the unmatched accounts that show their
 /// e-mail, and whether somebody else bears it too.
-fn look_alikes(
-    conn: &mut DbConn,
-    workspace: WorkspaceId,
-    hub: HubId,
-    facts: &mut [Facts],
-) -> Result<(), StoreError> {
+fn look_alikes(conn: &mut DbConn, workspace: WorkspaceId, hub: HubId, facts: &mut [Facts]) -> Result<(), StoreError> {
     let lacking = |facts: &Facts| {
         facts.person.is_some() && facts.member.as_ref().is_none_or(|member| member.known == Presence::Absent)
     };

@@ -146,9 +146,7 @@ fn change(app: &App, rules: &[Rule], pair: &Planned, action: &Action) -> Change 
         group_deleted: action.priority != PRIORITY_LEAVER
             && member.is_some_and(|member| {
                 member.reasons.iter().any(|reason| {
-                    rules
-                        .iter()
-                        .any(|rule| rule.mapping.id == reason.mapping && rule.mapping.binding == Binding::Gone)
+                    rules.iter().any(|rule| rule.mapping.id == reason.mapping && rule.mapping.binding == Binding::Gone)
                 })
             }),
     }

@@ -98,8 +98,7 @@ impl Planner {
             })
             .await?;
         let (apps, ids) = (Arc::clone(&self.apps), self.ids.clone());
-        let mut step =
-            self.store.write(move |tx| batch::plan_batch(tx, workspace, hub, &apps, &ids, now)).await?;
+        let mut step = self.store.write(move |tx| batch::plan_batch(tx, workspace, hub, &apps, &ids, now)).await?;
         if step.tasks > step.held {
             self.nudge.workers();
         }
