@@ -6,6 +6,7 @@
 pub mod database;
 pub mod http;
 pub mod postgres;
+pub mod raw;
 pub mod server;
 mod wait;
 

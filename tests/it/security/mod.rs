@@ -1,0 +1,27 @@
+//! One test or more for each threat of the product's threat list, named after it.
+
+mod t03_routes;
+mod t04_paths;
+mod t05_credentials;
+mod t06_tenants;
+mod t16_tokens;
+mod t30_bodies;
+
+use crate::support::http::Reply;
+
+/// An error in the shape that its zone promises, with nothing of the inside in it.
+#[track_caller]
+pub fn assert_shaped(reply: &Reply, path: &str) {
+    let body = reply.json();
+    let media = reply.header("content-type").unwrap_or_default();
+    if path.starts_with("/scim") {
+        assert_eq!(media, "application/scim+json", "{path}: {}", reply.text());
+        assert_eq!(body["schemas"][0], "urn:ietf:params:scim:api:messages:2.0:Error", "{path}");
+        assert_eq!(body["status"], reply.status.to_string(), "{path}");
+    } else {
+        assert_eq!(media, "application/problem+json", "{path}: {}", reply.text());
+        assert_eq!(body["status"], reply.status, "{path}");
+    }
+    assert!(body["detail"].as_str().is_some_and(|d| !d.is_empty()), "{path}: {body}");
+    assert!(reply.header("x-request-id").is_some(), "{path}: no request id");
+}
