@@ -37,7 +37,12 @@ async fn locations_follow_the_public_url_and_never_the_host_header() {
     let database = Database::sqlite();
     let server = Server::start(&database, &["--public-url", "https://scim.example.com/"]);
     let reply = Client::anonymous(&server.base)
-        .send("GET", "/scim/v2/ServiceProviderConfig", &[("host", "evil.example"), ("x-forwarded-host", "evil.example")], None)
+        .send(
+            "GET",
+            "/scim/v2/ServiceProviderConfig",
+            &[("host", "evil.example"), ("x-forwarded-host", "evil.example")],
+            None,
+        )
         .await;
     let text = reply.text();
     assert!(!text.contains("evil.example"), "{text}");

@@ -113,7 +113,8 @@ async fn t03_a_credential_of_another_kind_is_forbidden_before_anything_is_read()
 async fn t03_nothing_is_read_before_the_caller_is_known() {
     let database = crate::support::Database::sqlite();
     let server = Server::start(&database, &[]);
-    for path in ["/scim/v2/Users", "/scim/v2/Groups", "/scim/v2/Nothing", "/scim/v9/Users", "/api/v1/tokens", "/api/v1/x"]
+    for path in
+        ["/scim/v2/Users", "/scim/v2/Groups", "/scim/v2/Nothing", "/scim/v9/Users", "/api/v1/tokens", "/api/v1/x"]
     {
         for (target, headers, body) in [
             (format!("{path}?filter={}", "(".repeat(20_000)), vec![], &b""[..]),

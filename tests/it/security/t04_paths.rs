@@ -25,7 +25,8 @@ fn tricks(path: &str) -> Vec<Vec<u8>> {
     for middle in ["/%2e%2e", "/%2e", "/..", "/.", "/", "/%2f", "/%00", "/;x=1"] {
         all.push(format!("{front}{middle}{tail}").into_bytes());
     }
-    for end in ["/", "//", "/.", "/..", ".", "%2e", ";x", ";x=1", "%00", "%20", "%2f", "%3f", "%23", "%0d%0a", "%c0%ae"] {
+    for end in ["/", "//", "/.", "/..", ".", "%2e", ";x", ";x=1", "%00", "%20", "%2f", "%3f", "%23", "%0d%0a", "%c0%ae"]
+    {
         all.push(format!("{path}{end}").into_bytes());
     }
     all.push(path.to_uppercase().into_bytes());
@@ -51,8 +52,13 @@ fn t04_no_spelling_of_a_path_passes_without_a_token() {
             let shown = String::from_utf8_lossy(&target).into_owned();
             let answer = raw::exchange(
                 &server.base,
-                &[route.method.as_str().as_bytes(), b" ", &target, b" HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n"]
-                    .concat(),
+                &[
+                    route.method.as_str().as_bytes(),
+                    b" ",
+                    &target,
+                    b" HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n",
+                ]
+                .concat(),
             );
             let status = String::from_utf8_lossy(&answer).split(' ').nth(1).and_then(|s| s.parse::<u16>().ok());
             // Bytes that are no HTTP at all may simply be hung up on.

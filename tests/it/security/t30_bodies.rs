@@ -34,9 +34,7 @@ fn t30_the_size_limit_holds_with_and_without_a_length() {
     let server = Server::start(&database, &[]);
     let token = format!("Authorization: Bearer {}", server.token("admin"));
     let media: &[u8] = b"Content-Type: application/json";
-    for (length, status) in
-        [(limits::BODY_BYTES - 1, 400), (limits::BODY_BYTES, 400), (limits::BODY_BYTES + 1, 413)]
-    {
+    for (length, status) in [(limits::BODY_BYTES - 1, 400), (limits::BODY_BYTES, 400), (limits::BODY_BYTES + 1, 413)] {
         let body = body_of(length);
         let declared = format!("Content-Length: {length}");
         let headers: [&[u8]; 3] = [token.as_bytes(), media, declared.as_bytes()];
