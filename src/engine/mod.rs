@@ -1,5 +1,17 @@
 //! Turns due marks into tasks and pushes tasks to apps. Knows nothing about HTTP in either
 //! direction, and no app or connector by name.
 
+pub mod circuit;
+pub mod claim;
 pub mod connector;
 pub mod planner;
+pub mod error;
+mod finish;
+pub mod lease;
+pub mod outcome;
+pub mod run;
+pub mod steps;
+mod sweep;
+pub mod worker;
+
+pub use error::EngineError;

@@ -77,6 +77,14 @@ struct Id {
     id: Vec<u8>,
 }
 
+#[derive(QueryableByName)]
+struct Key {
+    #[diesel(sql_type = BigInt)]
+    workspace: i64,
+    #[diesel(sql_type = Binary)]
+    id: Vec<u8>,
+}
+
 /// Now on the clock that leases are measured with.
 fn lease_now(conn: &mut DbConn, monotonic: Duration) -> Result<Micros, StoreError> {
     match conn {
@@ -309,6 +317,26 @@ pub fn end(tx: &mut Tx<'_>, lease: &Lease, change: &Change) -> Result<(), StoreE
     Ok(())
 }
 
+/// Recording showed that somebody must look after all: change a task that this transaction just
+/// ended under the lease.
+///
+/// # Errors
+/// A failed statement.
+pub fn correct(tx: &mut Tx<'_>, lease: &Lease, change: &Change) -> Result<(), StoreError> {
+    diesel::update(tasks::table.find((lease.workspace.0, lease.task.bytes())))
+        .filter(tasks::lease_epoch.eq(lease.epoch))
+        .set((
+            tasks::status.eq(change.event.leads_to().as_str()),
+            tasks::error_class.eq(change.error_class),
+            tasks::error_detail.eq(change.error_detail.as_deref()),
+            tasks::instructions.eq(change.instructions.as_deref()),
+            tasks::finished_at.eq(None::<i64>),
+            tasks::finished_by.eq(None::<String>),
+        ))
+        .execute(&mut **tx)?;
+    Ok(())
+}
+
 /// Show an attempt that takes longer as `running`. Losing the lease is no error here.
 ///
 /// # Errors
@@ -353,11 +381,11 @@ pub fn expired_across_workspaces(
         DbConn::Postgres(_) => ("(t.lease_until < $1 AND $2::BYTEA IS NOT NULL)", "FOR UPDATE OF t SKIP LOCKED"),
     };
     let sql = format!(
-        "SELECT t.id, t.workspace AS micros FROM tasks t WHERE t.lease_until IS NOT NULL AND {over} \
+        "SELECT t.workspace, t.id FROM tasks t WHERE t.lease_until IS NOT NULL AND {over} \
          AND (t.lease_until > $3 OR (t.lease_until = $3 AND t.id > $4) OR $3 IS NULL) \
          ORDER BY t.lease_until, t.id LIMIT $5 {lock}"
     );
-    let rows: Vec<(Id, Instant)> = diesel::sql_query(sql)
+    let rows: Vec<Key> = diesel::sql_query(sql)
         .bind::<BigInt, _>(now.0)
         .bind::<Binary, _>(holder.boot.bytes())
         .bind::<Nullable<BigInt>, _>(after.map(|(until, _)| until.0))
@@ -365,8 +393,8 @@ pub fn expired_across_workspaces(
         .bind::<BigInt, _>(limit)
         .load(&mut **tx)?;
     let mut found = Vec::new();
-    for (id, workspace) in rows {
-        let row: TaskRow = tasks::table.find((workspace.micros, id.id)).first(&mut **tx)?;
+    for key in rows {
+        let row: TaskRow = tasks::table.find((key.workspace, key.id)).first(&mut **tx)?;
         let task = row.shown()?;
         let lease = Lease { workspace: task.workspace, task: task.id, epoch: task.lease_epoch };
         found.push(Expired { lease, task, until: row.lease_until() });

@@ -1,0 +1,62 @@
+//! Choosing work: one short transaction takes ready tasks of the hub that waited longest, and
+//! what a worker needs for them.
+
+use std::time::Duration;
+
+use super::EngineError;
+use super::worker::Worker;
+use crate::domain::task::Task;
+use crate::store::lanes::Company;
+use crate::store::leases::{self, Holder, Lease, Wish};
+
+/// A task with the right to run it once.
+#[derive(Debug)]
+pub struct Claimed {
+    /// The task, as claimed.
+    pub task: Task,
+    /// Under which it runs.
+    pub lease: Lease,
+    /// On the monotonic clock: nothing is sent after this.
+    pub deadline: Duration,
+}
+
+/// What one claim gave.
+#[derive(Debug, Default)]
+pub struct Taken {
+    /// All of one hub.
+    pub tasks: Vec<Claimed>,
+    /// Another process was just claiming; ask again soon.
+    pub contended: bool,
+}
+
+impl Worker {
+    /// Who this process is to the lease table, now.
+    pub(super) fn holder(&self) -> Holder {
+        Holder { boot: self.boot, now: self.clock.now(), monotonic: self.clock.monotonic() }
+    }
+
+    /// Take at most `most` tasks.
+    ///
+    /// # Errors
+    /// [`EngineError::Store`].
+    pub async fn claim(&self, most: usize, company: Company) -> Result<Taken, EngineError> {
+        let holder = self.holder();
+        let wish = Wish { holder, lease: self.pace.lease(), most, company };
+        let claim = self.store.write(move |tx| leases::claim_across_workspaces(tx, &wish)).await?;
+        for task in &claim.unreadable {
+            tracing::error!(%task, "a task cannot be read by this version and was set aside");
+        }
+        // Counted from before the claim, so that it passes before the lease does.
+        let deadline = holder.monotonic.saturating_add(self.pace.attempt);
+        let tasks = claim
+            .tasks
+            .into_iter()
+            .map(|task| Claimed {
+                lease: Lease { workspace: task.workspace, task: task.id, epoch: task.lease_epoch },
+                deadline,
+                task,
+            })
+            .collect();
+        Ok(Taken { tasks, contended: claim.contended })
+    }
+}

@@ -1,0 +1,176 @@
+//! Recording how an attempt ended: one write transaction guarded by the lease's epoch. Task,
+//! attempt, member, access interval, lane, problem, activity and the waiting wish move together.
+
+use serde_json::json;
+
+use super::circuit;
+use super::outcome::{Follow, Verdict};
+use crate::base::clock::Micros;
+use crate::base::random::Ids;
+use crate::domain::hub::Hub;
+use crate::domain::task::{Task, TaskKind};
+use crate::domain::task_states::TaskEvent;
+use crate::store::activity::{self, Entry};
+use crate::store::attempts;
+use crate::store::landed::{self, Landing, Recorded};
+use crate::store::leases::{self, Change, Lease};
+use crate::store::{StoreError, Tx, marks, problems};
+
+/// Everything a record is made of.
+pub(super) struct Record<'a> {
+    pub lease: Lease,
+    pub task: &'a Task,
+    /// `None` when the hub is gone.
+    pub hub: Option<&'a Hub>,
+    pub verdict: &'a Verdict,
+    /// What a person would have to do, should it come to that.
+    pub instructions: &'a str,
+    /// Never claimed again before this, whatever the pause says.
+    pub earliest: Option<Micros>,
+    /// Who found out: `worker` or `sweep`.
+    pub actor: &'static str,
+    pub ids: &'a Ids,
+    pub now: Micros,
+}
+
+/// Write it down.
+///
+/// # Errors
+/// [`StoreError::LeaseLost`] when the result no longer counts; or a failed statement.
+pub(super) fn write(tx: &mut Tx<'_>, record: &Record<'_>) -> Result<(), StoreError> {
+    let (task, now) = (record.task, record.now);
+    let mut ended = record.verdict.ended.clone();
+    let mut follow = record.verdict.follow.clone();
+    // First the row that carries the epoch: a result that no longer counts stops here.
+    leases::end(tx, &record.lease, &change(record, &follow))?;
+    if let Follow::Landed(landing) | Follow::Exists(landing) = &follow
+        && task.effect.kind != TaskKind::Sync
+        && let Some(owner) = land(tx, record, landing)?
+    {
+        ended.outcome = "failed";
+        ended.error_class = Some("conflict");
+        ended.detail = Some(format!("the account in the app belongs to user {owner} here"));
+        follow = Follow::Person;
+        leases::correct(tx, &record.lease, &Change { error_class: Some("conflict"), ..change(record, &follow) })?;
+    }
+    match &follow {
+        Follow::Gone => landed::gone(tx, task, now)?,
+        Follow::Refused => refuse(tx, record)?,
+        Follow::Landed(_) | Follow::Exists(_) | Follow::Again { .. } | Follow::Person => {}
+    }
+    attempts::end(tx, task.workspace, task.id, record.lease.epoch, &ended, now)?;
+    circuit::learn(tx, task.workspace, task.hub, &record.verdict.lane, now)?;
+    if let Some(cause) = record.verdict.problem {
+        let message = ended.detail.as_deref().unwrap_or(cause);
+        problems::report(tx, task.workspace, task.hub, cause, message, now)?;
+    }
+    // It worked after a person was asked for: what they mended is mended.
+    if let (Follow::Landed(_), Some(cause)) = (&follow, task.error_class.as_deref()) {
+        problems::close(tx, task.workspace, task.hub, Some(cause), now)?;
+    }
+    if let Some(user) = task.user {
+        match &follow {
+            Follow::Exists(_) | Follow::Gone => marks::touch(tx, task.workspace, task.hub, user, now)?,
+            Follow::Landed(_) | Follow::Again { .. } | Follow::Person | Follow::Refused => {
+                marks::wake(tx, task.workspace, task.hub, user, now)?;
+            }
+        }
+    }
+    tell(tx, record, &follow, &ended)
+}
+
+fn change(record: &Record<'_>, follow: &Follow) -> Change {
+    let verdict = record.verdict;
+    let event = match follow {
+        Follow::Landed(_) => TaskEvent::Landed,
+        Follow::Exists(_) | Follow::Gone => TaskEvent::Replan,
+        Follow::Again { spends: false, crashed: false, .. } => TaskEvent::GivenBack,
+        Follow::Again { crashed: true, .. } if record.actor == "sweep" => TaskEvent::Reclaimed,
+        Follow::Again { .. } => TaskEvent::TryAgain,
+        Follow::Person => TaskEvent::NeedsPerson,
+        Follow::Refused => TaskEvent::Refused,
+    };
+    let mut change = Change::new(event, record.now);
+    change.verify_first = verdict.verify_first;
+    change.spent = match follow {
+        Follow::Again { spends, .. } => i32::from(*spends),
+        Follow::Landed(_) | Follow::Exists(_) | Follow::Gone | Follow::Person | Follow::Refused => 1,
+    };
+    change.crashed = i32::from(verdict.ended.error_class == Some("crashed"));
+    change.error_class = verdict.ended.error_class;
+    match follow {
+        Follow::Again { after, effect, .. } => {
+            let at = record.now.plus(*after);
+            change.not_before = Some(record.earliest.map_or(at, |earliest| earliest.max(at)));
+            change.effect = effect.clone();
+        }
+        Follow::Person => change.instructions = Some(record.instructions.to_owned()),
+        Follow::Landed(_) | Follow::Exists(_) | Follow::Gone | Follow::Refused => {}
+    }
+    match follow {
+        // Done is done: what went wrong before stands in the attempts.
+        Follow::Landed(_) => change.error_class = None,
+        Follow::Exists(_) | Follow::Gone | Follow::Again { .. } | Follow::Person | Follow::Refused => {
+            change.error_detail = verdict.ended.detail.clone();
+        }
+    }
+    change
+}
+
+/// Answers whose account it is when it is somebody else's.
+fn land(
+    tx: &mut Tx<'_>,
+    record: &Record<'_>,
+    landing: &Landing,
+) -> Result<Option<crate::base::ids::UserId>, StoreError> {
+    let Some(hub) = record.hub else { return Ok(None) };
+    match landed::record(tx, record.task, &hub.slug, landing, record.ids, record.now)? {
+        Recorded::In(_) => Ok(None),
+        Recorded::BelongsTo(owner) => Ok(Some(owner)),
+    }
+}
+
+fn refuse(_tx: &mut Tx<'_>, _record: &Record<'_>) -> Result<(), StoreError> {
+    Ok(())
+}
+
+fn tell(tx: &mut Tx<'_>, record: &Record<'_>, follow: &Follow, ended: &attempts::Ended) -> Result<(), StoreError> {
+    let kind = match follow {
+        Follow::Landed(_) => "task.completed",
+        Follow::Exists(_) | Follow::Gone => "task.replanned",
+        Follow::Person => "task.needs_person",
+        Follow::Refused => "task.not_completed",
+        // Attempts have rows of their own; only what stops a hub or kills a process is news.
+        Follow::Again { crashed: true, .. } => "task.crashed",
+        Follow::Again { .. } => match record.verdict.problem {
+            Some(_) => "hub.blocked",
+            None => return Ok(()),
+        },
+    };
+    let target = format!("task:{}", record.task.id);
+    let task = record.task;
+    activity::record(
+        tx,
+        task.workspace,
+        &Entry {
+            id: record.ids.next(),
+            at: record.now,
+            kind,
+            actor: record.actor,
+            target: &target,
+            hub: Some(task.hub),
+            user: task.user,
+            task: Some(task.id),
+            request_id: task.request_id.as_deref(),
+            detail: json!({
+                "task_kind": task.effect.kind.as_str(),
+                "cause": task.cause,
+                "role": task.effect.role,
+                "outcome": ended.outcome,
+                "class": ended.error_class,
+                "attempt": record.lease.epoch,
+            }),
+            personal: Some(json!({ "person": task.effect.principal.email })),
+        },
+    )
+}

@@ -1,0 +1,43 @@
+//! How long an attempt may take and how long its lease lasts. The deadline lies before the
+//! lease's end and is counted from before the claim, on a clock that never jumps.
+
+use std::time::Duration;
+
+use crate::base::limits::{ATTEMPT, LEASE_GRACE};
+
+/// The engine's times and sizes.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// One attempt, from its claim to its deadline.
+    pub attempt: Duration,
+    /// Between the deadline and the lease's end.
+    pub grace: Duration,
+    /// Attempts at once in this process, over all hubs.
+    pub in_flight: usize,
+    /// How often work is looked for when nobody nudges.
+    pub poll: Duration,
+    /// An attempt that takes longer is shown as `running`.
+    pub shown_after: Duration,
+    /// How long a stopping server lets attempts finish.
+    pub farewell: Duration,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self {
+            attempt: ATTEMPT,
+            grace: LEASE_GRACE,
+            in_flight: 64,
+            poll: Duration::from_secs(1),
+            shown_after: Duration::from_secs(1),
+            farewell: Duration::from_secs(20),
+        }
+    }
+}
+
+impl Pace {
+    /// How long a lease lasts.
+    pub const fn lease(&self) -> Duration {
+        self.attempt.saturating_add(self.grace)
+    }
+}

@@ -1,0 +1,145 @@
+//! The engine as it runs in a server: a dispatcher that claims and starts attempts, a sweeper,
+//! and a stop that gives leases back. Nudges make it quick, polling makes it certain.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::claim::Claimed;
+use super::worker::Worker;
+use crate::store::lanes::Company;
+
+/// How soon a claim that met another process's lock is repeated.
+const CONTENDED: Duration = Duration::from_millis(5);
+
+/// Workers and sweeper of one process.
+#[derive(Clone, Debug)]
+pub struct Engine {
+    worker: Arc<Worker>,
+}
+
+impl Engine {
+    /// An engine that makes attempts with `worker`.
+    pub fn new(worker: Worker) -> Self {
+        Self { worker: Arc::new(worker) }
+    }
+
+    /// Run until `stop`; returns when every attempt has ended or its lease was given back.
+    pub async fn run(self, stop: CancellationToken) {
+        let sweeper = tokio::spawn(sweep(Arc::clone(&self.worker), stop.clone()));
+        dispatch(&self.worker, &stop).await;
+        let _ = sweeper.await;
+    }
+}
+
+/// Attempts under way, and the end of the patience for them.
+struct Running {
+    attempts: JoinSet<()>,
+    halt: CancellationToken,
+}
+
+impl Running {
+    fn start(&mut self, worker: &Arc<Worker>, tasks: Vec<Claimed>) {
+        for claimed in tasks {
+            let (worker, halt) = (Arc::clone(worker), self.halt.clone());
+            self.attempts.spawn(async move { worker.attempt(claimed, &halt).await });
+        }
+    }
+
+    async fn drain(&mut self) {
+        while self.attempts.join_next().await.is_some() {}
+    }
+}
+
+async fn dispatch(worker: &Arc<Worker>, stop: &CancellationToken) {
+    // Before the first claim: on SQLite everything another boot left running is ours now.
+    if let Err(error) = worker.sweep().await {
+        tracing::error!(%error, "leases could not be looked through at the start");
+    }
+    let mut running = Running { attempts: JoinSet::new(), halt: CancellationToken::new() };
+    while !stop.is_cancelled() {
+        while running.attempts.try_join_next().is_some() {}
+        let free = worker.pace.in_flight.saturating_sub(running.attempts.len());
+        let taken =
+            if free == 0 { Ok(super::claim::Taken::default()) } else { worker.claim(free, Company::Many).await };
+        match taken {
+            Ok(taken) if !taken.tasks.is_empty() => running.start(worker, taken.tasks),
+            Ok(taken) if taken.contended => pause(stop, CONTENDED).await,
+            Ok(_) => {
+                if !alone(worker, &mut running, stop).await {
+                    wait(worker, &mut running, stop).await;
+                }
+            }
+            Err(error) => {
+                tracing::error!(%error, "tasks could not be claimed");
+                pause(stop, worker.pace.poll).await;
+            }
+        }
+    }
+    let patience = tokio::time::timeout(worker.pace.farewell, running.drain()).await;
+    if patience.is_err() {
+        running.halt.cancel();
+        running.drain().await;
+    }
+}
+
+/// Run one task that processes died with, and nothing beside it. Answers whether there was one.
+async fn alone(worker: &Arc<Worker>, running: &mut Running, stop: &CancellationToken) -> bool {
+    let now = worker.clock.now();
+    let waiting =
+        worker.store.read(move |conn| crate::store::lanes::ready_across_workspaces(conn, Company::Alone, now, 1)).await;
+    if !waiting.is_ok_and(|hubs| !hubs.is_empty()) {
+        return false;
+    }
+    tokio::select! {
+        () = running.drain() => {}
+        () = stop.cancelled() => return true,
+    }
+    match worker.claim(1, Company::Alone).await {
+        Ok(taken) => {
+            let found = !taken.tasks.is_empty();
+            running.start(worker, taken.tasks);
+            tokio::select! {
+                () = running.drain() => {}
+                () = stop.cancelled() => {}
+            }
+            found
+        }
+        Err(error) => {
+            tracing::error!(%error, "a task could not be claimed");
+            false
+        }
+    }
+}
+
+/// Until something may have become possible: a nudge, an attempt that ended, or the poll.
+async fn wait(worker: &Worker, running: &mut Running, stop: &CancellationToken) {
+    tokio::select! {
+        () = worker.nudge.wait_workers(worker.pace.poll) => {}
+        Some(_) = running.attempts.join_next(), if !running.attempts.is_empty() => {}
+        () = stop.cancelled() => {}
+    }
+}
+
+async fn pause(stop: &CancellationToken, span: Duration) {
+    tokio::select! {
+        () = tokio::time::sleep(span) => {}
+        () = stop.cancelled() => {}
+    }
+}
+
+async fn sweep(worker: Arc<Worker>, stop: CancellationToken) {
+    while !stop.is_cancelled() {
+        match worker.sweep().await {
+            Ok(0) => {}
+            Ok(_) => worker.nudge.workers(),
+            Err(error) => tracing::error!(%error, "leases could not be looked through"),
+        }
+        if let Err(error) = worker.measure().await {
+            tracing::debug!(%error, "the queue could not be measured");
+        }
+        pause(&stop, worker.pace.poll).await;
+    }
+}

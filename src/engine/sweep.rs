@@ -1,0 +1,93 @@
+//! Taking back what ran out: leases of workers that died or hung, and tasks whose time came. A
+//! row that cannot be taken back is passed by, so that it never hides the others.
+
+use std::time::Duration;
+
+use super::EngineError;
+use super::finish::{self, Record};
+use super::outcome::{self, Circumstances};
+use super::worker::{self, Worker};
+use crate::base::clock::Micros;
+use crate::base::ids::TaskId;
+use crate::store::leases::{self, Expired};
+use crate::store::{StoreError, Tx};
+
+/// Leases taken back in one transaction.
+const BATCH: i64 = 50;
+
+impl Worker {
+    /// One round. Answers how many tasks became claimable or were set aside.
+    ///
+    /// # Errors
+    /// [`EngineError::Store`].
+    pub async fn sweep(&self) -> Result<usize, EngineError> {
+        let mut count = 0;
+        let mut after: Option<(Micros, TaskId)> = None;
+        loop {
+            let worker = self.clone();
+            let roll = self.dice.roll();
+            let (found, taken, last) = self
+                .store
+                .write(move |tx| {
+                    let holder = worker.holder();
+                    let expired = leases::expired_across_workspaces(tx, &holder, after, BATCH)?;
+                    let mut taken = 0;
+                    for expired in &expired {
+                        taken += take_back(&worker, tx, expired, roll)?;
+                    }
+                    let last = expired.last().map(|expired| (expired.until, expired.task.id));
+                    Ok::<_, StoreError>((expired.len(), taken, last))
+                })
+                .await?;
+            count += taken;
+            if found < usize::try_from(BATCH).unwrap_or(usize::MAX) {
+                break;
+            }
+            after = last;
+        }
+        let now = self.clock.now();
+        count += self.store.write(move |tx| leases::release_waiting_across_workspaces(tx, now)).await?;
+        Ok(count)
+    }
+
+    /// Tell the meter how long the queue is.
+    ///
+    /// # Errors
+    /// [`EngineError::Store`].
+    pub async fn measure(&self) -> Result<(), EngineError> {
+        let now = self.clock.now();
+        let (ready, oldest) = self.store.read(move |conn| leases::queue_across_workspaces(conn, now)).await?;
+        self.meter.queue(ready, oldest.map_or(Duration::ZERO, |oldest| now.since(oldest)));
+        Ok(())
+    }
+}
+
+fn take_back(worker: &Worker, tx: &mut Tx<'_>, expired: &Expired, roll: f64) -> Result<usize, StoreError> {
+    let task = &expired.task;
+    let now = worker.clock.now();
+    let around = Circumstances { sent: true, roll, age: now.since(task.created_at) };
+    let verdict = outcome::crash(task, "the attempt did not come to its end", around);
+    let (hub, instructions) = worker::by_hand(worker, tx, task);
+    // A dead process's last request may still be under way: nobody looks at the app before it
+    // must have ended. On PostgreSQL, and after a hang, the lease's end has seen to that.
+    let over = Micros(task.modified_at.0.min(now.0)).plus(worker.pace.lease());
+    let record = Record {
+        lease: expired.lease,
+        task,
+        hub: hub.as_ref(),
+        verdict: &verdict,
+        instructions: &instructions,
+        earliest: Some(over),
+        actor: "sweep",
+        ids: &worker.ids,
+        now,
+    };
+    match finish::write(tx, &record) {
+        Ok(()) => {
+            tracing::warn!(task = %task.id, crashes = task.crashes + 1, "took back a task whose lease ran out");
+            Ok(1)
+        }
+        Err(StoreError::LeaseLost(_)) => Ok(0),
+        Err(other) => Err(other),
+    }
+}
