@@ -7,6 +7,7 @@ use super::circuit;
 use super::outcome::{Follow, Verdict};
 use crate::base::clock::Micros;
 use crate::base::random::Ids;
+use crate::domain::decision::DecisionKind;
 use crate::domain::hub::Hub;
 use crate::domain::task::{Task, TaskKind};
 use crate::domain::task_states::TaskEvent;
@@ -14,7 +15,7 @@ use crate::store::activity::{self, Entry};
 use crate::store::attempts;
 use crate::store::landed::{self, Landing, Recorded};
 use crate::store::leases::{self, Change, Lease};
-use crate::store::{StoreError, Tx, marks, problems};
+use crate::store::{StoreError, Tx, decisions, marks, problems};
 
 /// Everything a record is made of.
 pub(super) struct Record<'a> {
@@ -55,8 +56,11 @@ pub(super) fn write(tx: &mut Tx<'_>, record: &Record<'_>) -> Result<(), StoreErr
     }
     match &follow {
         Follow::Gone => landed::gone(tx, task, now)?,
-        Follow::Refused => refuse(tx, record)?,
-        Follow::Landed(_) | Follow::Exists(_) | Follow::Again { .. } | Follow::Person => {}
+        Follow::Refused if record.hub.is_some() => {
+            let note = ended.detail.as_deref();
+            decisions::record(tx, task, DecisionKind::Failed, record.actor, note, now)?;
+        }
+        Follow::Landed(_) | Follow::Exists(_) | Follow::Again { .. } | Follow::Person | Follow::Refused => {}
     }
     attempts::end(tx, task.workspace, task.id, record.lease.epoch, &ended, now)?;
     circuit::learn(tx, task.workspace, task.hub, &record.verdict.lane, now)?;
@@ -128,10 +132,6 @@ fn land(
         Recorded::In(_) => Ok(None),
         Recorded::BelongsTo(owner) => Ok(Some(owner)),
     }
-}
-
-fn refuse(_tx: &mut Tx<'_>, _record: &Record<'_>) -> Result<(), StoreError> {
-    Ok(())
 }
 
 fn tell(tx: &mut Tx<'_>, record: &Record<'_>, follow: &Follow, ended: &attempts::Ended) -> Result<(), StoreError> {

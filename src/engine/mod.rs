@@ -4,11 +4,11 @@
 pub mod circuit;
 pub mod claim;
 pub mod connector;
-pub mod planner;
 pub mod error;
 mod finish;
 pub mod lease;
 pub mod outcome;
+pub mod planner;
 pub mod run;
 pub mod steps;
 mod sweep;

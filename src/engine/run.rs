@@ -7,30 +7,44 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::claim::Claimed;
+use super::claim::{Claimed, Taken};
+use super::planner::Planner;
 use super::worker::Worker;
 use crate::store::lanes::Company;
 
 /// How soon a claim that met another process's lock is repeated.
 const CONTENDED: Duration = Duration::from_millis(5);
 
-/// Workers and sweeper of one process.
-#[derive(Clone, Debug)]
+/// Planner, workers and sweeper of one process.
+#[derive(Clone)]
 pub struct Engine {
+    planner: Option<Planner>,
     worker: Arc<Worker>,
 }
 
 impl Engine {
-    /// An engine that makes attempts with `worker`.
-    pub fn new(worker: Worker) -> Self {
-        Self { worker: Arc::new(worker) }
+    /// Plan with `planner` and push with `worker`.
+    pub fn new(planner: Planner, worker: Worker) -> Self {
+        Self { planner: Some(planner), worker: Arc::new(worker) }
+    }
+
+    /// Push only; nobody turns marks into tasks.
+    pub fn pushing(worker: Worker) -> Self {
+        Self { planner: None, worker: Arc::new(worker) }
     }
 
     /// Run until `stop`; returns when every attempt has ended or its lease was given back.
     pub async fn run(self, stop: CancellationToken) {
         let sweeper = tokio::spawn(sweep(Arc::clone(&self.worker), stop.clone()));
+        let planner = self.planner.map(|planner| {
+            let stop = stop.clone();
+            tokio::spawn(async move { planner.run(stop).await })
+        });
         dispatch(&self.worker, &stop).await;
         let _ = sweeper.await;
+        if let Some(planner) = planner {
+            let _ = planner.await;
+        }
     }
 }
 
@@ -62,8 +76,7 @@ async fn dispatch(worker: &Arc<Worker>, stop: &CancellationToken) {
     while !stop.is_cancelled() {
         while running.attempts.try_join_next().is_some() {}
         let free = worker.pace.in_flight.saturating_sub(running.attempts.len());
-        let taken =
-            if free == 0 { Ok(super::claim::Taken::default()) } else { worker.claim(free, Company::Many).await };
+        let taken = if free == 0 { Ok(Taken::default()) } else { worker.claim(free, Company::Many).await };
         match taken {
             Ok(taken) if !taken.tasks.is_empty() => running.start(worker, taken.tasks),
             Ok(taken) if taken.contended => pause(stop, CONTENDED).await,
