@@ -20,3 +20,6 @@ pub mod retry;
 pub mod scope;
 pub mod task;
 pub mod task_states;
+
+#[cfg(test)]
+mod worked_cases;
