@@ -187,7 +187,8 @@ impl World {
     fn plan(&mut self) -> Verdict {
         let verdict = self.decide();
         if let Some(id) = verdict.adopt {
-            let mut account = self.facts.look_alikes.iter().find(|m| m.id == id).or(self.facts.member.as_ref()).unwrap().clone();
+            let mut account =
+                self.facts.look_alikes.iter().find(|m| m.id == id).or(self.facts.member.as_ref()).unwrap().clone();
             account.user = Some(ann());
             account.managed = true;
             account.bucket = Bucket::Onboarded;
@@ -485,7 +486,8 @@ fn a_task_that_may_be_at_the_app_is_not_replaced() {
     for status in TaskStatus::ALL.into_iter().filter(|status| status.is_open()) {
         world.facts.open.as_mut().unwrap().status = status;
         world.facts.open.as_mut().unwrap().verify_first = true;
-        let mut moved = World { facts: world.facts.clone(), pushed: Vec::new(), app: app(), ..World::new(Regain::ByItself) };
+        let mut moved =
+            World { facts: world.facts.clone(), pushed: Vec::new(), app: app(), ..World::new(Regain::ByItself) };
         moved.leave(EDITOR);
         let waits = matches!(moved.decide().step, Step::Wait { .. });
         let idle = matches!(status, TaskStatus::Held | TaskStatus::Waiting | TaskStatus::Manual);
