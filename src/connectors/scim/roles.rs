@@ -1,0 +1,144 @@
+//! Roles in an attribute of the user: reading the one held, and the edit that gives another.
+
+use serde_json::{Value, json};
+
+use super::person::{attribute, is_true, text};
+use super::{Object, RoleCarrier, Session, Settings};
+use crate::domain::task::Effect;
+use crate::engine::connector::RemoteMember;
+
+impl Settings {
+    /// The role an account holds, in the manifest's spelling where it knows the role.
+    pub(super) fn role_of(&self, resource: &Object) -> Option<String> {
+        let held = match &self.role {
+            RoleCarrier::Roles => self.element(resource, "roles"),
+            RoleCarrier::Entitlements => self.element(resource, "entitlements"),
+            RoleCarrier::Attribute(path) => match path.rsplit_once(':') {
+                Some((urn, name)) => attribute(resource, urn)?.as_object().and_then(|e| text(e, name)),
+                None => text(resource, path),
+            },
+            RoleCarrier::Groups | RoleCarrier::None => None,
+        }?;
+        let held = held.trim();
+        (!held.is_empty()).then(|| self.spelled(held))
+    }
+
+    /// The manifest's spelling of a role.
+    pub(super) fn spelled(&self, role: &str) -> String {
+        self.roles.iter().find(|known| known.eq_ignore_ascii_case(role)).map_or(role, String::as_str).to_owned()
+    }
+
+    /// Ours among the elements of a list: of our type, the primary one, else the first.
+    fn element<'r>(&self, resource: &'r Object, list: &str) -> Option<&'r str> {
+        let list = attribute(resource, list)?.as_array()?;
+        let ours: Vec<&Value> = list.iter().filter(|element| self.is_ours(element)).collect();
+        let primary = ours.iter().find(|element| element.get("primary").is_some_and(is_true));
+        let chosen = primary.or_else(|| ours.first())?;
+        // A few apps list roles as plain strings.
+        chosen.as_str().or_else(|| chosen.get("value").and_then(Value::as_str))
+    }
+
+    fn is_ours(&self, element: &Value) -> bool {
+        match &self.role_type {
+            Some(wanted) => element.get("type").and_then(Value::as_str).is_some_and(|t| t.eq_ignore_ascii_case(wanted)),
+            None => true,
+        }
+    }
+
+    /// The attribute and value that give `role`; elements of other types stay. `None` where the
+    /// role is not in an attribute.
+    pub(super) fn role_edit(&self, resource: &Object, role: &str) -> Option<(String, Value)> {
+        match &self.role {
+            RoleCarrier::Roles => Some((String::from("roles"), self.list_with(resource, "roles", role))),
+            RoleCarrier::Entitlements => {
+                Some((String::from("entitlements"), self.list_with(resource, "entitlements", role)))
+            }
+            RoleCarrier::Attribute(path) => Some((path.clone(), Value::String(role.to_owned()))),
+            RoleCarrier::Groups | RoleCarrier::None => None,
+        }
+    }
+
+    fn list_with(&self, resource: &Object, list: &str, role: &str) -> Value {
+        let mut ours = json!({"value": role, "primary": true});
+        if let (Some(kind), Some(map)) = (&self.role_type, ours.as_object_mut()) {
+            map.insert(String::from("type"), Value::String(kind.clone()));
+        }
+        let others = attribute(resource, list).and_then(Value::as_array).into_iter().flatten();
+        let mut kept: Vec<Value> = others.filter(|element| !self.is_ours(element)).cloned().collect();
+        for element in &mut kept {
+            // At most one element of a list is primary (RFC 7643 section 2.4).
+            if let Some(map) = element.as_object_mut() {
+                map.shift_remove("primary");
+                map.retain(|_, value| !value.is_null());
+            }
+        }
+        kept.push(ours);
+        Value::Array(kept)
+    }
+}
+
+impl Session<'_> {
+    /// Whether the account holds the wanted role; where there are no roles, every account does.
+    pub(super) fn has_role(&self, member: &RemoteMember, effect: &Effect) -> bool {
+        match (&self.settings.role, &effect.role) {
+            (RoleCarrier::None, _) | (_, None) => true,
+            (_, Some(wanted)) => member.role.as_ref().is_some_and(|held| held.eq_ignore_ascii_case(wanted)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::Target;
+
+    fn settings(role: RoleCarrier, role_type: Option<&str>) -> Settings {
+        Settings {
+            base: Target::parse("https://app.example/scim").unwrap(),
+            token: None,
+            role,
+            role_type: role_type.map(String::from),
+            roles: vec![String::from("admin"), String::from("viewer")],
+            email_as_user_name: false,
+            removal_deactivates: false,
+        }
+    }
+
+    fn object(value: &Value) -> Object {
+        value.as_object().unwrap().clone()
+    }
+
+    #[test]
+    fn the_role_is_read_from_its_carrier() {
+        let person = object(&json!({
+            "roles": [{"value": "x", "type": "team"}, {"value": "Viewer"}, {"value": "ADMIN", "primary": "True"}],
+            "userType": " viewer ",
+            "urn:x:2.0:User": {"Seat": "full"},
+        }));
+        let attribute = |path: &str| RoleCarrier::Attribute(path.to_owned());
+        for (carrier, kind, role) in [
+            (RoleCarrier::Roles, None, Some("admin")),
+            (RoleCarrier::Roles, Some("team"), Some("x")),
+            (RoleCarrier::Entitlements, None, None),
+            (attribute("userType"), None, Some("viewer")),
+            (attribute("urn:x:2.0:User:seat"), None, Some("full")),
+            (RoleCarrier::None, None, None),
+        ] {
+            assert_eq!(settings(carrier.clone(), kind).role_of(&person).as_deref(), role, "{carrier:?}");
+        }
+        assert_eq!(
+            settings(RoleCarrier::Roles, None).role_of(&object(&json!({"roles": ["Viewer"]}))).as_deref(),
+            Some("viewer")
+        );
+    }
+
+    #[test]
+    fn elements_of_other_types_stay() {
+        let person = object(&json!({"roles": [
+            {"value": "old", "type": "seat", "primary": true}, {"value": "y", "type": "team", "primary": true, "display": null}
+        ]}));
+        let (path, value) = settings(RoleCarrier::Roles, Some("seat")).role_edit(&person, "new").unwrap();
+        assert_eq!(path, "roles");
+        assert_eq!(value, json!([{"value": "y", "type": "team"}, {"value": "new", "primary": true, "type": "seat"}]));
+    }
+}

@@ -1,0 +1,154 @@
+//! What a hub's connection and its app's manifest say about speaking SCIM to it.
+
+use std::collections::BTreeMap;
+
+use crate::base::secret::SecretString;
+use crate::domain::app::App;
+use crate::domain::hub::{ConnectionValue, Hub};
+use crate::engine::connector::{Failure, FailureClass};
+use crate::net::{AddressPolicy, Target};
+
+/// Where the app keeps a person's role.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RoleCarrier {
+    /// The core attribute `roles[]`, as objects with `value`.
+    Roles,
+    /// The core attribute `entitlements[]`.
+    Entitlements,
+    /// Membership in the group of that name.
+    Groups,
+    /// One plain attribute, such as `userType` or `urn:…:2.0:User:seat`.
+    Attribute(String),
+    /// The app has no roles.
+    None,
+}
+
+/// Everything fixed for one hub.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The SCIM base URL.
+    pub base: Target,
+    /// The credential.
+    pub token: Option<SecretString>,
+    /// Where roles live.
+    pub role: RoleCarrier,
+    /// The `type` of our element of `roles[]`; elements of other types are left alone.
+    pub role_type: Option<String>,
+    /// The app's roles from the manifest, best first; used to tell role groups from others.
+    pub roles: Vec<String>,
+    /// The app knows people by e-mail: send the address as userName.
+    pub email_as_user_name: bool,
+    /// In this app an inactive account takes no seat, and DELETE is not wanted.
+    pub removal_deactivates: bool,
+}
+
+impl Settings {
+    /// Read manifest settings, then the hub's connection, which wins.
+    ///
+    /// # Errors
+    /// [`FailureClass::AuthBroken`] when a secret is missing or the URL is not allowed,
+    /// [`FailureClass::Invalid`] when a setting has no meaning.
+    pub fn read(
+        app: &App,
+        hub: &Hub,
+        secrets: &BTreeMap<String, SecretString>,
+        policy: &AddressPolicy,
+    ) -> Result<Self, Failure> {
+        let plain = |name: &str| match hub.connection.get(name) {
+            Some(ConnectionValue::Plain(text)) if !text.trim().is_empty() => Some(text.trim().to_owned()),
+            Some(ConnectionValue::Plain(_) | ConnectionValue::Secret { .. }) | None => {
+                app.settings.get(name).and_then(toml::Value::as_str).map(String::from)
+            }
+        };
+        let flag = |name: &str| match hub.connection.get(name) {
+            Some(ConnectionValue::Plain(text)) => text.trim() == "true",
+            Some(ConnectionValue::Secret { .. }) | None => {
+                app.settings.get(name).and_then(toml::Value::as_bool).unwrap_or(false)
+            }
+        };
+        let base =
+            plain("base_url").ok_or_else(|| Failure::new(FailureClass::Invalid, "the connection has no base_url"))?;
+        let broken = |error: crate::net::NetError| Failure::new(FailureClass::AuthBroken, error.to_string());
+        let base = Target::parse(&base).map_err(broken)?;
+        base.check(policy).map_err(broken)?;
+        let mut roles: Vec<_> = app.roles.iter().collect();
+        roles.sort_by_key(|role| std::cmp::Reverse(role.rank));
+        Ok(Self {
+            base,
+            token: token(hub, secrets)?,
+            role: carrier(plain("role_attribute").as_deref())?,
+            role_type: plain("role_type"),
+            roles: roles.into_iter().map(|role| role.id.clone()).collect(),
+            email_as_user_name: flag("email_as_user_name"),
+            removal_deactivates: flag("removal_deactivates"),
+        })
+    }
+}
+
+fn token(hub: &Hub, secrets: &BTreeMap<String, SecretString>) -> Result<Option<SecretString>, Failure> {
+    match hub.connection.get("token") {
+        None => Ok(secrets.get("token").cloned()),
+        Some(ConnectionValue::Plain(_)) => {
+            Err(Failure::new(FailureClass::AuthBroken, "the token is a plain value; it must be a sealed secret"))
+        }
+        Some(ConnectionValue::Secret { secret }) => match secrets.get(secret) {
+            Some(value) => Ok(Some(value.clone())),
+            None => Err(Failure::new(
+                FailureClass::AuthBroken,
+                format!("the secret {secret} is not set: scimhub secret set {} {secret}", hub.slug),
+            )),
+        },
+    }
+}
+
+fn carrier(named: Option<&str>) -> Result<RoleCarrier, Failure> {
+    Ok(match named {
+        None | Some("roles") => RoleCarrier::Roles,
+        Some("entitlements") => RoleCarrier::Entitlements,
+        Some("groups") => RoleCarrier::Groups,
+        Some("none") => RoleCarrier::None,
+        Some("user_type") => RoleCarrier::Attribute(String::from("userType")),
+        Some(path) if is_attribute(path) => RoleCarrier::Attribute(path.to_owned()),
+        Some(other) => {
+            return Err(Failure::new(
+                FailureClass::Invalid,
+                format!("role_attribute '{other}' is not roles, groups, entitlements, none or an attribute"),
+            ));
+        }
+    })
+}
+
+/// One plain attribute, perhaps of an extension: no filters, no sub-attributes.
+fn is_attribute(path: &str) -> bool {
+    let name = path.rsplit(':').next().unwrap_or_default();
+    let urn = path.len() == name.len() || path.to_ascii_lowercase().starts_with("urn:");
+    let reserved = matches!(name, "id" | "userName" | "emails" | "name" | "active" | "groups" | "meta" | "schemas");
+    urn && !reserved
+        && name.starts_with(|c: char| c.is_ascii_alphabetic())
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn role_carriers_are_read_from_their_names() {
+        let urn = "urn:example:params:scim:schemas:app:2.0:User:seat";
+        for (named, wanted) in [
+            (None, Some(RoleCarrier::Roles)),
+            (Some("roles"), Some(RoleCarrier::Roles)),
+            (Some("groups"), Some(RoleCarrier::Groups)),
+            (Some("user_type"), Some(RoleCarrier::Attribute(String::from("userType")))),
+            (Some("title"), Some(RoleCarrier::Attribute(String::from("title")))),
+            (Some(urn), Some(RoleCarrier::Attribute(urn.to_owned()))),
+            (Some("none"), Some(RoleCarrier::None)),
+            (Some("active"), None),
+            (Some("a b"), None),
+            (Some("emails[type eq \"x\"]"), None),
+            (Some("http://x:y"), None),
+        ] {
+            assert_eq!(carrier(named).ok(), wanted, "{named:?}");
+        }
+    }
+}
