@@ -43,6 +43,7 @@ impl From<StoreError> for ServiceError {
             | StoreError::Unavailable(_)
             | StoreError::Corrupt(_)
             | StoreError::Refused(_)
+            | StoreError::Panicked
             | StoreError::Database(_)) => Self::Store(other),
         }
     }

@@ -1,8 +1,17 @@
-//! One connection type over both databases, and how a connection is opened.
+//! One connection type over both databases, where a database is, and how a connection is opened.
 
 #![allow(missing_docs, reason = "diesel's MultiConnection derive writes undocumented items")]
 
-use diesel::connection::SimpleConnection;
+use std::fmt;
+use std::fs::OpenOptions;
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::sync::Arc;
+
+use diesel::connection::{AnsiTransactionManager, SimpleConnection, TransactionManager};
+use diesel::result::QueryResult;
 use diesel::{Connection, PgConnection, SqliteConnection};
 
 use super::StoreError;
@@ -19,26 +28,225 @@ pub enum DbConn {
     Postgres(PgConnection),
 }
 
-/// Open a connection by URL scheme: `sqlite:FILE` or `postgres://…`.
-///
-/// # Errors
-/// [`StoreError::Refused`] for an unknown scheme, [`StoreError::Unavailable`] with the reason
-/// when the database does not answer.
-pub fn open(url: &str) -> Result<DbConn, StoreError> {
-    if let Some(file) = url.strip_prefix("sqlite:") {
-        let file = file.strip_prefix("//").unwrap_or(file);
-        let mut conn = SqliteConnection::establish(file).map_err(|e| StoreError::Unavailable(Box::new(e)))?;
-        conn.batch_execute(
-            "PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;",
-        )?;
-        return Ok(DbConn::Sqlite(conn));
+impl DbConn {
+    /// Start the outer transaction with this statement.
+    pub(super) fn begin(&mut self, statement: &str) -> QueryResult<()> {
+        match self {
+            Self::Sqlite(c) => AnsiTransactionManager::begin_transaction_sql(c, statement),
+            Self::Postgres(c) => AnsiTransactionManager::begin_transaction_sql(c, statement),
+        }
     }
-    if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-        let conn = PgConnection::establish(url).map_err(|e| StoreError::Unavailable(Box::new(e)))?;
-        return Ok(DbConn::Postgres(conn));
+
+    /// Open a savepoint inside the open transaction.
+    pub(super) fn savepoint(&mut self) -> QueryResult<()> {
+        match self {
+            Self::Sqlite(c) => AnsiTransactionManager::begin_transaction(c),
+            Self::Postgres(c) => AnsiTransactionManager::begin_transaction(c),
+        }
     }
-    Err(StoreError::Refused(format!(
-        "the database must be sqlite:FILE or postgres://…, not {}",
-        url.split(':').next().unwrap_or_default()
-    )))
+
+    /// Commit the transaction, or release the innermost savepoint.
+    pub(super) fn commit(&mut self) -> QueryResult<()> {
+        match self {
+            Self::Sqlite(c) => AnsiTransactionManager::commit_transaction(c),
+            Self::Postgres(c) => AnsiTransactionManager::commit_transaction(c),
+        }
+    }
+
+    /// Undo the transaction, or the innermost savepoint.
+    pub(super) fn rollback(&mut self) -> QueryResult<()> {
+        match self {
+            Self::Sqlite(c) => AnsiTransactionManager::rollback_transaction(c),
+            Self::Postgres(c) => AnsiTransactionManager::rollback_transaction(c),
+        }
+    }
+}
+
+/// Where a database is. Its `Debug` and `Display` never show a password.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Place {
+    /// A SQLite file, by its absolute path.
+    Sqlite(Arc<Path>),
+    /// A PostgreSQL URL with our connection parameters put before the user's.
+    Postgres(Arc<str>),
+}
+
+/// What a SQLite connection is for; its settings follow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    /// The one connection that writes.
+    Writer,
+    /// One that may only read.
+    Reader,
+}
+
+/// For every SQLite connection: wait for another process's writer instead of failing at once.
+const SQLITE_COMMON: &str =
+    "PRAGMA busy_timeout = 10000; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF;";
+/// WAL with FULL: an acknowledged commit survives a power cut. A later checkpoint than SQLite's
+/// own spares syncs; the limit gives the space back after a large import.
+const SQLITE_WRITER: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -16384;
+     PRAGMA wal_autocheckpoint = 4000; PRAGMA journal_size_limit = 67108864;";
+/// Mapped pages spare a copy on every read; the limits keep memory in budget with many readers.
+const SQLITE_READER: &str = "PRAGMA query_only = ON; PRAGMA cache_size = -4096; PRAGMA mmap_size = 67108864;";
+/// A transaction left open by a stuck process must not hold row locks and the vacuum for ever.
+const POSTGRES_SETUP: &str = "SET idle_in_transaction_session_timeout = '60s'; SET lock_timeout = '10s'";
+
+impl FromStr for Place {
+    type Err = StoreError;
+
+    /// `sqlite:FILE` or `postgres://…`; nothing else, and never the text itself in the message.
+    fn from_str(url: &str) -> Result<Self, StoreError> {
+        if let Some(file) = url.strip_prefix("sqlite:") {
+            let file = file.strip_prefix("//").unwrap_or(file);
+            if file.is_empty() || file == ":memory:" || file.contains('?') {
+                return Err(StoreError::Refused(String::from(
+                    "the database must be a file: sqlite:FILE, without parameters and not :memory:",
+                )));
+            }
+            return Ok(Self::Sqlite(absolute(Path::new(file))?.into()));
+        }
+        if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            return Ok(Self::Postgres(with_parameters(url).into()));
+        }
+        Err(StoreError::Refused(String::from("the database must be sqlite:FILE or postgres://USER@HOST/DATABASE")))
+    }
+}
+
+/// Absolute and free of symbolic links, so that two spellings of a file share one lock.
+fn absolute(file: &Path) -> Result<PathBuf, StoreError> {
+    let refused = |error: io::Error| {
+        StoreError::Refused(format!("the folder of the database {} cannot be used: {error}", file.display()))
+    };
+    if let Ok(found) = file.canonicalize() {
+        return Ok(found);
+    }
+    let name = file.file_name().ok_or_else(|| refused(io::ErrorKind::InvalidInput.into()))?;
+    let folder = match file.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        Some(_) | None => Path::new("."),
+    };
+    Ok(folder.canonicalize().map_err(refused)?.join(name))
+}
+
+/// Ours come first: of a parameter given twice, libpq takes the last.
+fn with_parameters(url: &str) -> String {
+    const OURS: &str = "fallback_application_name=scimhub&connect_timeout=5&keepalives_idle=30";
+    match url.split_once('?') {
+        Some((head, theirs)) => format!("{head}?{OURS}&{theirs}"),
+        None => format!("{url}?{OURS}"),
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(file) => write!(f, "sqlite:{}", file.display()),
+            Self::Postgres(url) => {
+                let rest = url.split_once("://").map_or("", |(_, rest)| rest);
+                let (address, parameters) = rest.split_once('?').unwrap_or((rest, ""));
+                f.write_str("postgres://")?;
+                match address.rsplit_once('@') {
+                    Some((_, host)) => f.write_str(host),
+                    // An @ further on: a password with a question mark, perhaps.
+                    None if parameters.contains('@') => f.write_str("…"),
+                    None => f.write_str(address),
+                }
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl Place {
+    /// Open a connection.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] with the reason when the database does not answer.
+    pub(super) fn connect(&self, role: Role) -> Result<DbConn, StoreError> {
+        let failed = |error: diesel::ConnectionError| StoreError::Unavailable(Box::new(error));
+        match self {
+            Self::Sqlite(file) => {
+                if role == Role::Writer {
+                    create_private(file)?;
+                }
+                let mut conn = SqliteConnection::establish(&file.to_string_lossy()).map_err(failed)?;
+                conn.batch_execute(SQLITE_COMMON)?;
+                conn.batch_execute(match role {
+                    Role::Writer => SQLITE_WRITER,
+                    Role::Reader => SQLITE_READER,
+                })?;
+                Ok(DbConn::Sqlite(conn))
+            }
+            Self::Postgres(url) => {
+                let mut conn = PgConnection::establish(url).map_err(|error| match error {
+                    // libpq quotes the part it cannot read, which may be the password.
+                    diesel::ConnectionError::BadConnection(why) if why.contains("URI") || why.contains("percent") => {
+                        StoreError::Refused(String::from(
+                            "the PostgreSQL URL cannot be read: percent-encode special characters of user and password",
+                        ))
+                    }
+                    other => failed(other),
+                })?;
+                conn.batch_execute(POSTGRES_SETUP)?;
+                Ok(DbConn::Postgres(conn))
+            }
+        }
+    }
+}
+
+/// The database holds people's data: its file is made for its owner only. SQLite gives the files
+/// beside it the same mode.
+fn create_private(file: &Path) -> Result<(), StoreError> {
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(file) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(StoreError::Refused(format!("the database file {} cannot be made: {error}", file.display()))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_a_file_or_postgres_and_shows_no_password() {
+        for url in ["postgres://ann:hunter2@db.example:5432/hub", "postgresql://ann:hun@ter2@db.example:5432/hub?a=b"] {
+            let place: Place = url.parse().unwrap();
+            assert_eq!(format!("{place:?}"), "postgres://db.example:5432/hub");
+        }
+        for url in ["mysql://ann:hunter2@db/x", "hunter2", "", "sqlite:", "sqlite::memory:", "sqlite:a.db?mode=ro"] {
+            let error = url.parse::<Place>().unwrap_err();
+            assert!(matches!(error, StoreError::Refused(_)), "{url}");
+            assert!(!format!("{error} {error:?}").contains("hunter2"), "{url}");
+        }
+    }
+
+    #[test]
+    fn a_url_that_libpq_cannot_read_is_not_quoted() {
+        let place: Place = "postgres://ann:hun%zzter2@127.0.0.1:1/d".parse().unwrap();
+        let error = place.connect(Role::Writer).err().unwrap();
+        assert!(!format!("{error} {error:?}").contains("zzter2"), "{error:?}");
+        let odd: Place = "postgres://ann:hun?ter2@db/d".parse().unwrap();
+        assert_eq!(odd.to_string(), "postgres://…");
+    }
+
+    #[test]
+    fn two_spellings_of_a_file_are_one_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let straight = format!("sqlite:{}/a.db", folder.path().display());
+        let crooked = format!("sqlite://{}/./a.db", folder.path().display());
+        assert_eq!(straight.parse::<Place>().unwrap(), crooked.parse::<Place>().unwrap());
+    }
+
+    #[test]
+    fn the_users_connection_parameters_win() {
+        let Place::Postgres(url) = "postgres://h/d?connect_timeout=60".parse().unwrap() else { panic!("postgres") };
+        assert!(url.ends_with("&connect_timeout=60"), "{url}");
+    }
 }

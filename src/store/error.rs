@@ -24,6 +24,9 @@ pub enum StoreError {
     /// The installation is not set up so that it may start (key, lock, URL, version).
     #[error("{0}")]
     Refused(String),
+    /// A closure panicked inside its transaction; nothing of it was kept.
+    #[error("a change could not be made because of a fault in the program")]
+    Panicked,
     /// A statement failed in a way nobody expected.
     #[error("a database statement failed")]
     Database(#[source] diesel::result::Error),
@@ -39,6 +42,7 @@ impl StoreError {
             | Self::LeaseLost(_)
             | Self::Corrupt(_)
             | Self::Refused(_)
+            | Self::Panicked
             | Self::Database(_) => false,
         }
     }
@@ -51,8 +55,20 @@ impl From<diesel::result::Error> for StoreError {
             Error::NotFound => Self::NotFound,
             Error::DatabaseError(DatabaseErrorKind::UniqueViolation, info) => {
                 // PostgreSQL names the index; SQLite names the columns.
-                let constraint = info.constraint_name().unwrap_or_else(|| info.message()).to_owned();
+                let constraint = match info.constraint_name() {
+                    Some(name) => name.to_owned(),
+                    None => super::dialect::sqlite::index_of(info.message()),
+                };
                 Self::Conflict { constraint }
+            }
+            Error::DatabaseError(
+                DatabaseErrorKind::ClosedConnection
+                | DatabaseErrorKind::UnableToSendCommand
+                | DatabaseErrorKind::SerializationFailure,
+                info,
+            ) => Self::Unavailable(info.message().into()),
+            Error::DatabaseError(DatabaseErrorKind::Unknown, info) if super::dialect::may_pass(info.message()) => {
+                Self::Unavailable(info.message().into())
             }
             other => Self::Database(other),
         }

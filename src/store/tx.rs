@@ -1,20 +1,37 @@
 //! Reading and writing: `store.read`, `store.point` and `store.write`.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::ops::{Deref, DerefMut};
-use std::sync::{Arc, Mutex};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
 
-use diesel::connection::SimpleConnection;
-use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+use diesel::QueryableByName;
+use diesel::r2d2::R2D2Connection;
+use diesel::sql_types::BigInt;
 
 use super::StoreError;
-use super::conn::{self, DbConn};
-
-const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
-const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
+use super::conn::{DbConn, Place, Role};
+use super::keyring::{self, Keyring};
+use super::lock::ServeLock;
+use super::pool::Pool;
+use super::writer::Writer;
+use super::{migrate, rerun};
+use crate::base::clock::{Micros, SharedClock, SystemClock};
+use crate::base::ids::BootId;
+use crate::base::random::Ids;
 
 /// A write transaction. Dereferences to the connection.
 pub struct Tx<'a> {
     conn: &'a mut DbConn,
+}
+
+impl<'a> Tx<'a> {
+    pub(super) const fn over(conn: &'a mut DbConn) -> Self {
+        Self { conn }
+    }
 }
 
 impl Deref for Tx<'_> {
@@ -31,32 +48,152 @@ impl DerefMut for Tx<'_> {
     }
 }
 
+/// What the database is opened for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// To serve: one process per SQLite file.
+    Serve,
+    /// For one command, which works beside a server.
+    Command,
+}
+
+/// How to open the database.
+#[derive(Clone)]
+pub struct StoreConfig {
+    /// `sqlite:FILE` or `postgres://…`. Holds a password; there is no `Debug` for that reason.
+    pub url: String,
+    /// Where "now" comes from.
+    pub clock: SharedClock,
+    /// What for.
+    pub purpose: Purpose,
+    /// Connections for lists and scans, on PostgreSQL for everything.
+    pub connections: u32,
+    /// How long a caller waits for a connection or a place in the queue.
+    pub wait: Duration,
+    /// Where the key is; by default `<sqlite file>.key`, on PostgreSQL `./scimhub.key`.
+    pub key_file: Option<PathBuf>,
+}
+
+impl StoreConfig {
+    /// The defaults, for a command.
+    pub fn new(url: &str) -> Self {
+        let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+        Self {
+            url: url.to_owned(),
+            clock: Arc::new(SystemClock::new()),
+            purpose: Purpose::Command,
+            connections: u32::try_from(cores.saturating_mul(2)).unwrap_or(4).clamp(4, 32),
+            wait: Duration::from_secs(5),
+            key_file: None,
+        }
+    }
+}
+
 /// The database. Cheap to clone.
 #[derive(Clone)]
 pub struct Store {
-    url: Arc<str>,
-    writer: Arc<Mutex<DbConn>>,
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    number: u64,
+    place: Place,
+    clock: SharedClock,
+    boot: BootId,
+    keyring: Keyring,
+    pool: Pool,
+    /// SQLite's; PostgreSQL writes through the pool.
+    writer: Option<Writer>,
+    _lock: Option<ServeLock>,
+}
+
+/// This thread's own read connection to each open SQLite store.
+type OwnConnections = HashMap<u64, (Weak<Inner>, DbConn)>;
+
+thread_local! {
+    static OWN: RefCell<OwnConnections> = RefCell::new(HashMap::new());
 }
 
 impl Store {
-    /// Open and migrate.
+    /// Open with the defaults and migrate.
     ///
     /// # Errors
-    /// As [`conn::open`], and when a migration fails.
+    /// As [`Store::open_with`].
     pub fn open(url: &str) -> Result<Self, StoreError> {
-        let mut writer = conn::open(url)?;
-        let migrated = match &mut writer {
-            DbConn::Sqlite(c) => c.run_pending_migrations(SQLITE).map(|_| ()),
-            DbConn::Postgres(c) => c.run_pending_migrations(POSTGRES).map(|_| ()),
+        Self::open_with(StoreConfig::new(url))
+    }
+
+    /// Open: take the lock where it is to be served, migrate, and check the key.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`] with what to do when the URL, the lock, the key or the database's
+    /// version stand against it; [`StoreError::Unavailable`] when the database does not answer.
+    pub fn open_with(config: StoreConfig) -> Result<Self, StoreError> {
+        static NUMBER: AtomicU64 = AtomicU64::new(0);
+        let place: Place = config.url.parse()?;
+        let lock = match config.purpose {
+            Purpose::Serve => ServeLock::take(&place)?,
+            Purpose::Command => None,
         };
-        migrated.map_err(StoreError::Unavailable)?;
-        Ok(Self { url: url.into(), writer: Arc::new(Mutex::new(writer)) })
+        let mut conn = place.connect(Role::Writer)?;
+        migrate::run(&mut conn)?;
+        let key_file = config.key_file.unwrap_or_else(|| keyring::default_path(&place));
+        let keyring = keyring::obtain(&mut conn, &key_file)?;
+        let writer = match &place {
+            Place::Sqlite(_) => Some(Writer::start(place.clone(), conn, Arc::clone(&config.clock), config.wait)?),
+            Place::Postgres(_) => None,
+        };
+        let pool = Pool::new(&place, &config.clock, config.connections, config.wait);
+        let boot = BootId::from_uuid(Ids::new(Arc::clone(&config.clock)).next());
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let inner = Inner { number, place, clock: config.clock, boot, keyring, pool, writer, _lock: lock };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Where the database is; shows no password.
+    pub fn place(&self) -> &Place {
+        &self.inner.place
+    }
+
+    /// Where this store takes its time from.
+    pub fn clock(&self) -> &SharedClock {
+        &self.inner.clock
+    }
+
+    /// The keys of this installation.
+    pub fn keyring(&self) -> &Keyring {
+        &self.inner.keyring
+    }
+
+    /// This run of the process: on SQLite, leases of another boot are dead.
+    pub fn boot(&self) -> BootId {
+        self.inner.boot
+    }
+
+    /// The time that leases are measured by: the database's clock on PostgreSQL, where several
+    /// processes must agree, and this process's monotonic clock on SQLite (compare leases of the
+    /// same [`Store::boot`] only).
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub fn lease_now(&self, conn: &mut DbConn) -> Result<Micros, StoreError> {
+        use diesel::RunQueryDsl;
+        match conn {
+            DbConn::Sqlite(_) => Ok(Micros(0).plus(self.inner.clock.monotonic())),
+            DbConn::Postgres(c) => {
+                let row: Now =
+                    diesel::sql_query("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS now")
+                        .get_result(c)?;
+                Ok(Micros(row.now))
+            }
+        }
     }
 
     /// Run `work` in one write transaction; answered after the commit.
     ///
     /// `work` may run more than once (a shared commit failed, PostgreSQL asked to retry), so it
-    /// must have no effect outside the database.
+    /// must have no effect outside the database. Dropping the future before `work` began means
+    /// that it may never run.
     ///
     /// # Errors
     /// Whatever `work` returned, after its changes were rolled back; or a [`StoreError`].
@@ -66,27 +203,14 @@ impl Store {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        let writer = Arc::clone(&self.writer);
-        let run = move || {
-            let mut conn = writer.lock().map_err(|_| StoreError::Refused("a writer panicked".into()))?;
-            let begin = match &*conn {
-                DbConn::Sqlite(_) => "BEGIN IMMEDIATE",
-                DbConn::Postgres(_) => "BEGIN",
-            };
-            conn.batch_execute(begin).map_err(StoreError::from)?;
-            let result = work(&mut Tx { conn: &mut conn });
-            let end = if result.is_ok() { "COMMIT" } else { "ROLLBACK" };
-            conn.batch_execute(end).map_err(StoreError::from)?;
-            result
-        };
-        match tokio::task::spawn_blocking(run).await {
-            Ok(result) => result,
-            Err(error) => Err(E::from(StoreError::Unavailable(Box::new(error)))),
+        match &self.inner.writer {
+            Some(writer) => writer.write(work).await,
+            None => self.inner.pool.run(move |pool| rerun::write(pool, &mut work)).await,
         }
     }
 
     /// Run `work` on a read connection of the blocking pool: lists, scans, everything that may
-    /// take long.
+    /// take long. All its statements see one moment of the database.
     ///
     /// # Errors
     /// Whatever `work` returned, or a [`StoreError`].
@@ -96,11 +220,11 @@ impl Store {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        let url = Arc::clone(&self.url);
-        match tokio::task::spawn_blocking(move || work(&mut conn::open(&url)?)).await {
-            Ok(result) => result,
-            Err(error) => Err(E::from(StoreError::Unavailable(Box::new(error)))),
-        }
+        let begin = match &self.inner.place {
+            Place::Sqlite(_) => "BEGIN",
+            Place::Postgres(_) => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+        };
+        self.pooled(Some(begin), work).await
     }
 
     /// Run a point read: inline on this thread's own connection on SQLite, on the blocking pool
@@ -114,6 +238,64 @@ impl Store {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        self.read(work).await
+        match &self.inner.place {
+            Place::Sqlite(_) => self.inline(work),
+            Place::Postgres(_) => self.pooled(None, work).await,
+        }
     }
+
+    async fn pooled<T, E, F>(&self, begin: Option<&'static str>, work: F) -> Result<T, E>
+    where
+        F: FnOnce(&mut DbConn) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        let run = move |pool: &Pool| {
+            let mut checked = pool.get(begin).map_err(E::from)?;
+            let result = work(&mut checked.conn);
+            let ended = match begin {
+                // Nothing was written: undoing is the cheaper way to end it.
+                Some(_) => checked.conn.rollback(),
+                None if checked.seen.failed() => checked.conn.ping(),
+                None => Ok(()),
+            };
+            match ended {
+                Ok(()) => {
+                    checked.broken = false;
+                    result
+                }
+                Err(error) => Err(E::from(StoreError::Unavailable(Box::new(error)))),
+            }
+        };
+        self.inner.pool.run(run).await
+    }
+
+    fn inline<T, E, F>(&self, work: F) -> Result<T, E>
+    where
+        F: FnOnce(&mut DbConn) -> Result<T, E>,
+        E: From<StoreError>,
+    {
+        // Taken out while it is used: a panic in `work` throws it away.
+        let own = OWN.with_borrow_mut(|own| own.remove(&self.inner.number));
+        let mut conn = match own {
+            Some((_, conn)) => conn,
+            None => self.inner.place.connect(Role::Reader).map_err(E::from)?,
+        };
+        let result = work(&mut conn);
+        if !conn.is_broken() {
+            OWN.with_borrow_mut(|own| {
+                if own.len() > 1 {
+                    own.retain(|_, (store, _)| store.strong_count() > 0);
+                }
+                own.insert(self.inner.number, (Arc::downgrade(&self.inner), conn));
+            });
+        }
+        result
+    }
+}
+
+#[derive(QueryableByName)]
+struct Now {
+    #[diesel(sql_type = BigInt)]
+    now: i64,
 }

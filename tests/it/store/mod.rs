@@ -1,3 +1,6 @@
 //! The storage core: one contract for both databases.
 
 mod contract;
+mod keys;
+mod migrations;
+mod rows;

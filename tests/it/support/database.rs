@@ -3,6 +3,8 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use scimhub::store::{Store, StoreConfig};
+
 use super::postgres;
 
 /// One empty database, gone when dropped.
@@ -46,9 +48,19 @@ impl Database {
         self.folder.path()
     }
 
-    /// Where this database's key file belongs.
+    /// Where this database's key file belongs; beside a SQLite file it is the default.
     pub fn key_file(&self) -> PathBuf {
-        self.folder.path().join("scimhub.key")
+        self.folder.path().join("scimhub.db.key")
+    }
+
+    /// How to open it as one command of several would.
+    pub fn config(&self) -> StoreConfig {
+        StoreConfig { key_file: Some(self.key_file()), ..StoreConfig::new(&self.url) }
+    }
+
+    /// Open it, migrated, with its own key file.
+    pub fn open(&self) -> Store {
+        Store::open_with(self.config()).expect("a fresh database opens")
     }
 }
 

@@ -1,0 +1,235 @@
+//! The one writer of a SQLite file. A thread owns the write connection and runs everything that
+//! waits, each in a savepoint of its own, inside one shared transaction: a commit costs a disk
+//! sync whether it carries one change or two hundred. Nobody is answered before the commit.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+use tokio::sync::mpsc::error::SendTimeoutError;
+use tokio::sync::{mpsc, oneshot};
+
+use super::StoreError;
+use super::conn::{DbConn, Place, Role};
+use super::pool::busy;
+use super::tx::Tx;
+use crate::base::clock::SharedClock;
+
+/// Closures in one commit.
+const BATCH: usize = 256;
+/// A batch takes no more closures after this long, so that quick ones do not wait for many slow ones.
+const BATCH_TIME: Duration = Duration::from_millis(25);
+/// Closures waiting; beyond it callers wait before the queue.
+const QUEUE: usize = 1024;
+
+/// How one run of a closure ended.
+enum Ran {
+    /// It wants its changes kept.
+    Keep,
+    /// It returned an error; its changes are undone, the others' are not.
+    Undo,
+    /// It panicked; the whole batch is run again, each closure alone.
+    Panicked,
+}
+
+/// A waiting closure, its types hidden.
+trait Job: Send {
+    fn run(&mut self, conn: &mut DbConn) -> Ran;
+    /// The shared commit is done: pass on what the closure returned.
+    fn committed(self: Box<Self>);
+    /// It could not be committed.
+    fn failed(self: Box<Self>, error: StoreError);
+    /// Nobody waits for the answer any more.
+    fn abandoned(&self) -> bool;
+}
+
+struct Work<T, E, F> {
+    work: F,
+    result: Option<Result<T, E>>,
+    reply: oneshot::Sender<Result<T, E>>,
+}
+
+impl<T, E, F> Job for Work<T, E, F>
+where
+    F: FnMut(&mut Tx<'_>) -> Result<T, E> + Send,
+    T: Send,
+    E: From<StoreError> + Send,
+{
+    fn run(&mut self, conn: &mut DbConn) -> Ran {
+        self.result = None;
+        match catch_unwind(AssertUnwindSafe(|| (self.work)(&mut Tx::over(conn)))) {
+            Ok(result) => {
+                let ran = if result.is_ok() { Ran::Keep } else { Ran::Undo };
+                self.result = Some(result);
+                ran
+            }
+            Err(_) => Ran::Panicked,
+        }
+    }
+
+    fn committed(self: Box<Self>) {
+        let result = self.result.unwrap_or_else(|| Err(E::from(StoreError::Panicked)));
+        let _ = self.reply.send(result);
+    }
+
+    fn failed(self: Box<Self>, error: StoreError) {
+        let _ = self.reply.send(Err(E::from(error)));
+    }
+
+    fn abandoned(&self) -> bool {
+        self.reply.is_closed()
+    }
+}
+
+/// The callers' end of the writer.
+pub(super) struct Writer {
+    queue: mpsc::Sender<Box<dyn Job>>,
+    wait: Duration,
+}
+
+impl Writer {
+    /// Start the thread on its connection. It ends when this end is dropped.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the system gives no thread.
+    pub fn start(place: Place, conn: DbConn, clock: SharedClock, wait: Duration) -> Result<Self, StoreError> {
+        let (queue, waiting) = mpsc::channel(QUEUE);
+        let writing = Writing { place, conn: Some(conn), clock };
+        std::thread::Builder::new()
+            .name(String::from("sqlite-writer"))
+            .spawn(move || writing.serve(waiting))
+            .map_err(|error| StoreError::Unavailable(Box::new(error)))?;
+        Ok(Self { queue, wait })
+    }
+
+    /// Queue a closure and wait for its commit.
+    ///
+    /// # Errors
+    /// Whatever it returned, or a [`StoreError`].
+    pub async fn write<T, E, F>(&self, work: F) -> Result<T, E>
+    where
+        F: FnMut(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        let job = Box::new(Work { work, result: None, reply });
+        match self.queue.send_timeout(job, self.wait).await {
+            Ok(()) => {}
+            Err(SendTimeoutError::Timeout(_)) => return Err(E::from(busy("too many changes are waiting"))),
+            Err(SendTimeoutError::Closed(_)) => return Err(E::from(busy("the database's writer has stopped"))),
+        }
+        answer.await.unwrap_or_else(|_| Err(E::from(busy("the database's writer has stopped"))))
+    }
+}
+
+/// The thread's end.
+struct Writing {
+    place: Place,
+    /// None after a failure that leaves its state in doubt; opened anew before the next use.
+    conn: Option<DbConn>,
+    clock: SharedClock,
+}
+
+impl Writing {
+    fn serve(mut self, mut waiting: mpsc::Receiver<Box<dyn Job>>) {
+        while let Some(first) = waiting.blocking_recv() {
+            let mut jobs = Vec::new();
+            match self.together(first, &mut jobs, &mut waiting) {
+                Ok(()) => jobs.into_iter().for_each(Job::committed),
+                Err(Shared::NotBegun(why)) => {
+                    self.conn = None;
+                    // The next ones would wait as long for the same lock: tell all at once.
+                    while jobs.len() < QUEUE
+                        && let Ok(job) = waiting.try_recv()
+                    {
+                        jobs.push(job);
+                    }
+                    let why = why.to_string();
+                    for job in jobs {
+                        job.failed(StoreError::Unavailable(why.clone().into()));
+                    }
+                }
+                Err(Shared::Poisoned) => {
+                    self.conn = None;
+                    for job in jobs {
+                        self.alone(job);
+                    }
+                }
+            }
+        }
+    }
+
+    fn conn(&mut self) -> Result<&mut DbConn, StoreError> {
+        let conn = match self.conn.take() {
+            Some(conn) => conn,
+            None => self.place.connect(Role::Writer)?,
+        };
+        Ok(self.conn.insert(conn))
+    }
+
+    /// Run what waits in one transaction. `jobs` holds all that were taken, whatever happens.
+    fn together(
+        &mut self,
+        first: Box<dyn Job>,
+        jobs: &mut Vec<Box<dyn Job>>,
+        waiting: &mut mpsc::Receiver<Box<dyn Job>>,
+    ) -> Result<(), Shared> {
+        let clock = SharedClock::clone(&self.clock);
+        let started = clock.monotonic();
+        jobs.push(first);
+        let conn = self.conn().map_err(Shared::NotBegun)?;
+        conn.begin("BEGIN IMMEDIATE").map_err(|error| Shared::NotBegun(error.into()))?;
+        let mut next = 0;
+        while let Some(job) = jobs.get_mut(next) {
+            next += 1;
+            if !job.abandoned() {
+                conn.savepoint()?;
+                match job.run(conn) {
+                    Ran::Keep => conn.commit()?,
+                    Ran::Undo => conn.rollback()?,
+                    Ran::Panicked => return Err(Shared::Poisoned),
+                }
+            }
+            let full = jobs.len() >= BATCH || clock.monotonic().saturating_sub(started) >= BATCH_TIME;
+            if !full && let Ok(job) = waiting.try_recv() {
+                jobs.push(job);
+            }
+        }
+        Ok(conn.commit()?)
+    }
+
+    /// Run one closure in a transaction of its own, and answer it.
+    fn alone(&mut self, mut job: Box<dyn Job>) {
+        let outcome = (|| {
+            let conn = self.conn()?;
+            conn.begin("BEGIN IMMEDIATE")?;
+            match job.run(conn) {
+                Ran::Keep => Ok(conn.commit()?),
+                Ran::Undo => Ok(conn.rollback()?),
+                Ran::Panicked => Err(StoreError::Panicked),
+            }
+        })();
+        match outcome {
+            Ok(()) => job.committed(),
+            Err(error) => {
+                self.conn = None;
+                job.failed(error);
+            }
+        }
+    }
+}
+
+/// Why a shared transaction came to nothing.
+enum Shared {
+    /// It never began: the file is locked or cannot be opened.
+    NotBegun(StoreError),
+    /// A panic, or SQLite gave up the transaction: its state is in doubt.
+    Poisoned,
+}
+
+impl From<diesel::result::Error> for Shared {
+    fn from(error: diesel::result::Error) -> Self {
+        tracing::warn!(%error, "a shared commit failed; its changes are made one by one");
+        Self::Poisoned
+    }
+}
