@@ -9,7 +9,7 @@ use super::place::Place;
 use crate::base::clock::{SharedClock, SystemClock};
 use crate::base::nudge::Nudge;
 use crate::service::{Caller, Context, workspaces};
-use crate::store::Store;
+use crate::store::{Store, StoreConfig};
 use crate::telemetry::logs;
 
 /// An opened installation.
@@ -27,7 +27,8 @@ impl Local {
         let found = place.find()?;
         logs::start(&found.log)?;
         let clock: SharedClock = Arc::new(SystemClock::new());
-        let context = open(&found.database, &found.key_file, clock, Nudge::default(), "").await?;
+        let store = StoreConfig { clock, key_file: Some(found.key_file), ..StoreConfig::new(&found.database) };
+        let context = open(store, Nudge::default(), "").await?;
         Ok(Self { context })
     }
 
@@ -44,15 +45,9 @@ impl Local {
 ///
 /// # Errors
 /// When key or database cannot be used; the chain of causes says why.
-pub async fn open(
-    database: &str,
-    key_file: &std::path::Path,
-    clock: SharedClock,
-    nudge: Nudge,
-    base_url: &str,
-) -> anyhow::Result<Context> {
-    let store = Store::open(database).context("the database cannot be opened; see --database")?;
-    let token_key = super::key::token_key(key_file)?;
+pub async fn open(config: StoreConfig, nudge: Nudge, base_url: &str) -> anyhow::Result<Context> {
+    let store = Store::open_with(config)?;
+    let (clock, token_key) = (Arc::clone(store.clock()), store.keyring().token_key());
     workspaces::ensure_default(&store, clock.now()).await.context("the workspace 'default' cannot be made")?;
     Ok(Context::new(store, clock, nudge, token_key, base_url))
 }

@@ -1,7 +1,6 @@
 //! The command line: the one place that wires everything together. Errors go to standard error
 //! and say what to do next; standard output carries only what a command is asked for.
 
-mod key;
 pub mod local;
 pub mod place;
 mod serve;

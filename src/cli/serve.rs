@@ -14,6 +14,7 @@ use crate::base::clock::{SharedClock, SystemClock};
 use crate::base::nudge::Nudge;
 use crate::config::{File, Given, Serve};
 use crate::http;
+use crate::store::{Purpose, StoreConfig};
 use crate::telemetry::logs;
 
 /// Arguments of `serve`.
@@ -64,7 +65,13 @@ async fn serve(settings: Serve) -> anyhow::Result<()> {
     let address = listener.local_addr().context("the listener has no address")?;
     let own_url = format!("http://{address}");
     let base_url = settings.public_url.as_deref().unwrap_or(&own_url);
-    let context = local::open(&settings.database, &settings.key_file, clock, nudge, base_url).await?;
+    let store = StoreConfig {
+        clock,
+        purpose: Purpose::Serve,
+        key_file: Some(settings.key_file),
+        ..StoreConfig::new(&settings.database)
+    };
+    let context = local::open(store, nudge, base_url).await?;
 
     let stop = CancellationToken::new();
     let app = http::App::new(context, settings.trusted_proxies);

@@ -110,51 +110,6 @@ fn insert_text(table: &str, columns: &[&str], rows: &[Vec<Cell>], tail: &str) ->
     text
 }
 
-/// A set of ids as one text parameter, for `sql_query` with any number of ids: put
-/// [`IdSet::condition`] into the statement and bind [`IdSet::parameter`].
-#[derive(Clone, Debug)]
-pub struct IdSet {
-    parameter: String,
-    postgres: bool,
-}
-
-impl IdSet {
-    /// The set, in the form this connection understands.
-    pub fn new(conn: &DbConn, ids: impl IntoIterator<Item = Uuid>) -> Self {
-        let postgres = match conn {
-            DbConn::Sqlite(_) => false,
-            DbConn::Postgres(_) => true,
-        };
-        let ids = ids.into_iter();
-        let parameter = if postgres { postgres::id_array(ids) } else { sqlite::id_array(ids) };
-        Self { parameter, postgres }
-    }
-
-    /// SQL that holds where `column` is in the set, which is bound as `$number`.
-    pub fn condition(&self, column: &str, number: usize) -> String {
-        if self.postgres {
-            format!("{column} = ANY (${number}::text::bytea[])")
-        } else {
-            format!("{column} IN (SELECT unhex(value) FROM json_each(${number}))")
-        }
-    }
-
-    /// SQL for the set as a relation with the one column `id`, bound as `$number`: for
-    /// `INSERT … SELECT … FROM <relation> AS ids`.
-    pub fn relation(&self, number: usize) -> String {
-        if self.postgres {
-            format!("(SELECT unnest(${number}::text::bytea[]) AS id)")
-        } else {
-            format!("(SELECT unhex(value) AS id FROM json_each(${number}))")
-        }
-    }
-
-    /// What to bind, as `diesel::sql_types::Text`.
-    pub fn parameter(&self) -> &str {
-        &self.parameter
-    }
-}
-
 /// Whether a failure is of the kind that passes: a full disk, a lock held too long, a server that
 /// is going down. SQLite's messages are fixed; of PostgreSQL's, diesel keeps no code.
 pub(super) fn may_pass(message: &str) -> bool {

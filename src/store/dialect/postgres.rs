@@ -1,11 +1,8 @@
 //! PostgreSQL's side of what differs.
 
-use std::fmt::Write as _;
-
 use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Binary, Bool, Text};
-use uuid::Uuid;
 
 use super::Cell;
 
@@ -23,17 +20,6 @@ pub(super) fn may_pass(message: &str) -> bool {
         "could not extend file",
     ];
     TEXTS.iter().any(|text| message.starts_with(text))
-}
-
-/// `{"\\x01ab…", …}`, an array literal of bytea.
-pub(super) fn id_array(ids: impl Iterator<Item = Uuid>) -> String {
-    let mut text = String::from("{");
-    for id in ids {
-        let comma = if text.len() > 1 { "," } else { "" };
-        let _ = write!(text, "{comma}\"\\\\x{}\"", id.simple());
-    }
-    text.push('}');
-    text
 }
 
 pub(super) fn insert<'a>(

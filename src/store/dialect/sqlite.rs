@@ -1,11 +1,8 @@
 //! SQLite's side of what differs.
 
-use std::fmt::Write as _;
-
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Binary, Bool, Text};
 use diesel::sqlite::Sqlite;
-use uuid::Uuid;
 
 use super::Cell;
 
@@ -40,17 +37,6 @@ pub(super) fn may_pass(message: &str) -> bool {
     ["database is locked", "database table is locked", "database or disk is full", "disk I/O error"].contains(&message)
         || message == "attempt to write a readonly database"
         || message == "unable to open database file"
-}
-
-/// `["01ab…", …]`, for `json_each`.
-pub(super) fn id_array(ids: impl Iterator<Item = Uuid>) -> String {
-    let mut text = String::from("[");
-    for id in ids {
-        let comma = if text.len() > 1 { "," } else { "" };
-        let _ = write!(text, "{comma}\"{}\"", id.simple());
-    }
-    text.push(']');
-    text
 }
 
 pub(super) fn insert<'a>(

@@ -146,7 +146,7 @@ fn the_two_folders_have_the_same_migrations() {
 #[test]
 fn both_databases_and_the_schema_have_the_same_tables() {
     let sqlite = Database::sqlite();
-    drop(sqlite.open());
+    let _open = sqlite.open();
     let (lite_tables, lite_indexes) = of_sqlite(&sqlite);
     assert_eq!(lite_tables, of_schema(), "SQLite on the left, schema.rs on the right");
     let Some(postgres) = Database::postgres() else { return };

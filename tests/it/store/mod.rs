@@ -4,3 +4,4 @@ mod contract;
 mod keys;
 mod migrations;
 mod rows;
+mod serving;
