@@ -1,0 +1,7 @@
+//! The engine on both databases, with an app in memory that records every call.
+
+mod bench;
+mod claims;
+mod outcomes;
+mod poison;
+mod verdicts;
