@@ -26,7 +26,8 @@ async fn a_lane_is_never_overfull() {
         let bench = Bench::new(&database).await;
         let hub = bench.hub("narrow", lane_of(2)).await;
         bench.crowd(hub, 20).await;
-        let (stop, twin) = (CancellationToken::new(), bench.twin());
+        // The same boot twice: one SQLite file has one serving process.
+        let (stop, twin) = (CancellationToken::new(), bench.worker.clone());
         let one = tokio::spawn(Engine::pushing(bench.worker.clone()).run(stop.clone()));
         let two = tokio::spawn(Engine::pushing(twin).run(stop.clone()));
         eventually("all pushed", SOON, async || bench.count(TaskStatus::Completed).await == 20).await;
@@ -74,8 +75,7 @@ async fn hubs_and_workspaces_take_turns() {
         let mut bench = Bench::new(&database).await;
         bench.worker.pace.in_flight = 1;
         let now = bench.now();
-        let other =
-            bench.worker.store.write(move |tx| workspaces::insert(tx, "other", now)).await.unwrap().id;
+        let other = bench.worker.store.write(move |tx| workspaces::insert(tx, "other", now)).await.unwrap().id;
         let big = bench.hub("big", lane_of(4)).await;
         let small = bench.hub("small", lane_of(4)).await;
         let far = bench.hub_in(other, "far", lane_of(4)).await;

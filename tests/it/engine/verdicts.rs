@@ -179,7 +179,9 @@ fn good_ends_say_what_is_there() {
 fn part_of_it_is_remembered_and_working_on_it_costs_nothing() {
     let part = Outcome::PartiallyApplied { remote_id: "r-1".to_owned(), remaining: "the role".to_owned() };
     match judge(&task(TaskKind::Add, 0), End::Answered(Ok(part)), around(true)).follow {
-        Follow::Again { effect: Some(effect), spends: true, .. } => assert_eq!(effect.remote_id.as_deref(), Some("r-1")),
+        Follow::Again { effect: Some(effect), spends: true, .. } => {
+            assert_eq!(effect.remote_id.as_deref(), Some("r-1"));
+        }
         other => panic!("{other:?}"),
     }
     let later = Duration::from_secs(7);
