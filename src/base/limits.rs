@@ -28,6 +28,8 @@ pub const FILTER_DEPTH: usize = 32;
 pub const PATCH_OPERATIONS: usize = 1_000;
 /// Values in one PATCH, all operations together.
 pub const PATCH_VALUES: usize = 10_000;
+/// Values of one list attribute of a user; comparing them with each other must stay cheap.
+pub const ATTRIBUTE_VALUES: usize = 1_000;
 /// Resources on one page (`filter.maxResults`).
 pub const PAGE: usize = 200;
 /// Members shown on one page of groups; the page ends early beyond it.

@@ -143,12 +143,21 @@ impl fmt::Display for Expr {
         match self {
             Self::And(parts) => join(f, parts, " and ", |part| matches!(part, Self::And(_) | Self::Or(_))),
             Self::Or(parts) => join(f, parts, " or ", |part| matches!(part, Self::Or(_))),
-            Self::Not(inner) => write!(f, "not ({inner})"),
+            Self::Not(inner) => wrapped(f, "not (", inner, ")"),
             Self::Present(path) => write!(f, "{path} pr"),
             Self::Compare(path, op, value) => write!(f, "{path} {} {value}", op.word()),
-            Self::Element(path, inner) => write!(f, "{path}[{inner}]"),
+            Self::Element(path, inner) => {
+                f.write_str(path)?;
+                wrapped(f, "[", inner, "]")
+            }
         }
     }
+}
+
+fn wrapped(f: &mut fmt::Formatter<'_>, open: &str, inner: &Expr, close: &str) -> fmt::Result {
+    f.write_str(open)?;
+    fmt::Display::fmt(inner, f)?;
+    f.write_str(close)
 }
 
 fn join(f: &mut fmt::Formatter<'_>, parts: &[Expr], word: &str, grouped: fn(&Expr) -> bool) -> fmt::Result {
@@ -156,10 +165,13 @@ fn join(f: &mut fmt::Formatter<'_>, parts: &[Expr], word: &str, grouped: fn(&Exp
         if i > 0 {
             f.write_str(word)?;
         }
-        if grouped(part) {
-            write!(f, "({part})")?;
-        } else {
-            write!(f, "{part}")?;
+        let group = grouped(part);
+        if group {
+            f.write_str("(")?;
+        }
+        fmt::Display::fmt(part, f)?;
+        if group {
+            f.write_str(")")?;
         }
     }
     Ok(())

@@ -5,8 +5,12 @@ mod ast;
 mod eval;
 mod parse;
 mod resolve;
+#[cfg(test)]
+mod tests;
 mod token;
 
 pub use ast::{Expr, Filter, Literal, Op};
 pub use eval::present;
+pub(super) use parse::bracket;
+pub(super) use resolve::element;
 pub use resolve::{Compare, Operand, Resolved, Test};

@@ -2,10 +2,13 @@
 //! members never pass through a document: they become steps that touch only the rows they name.
 
 mod apply;
+mod lists;
 mod members;
 mod path;
 mod request;
+#[cfg(test)]
+mod tests;
 
 pub use apply::{Patched, apply_group_attributes, apply_user};
 pub use members::{GroupStep, group_steps};
-pub use request::{Kind, Operation, PatchRequest};
+pub use request::{Kind, Operation, PATCH_URN, PatchRequest};
