@@ -184,7 +184,7 @@ fn opened(attribute: &Attribute, members: Map<String, Value>, dialect: Dialect) 
     };
     let text = |name: &str| inner.get(name).and_then(Value::as_str).filter(|t| !t.is_empty());
     let Some(value) = text("value").or_else(|| text("id")) else { return members };
-    let mut opened = members.clone();
+    let mut opened = members;
     opened.insert("value".into(), value.into());
     if let Some(display) = text("displayName").or_else(|| text("display")) {
         opened.entry("display").or_insert_with(|| display.into());
