@@ -145,6 +145,7 @@ mod tests {
     use crate::scim::error::ScimType;
     use serde_json::json;
 
+    #[expect(clippy::needless_pass_by_value, reason = "tables of cases read better with values")]
     fn read(operations: Value) -> Result<PatchRequest, ScimError> {
         PatchRequest::read(json!({"schemas": [PATCH_URN], "Operations": operations}), Dialect::tolerant())
     }
