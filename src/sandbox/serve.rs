@@ -49,15 +49,19 @@ impl Shared {
         if log.len() >= LOG {
             log.pop_front();
         }
-        let target = request.uri().path_and_query().map(|p| p.as_str().to_owned());
         log.push_back(json!({
             "method": request.method().as_str(),
-            "target": target,
+            "target": target(request),
             "status": status,
             "op_id": op_id(request),
             "authorization": request.headers().contains_key(header::AUTHORIZATION).then_some("***"),
         }));
     }
+}
+
+/// Path and query.
+fn target(request: &HttpRequest) -> String {
+    request.uri().path_and_query().map(|target| target.as_str().to_owned()).unwrap_or_default()
 }
 
 fn op_id(request: &HttpRequest) -> Option<String> {
@@ -115,7 +119,7 @@ async fn scim(
     space: &str,
     path: &[&str],
 ) -> HttpResponse {
-    let fault = lock(&shared.faults).take(request.method().as_str(), request.path());
+    let fault = lock(&shared.faults).take(request.method().as_str(), &target(request));
     if let Some(fault) = &fault {
         if !fault.delay().is_zero() {
             tokio::time::sleep(fault.delay()).await;

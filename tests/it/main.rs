@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::as_conversions, missing_docs)]
 
 mod architecture;
+mod connectors;
 mod engine;
 mod http;
 mod security;
