@@ -72,6 +72,7 @@ async fn serve(settings: Serve) -> anyhow::Result<()> {
         ..StoreConfig::new(&settings.database)
     };
     let context = local::open(store, nudge, base_url).await?;
+    context.store.share_nudges(&context.nudge)?;
 
     let stop = CancellationToken::new();
     let app = http::App::new(context, settings.trusted_proxies);

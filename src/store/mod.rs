@@ -41,6 +41,7 @@ pub mod tokens;
 pub mod tx;
 pub mod user_list;
 pub mod users;
+mod wakeup;
 pub mod wide_marks;
 pub mod workspaces;
 mod writer;

@@ -18,9 +18,10 @@ use super::keyring::{self, Keyring};
 use super::lock::ServeLock;
 use super::pool::Pool;
 use super::writer::Writer;
-use super::{migrate, rerun};
+use super::{migrate, rerun, wakeup};
 use crate::base::clock::{Micros, SharedClock, SystemClock};
 use crate::base::ids::BootId;
+use crate::base::nudge::Nudge;
 use crate::base::random::Ids;
 
 /// A write transaction. Dereferences to the connection.
@@ -186,6 +187,19 @@ impl Store {
                         .get_result(c)?;
                 Ok(Micros(row.now))
             }
+        }
+    }
+
+    /// On PostgreSQL, pass nudges on to the other processes of the cluster and take theirs
+    /// (`NOTIFY` after the commit, `LISTEN`), on a thread of its own that ends when every `Nudge`
+    /// is dropped. On SQLite there is nobody else.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the system gives no thread.
+    pub fn share_nudges(&self, nudge: &Nudge) -> Result<(), StoreError> {
+        match &self.inner.place {
+            Place::Sqlite(_) => Ok(()),
+            place @ Place::Postgres(_) => wakeup::start(place.clone(), nudge),
         }
     }
 

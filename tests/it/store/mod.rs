@@ -3,5 +3,6 @@
 mod contract;
 mod keys;
 mod migrations;
+mod nudges;
 mod rows;
 mod serving;
