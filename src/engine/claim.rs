@@ -8,6 +8,7 @@ use super::worker::Worker;
 use crate::domain::task::Task;
 use crate::store::lanes::Company;
 use crate::store::leases::{self, Holder, Lease, Wish};
+use crate::store::{StoreError, Tx};
 
 /// A task with the right to run it once.
 #[derive(Debug)]
@@ -31,8 +32,8 @@ pub struct Taken {
 
 impl Worker {
     /// Who this process is to the lease table, now.
-    pub(super) fn holder(&self) -> Holder {
-        Holder { boot: self.boot, now: self.clock.now(), monotonic: self.clock.monotonic() }
+    pub(super) fn holder(&self, tx: &mut Tx<'_>) -> Result<Holder, StoreError> {
+        Ok(Holder { boot: self.boot, now: self.clock.now(), lease_now: self.store.lease_now(tx)? })
     }
 
     /// Take at most `most` tasks.
@@ -40,14 +41,21 @@ impl Worker {
     /// # Errors
     /// [`EngineError::Store`].
     pub async fn claim(&self, most: usize, company: Company) -> Result<Taken, EngineError> {
-        let holder = self.holder();
-        let wish = Wish { holder, lease: self.pace.lease(), most, company };
-        let claim = self.store.write(move |tx| leases::claim_across_workspaces(tx, &wish)).await?;
+        let began = self.clock.monotonic();
+        let worker = self.clone();
+        let claim = self
+            .store
+            .write(move |tx| {
+                let holder = worker.holder(tx)?;
+                let wish = Wish { holder, lease: worker.pace.lease(), most, company };
+                leases::claim_across_workspaces(tx, &wish)
+            })
+            .await?;
         for task in &claim.unreadable {
             tracing::error!(%task, "a task cannot be read by this version and was set aside");
         }
         // Counted from before the claim, so that it passes before the lease does.
-        let deadline = holder.monotonic.saturating_add(self.pace.attempt);
+        let deadline = began.saturating_add(self.pace.attempt);
         let tasks = claim
             .tasks
             .into_iter()

@@ -36,6 +36,20 @@ impl Default for Pace {
 }
 
 impl Pace {
+    /// The times of a server. With debug assertions, `SCIMHUB_FAULT_PACE=attempt,grace` in
+    /// milliseconds shortens attempts and leases, so that a fault test need not wait for them.
+    pub fn of_server() -> Self {
+        let pace = Self::default();
+        #[cfg(debug_assertions)]
+        if let Ok(wish) = std::env::var("SCIMHUB_FAULT_PACE")
+            && let Some((attempt, grace)) = wish.split_once(',')
+            && let (Ok(attempt), Ok(grace)) = (attempt.parse(), grace.parse())
+        {
+            return Self { attempt: Duration::from_millis(attempt), grace: Duration::from_millis(grace), ..pace };
+        }
+        pace
+    }
+
     /// How long a lease lasts.
     pub const fn lease(&self) -> Duration {
         self.attempt.saturating_add(self.grace)

@@ -29,7 +29,7 @@ impl Worker {
             let (found, taken, last) = self
                 .store
                 .write(move |tx| {
-                    let holder = worker.holder();
+                    let holder = worker.holder(tx)?;
                     let expired = leases::expired_across_workspaces(tx, &holder, after, BATCH)?;
                     let mut taken = 0;
                     for expired in &expired {

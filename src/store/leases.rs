@@ -37,8 +37,8 @@ pub struct Holder {
     pub boot: BootId,
     /// Wall-clock time, for `not_before` and what people read.
     pub now: Micros,
-    /// This process's monotonic clock; lease time on SQLite.
-    pub monotonic: Duration,
+    /// Now on the clock that leases are measured by: [`super::Store::lease_now`].
+    pub lease_now: Micros,
 }
 
 /// What a worker can take.
@@ -66,12 +66,6 @@ pub struct Claim {
 }
 
 #[derive(QueryableByName)]
-struct Instant {
-    #[diesel(sql_type = BigInt)]
-    micros: i64,
-}
-
-#[derive(QueryableByName)]
 struct Id {
     #[diesel(sql_type = Binary)]
     id: Vec<u8>,
@@ -83,19 +77,6 @@ struct Key {
     workspace: i64,
     #[diesel(sql_type = Binary)]
     id: Vec<u8>,
-}
-
-/// Now on the clock that leases are measured with.
-fn lease_now(conn: &mut DbConn, monotonic: Duration) -> Result<Micros, StoreError> {
-    match conn {
-        DbConn::Sqlite(_) => Ok(Micros(0).plus(monotonic)),
-        DbConn::Postgres(_) => {
-            let row: Instant =
-                diesel::sql_query("SELECT (EXTRACT(EPOCH FROM clock_timestamp()) * 1000000)::BIGINT AS micros")
-                    .get_result(conn)?;
-            Ok(Micros(row.micros))
-        }
-    }
 }
 
 /// Hubs looked at in one claim; more than that are full or locked only in a very busy cluster.
@@ -128,7 +109,7 @@ pub fn claim_across_workspaces(tx: &mut Tx<'_>, wish: &Wish) -> Result<Claim, St
         if ready.is_empty() {
             continue;
         }
-        let until = lease_now(tx, wish.holder.monotonic)?.plus(wish.lease);
+        let until = wish.holder.lease_now.plus(wish.lease);
         for id in ready {
             take(tx, workspace, &id, wish, until, &mut claim)?;
         }
@@ -374,7 +355,6 @@ pub fn expired_across_workspaces(
     after: Option<(Micros, TaskId)>,
     limit: i64,
 ) -> Result<Vec<Expired>, StoreError> {
-    let now = lease_now(tx, holder.monotonic)?;
     let (over, lock) = match &**tx {
         DbConn::Sqlite(_) => ("(t.lease_until < $1 OR t.lease_boot IS NULL OR t.lease_boot <> $2)", ""),
         // The database's clock decides alone; $2 must be used all the same.
@@ -386,7 +366,7 @@ pub fn expired_across_workspaces(
          ORDER BY t.lease_until, t.id LIMIT $5 {lock}"
     );
     let rows: Vec<Key> = diesel::sql_query(sql)
-        .bind::<BigInt, _>(now.0)
+        .bind::<BigInt, _>(holder.lease_now.0)
         .bind::<Binary, _>(holder.boot.bytes())
         .bind::<Nullable<BigInt>, _>(after.map(|(until, _)| until.0))
         .bind::<Nullable<Binary>, _>(after.map(|(_, task)| task.bytes()))
