@@ -6,5 +6,6 @@ mod connectors;
 mod engine;
 mod http;
 mod security;
+mod idp;
 mod store;
 mod support;
