@@ -37,6 +37,40 @@ pub fn table(conn: &DbConn, n: u8) -> String {
     }
 }
 
+/// Lists up to this length are taken one id at a time.
+const FEW: usize = 8;
+
+/// How to split a list over statements that use [`one_of`]: a few ids one by one, more at once.
+///
+/// PostgreSQL takes "is one of a list" for the last column of a key as a filter, and reads the
+/// whole group, whenever its statistics call the group small or are missing. An equality on the
+/// whole key is always a search, and one or a few members at a time is what must stay cheap.
+pub fn parts<T>(ids: &[T]) -> std::slice::Chunks<'_, T> {
+    ids.chunks(if ids.len() <= FEW { 1 } else { ids.len().max(1) })
+}
+
+/// The condition "is in the list of `length` ids bound as parameter `n`", to follow a column's name.
+pub fn one_of(conn: &DbConn, n: u8, length: usize) -> String {
+    match (conn, length) {
+        (DbConn::Sqlite(_), _) => format!("IN (SELECT unhex(value) FROM json_each(${n}))"),
+        (DbConn::Postgres(_), 1) => format!("= (SELECT decode(${n}::json ->> 0, 'hex'))"),
+        (DbConn::Postgres(_), _) => {
+            format!("= ANY (ARRAY (SELECT decode(t.v, 'hex') FROM json_array_elements_text(${n}::json) AS t(v)))")
+        }
+    }
+}
+
+/// The same for texts.
+pub fn one_of_texts(conn: &DbConn, n: u8, length: usize) -> String {
+    match (conn, length) {
+        (DbConn::Sqlite(_), _) => format!("IN (SELECT value FROM json_each(${n}))"),
+        (DbConn::Postgres(_), 1) => format!("= (SELECT ${n}::json ->> 0)"),
+        (DbConn::Postgres(_), _) => {
+            format!("= ANY (ARRAY (SELECT t.v FROM json_array_elements_text(${n}::json) AS t(v)))")
+        }
+    }
+}
+
 /// The JSON text of a list of values for [`texts`].
 pub fn json_texts<'a>(values: impl IntoIterator<Item = &'a str>) -> String {
     serde_json::Value::Array(values.into_iter().map(serde_json::Value::from).collect()).to_string()

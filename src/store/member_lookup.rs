@@ -104,24 +104,27 @@ fn existing(
     kind: MemberKind,
     wanted: &[Uuid],
 ) -> Result<Vec<Uuid>, StoreError> {
-    if wanted.is_empty() {
-        return Ok(Vec::new());
-    }
     let table = match kind {
         MemberKind::User => "users",
         MemberKind::Group => "user_groups",
     };
-    let sql = format!(
-        "SELECT id FROM {table} WHERE workspace = $1 AND source = $2 AND id IN {} ORDER BY id{}",
-        id_list::table(tx, 3),
-        hold(tx)
-    );
-    let raws = diesel::sql_query(id_list::numbered(tx, &sql))
-        .bind::<BigInt, _>(workspace.0)
-        .bind::<BigInt, _>(source.0)
-        .bind::<Text, _>(id_list::json(wanted.iter().copied()))
-        .load::<IdRaw>(&mut **tx)?;
-    raws.iter().map(|raw| uuid(&raw.id)).collect()
+    let mut found = Vec::with_capacity(wanted.len());
+    for part in id_list::parts(wanted) {
+        let sql = format!(
+            "SELECT id FROM {table} WHERE workspace = $1 AND source = $2 AND id {} ORDER BY id{}",
+            id_list::one_of(tx, 3, part.len()),
+            hold(tx)
+        );
+        let raws = diesel::sql_query(id_list::numbered(tx, &sql))
+            .bind::<BigInt, _>(workspace.0)
+            .bind::<BigInt, _>(source.0)
+            .bind::<Text, _>(id_list::json(part.iter().copied()))
+            .load::<IdRaw>(&mut **tx)?;
+        for raw in raws {
+            found.push(uuid(&raw.id)?);
+        }
+    }
+    Ok(found)
 }
 
 fn with_external_id(
@@ -131,8 +134,8 @@ fn with_external_id(
     values: &BTreeSet<&str>,
 ) -> Result<Vec<(String, Uuid)>, StoreError> {
     let sql = format!(
-        "SELECT id, external_id FROM users WHERE workspace = $1 AND source = $2 AND external_id IN {} ORDER BY id{}",
-        id_list::texts(tx, 3),
+        "SELECT id, external_id FROM users WHERE workspace = $1 AND source = $2 AND external_id {} ORDER BY id{}",
+        id_list::one_of_texts(tx, 3, values.len()),
         hold(tx)
     );
     let raws = diesel::sql_query(id_list::numbered(tx, &sql))

@@ -131,13 +131,14 @@ pub fn add(
         if ids.is_empty() {
             continue;
         }
-        let list = id_list::json(ids.iter().copied());
-        let added = insert(tx, workspace, group, kind, &list, now)?;
+        let added = insert(tx, workspace, group, kind, &id_list::json(ids.iter().copied()), now)?;
         if added.len() < ids.len() {
-            if kind == MemberKind::User {
-                result.confirmed = overdue(tx, workspace, group, &list)?;
+            for part in id_list::parts(&ids) {
+                if kind == MemberKind::User {
+                    result.confirmed.extend(overdue(tx, workspace, group, part)?);
+                }
+                confirm(tx, workspace, group, part, now)?;
             }
-            confirm(tx, workspace, group, &list, now)?;
         }
         result.added.extend(added);
     }
@@ -170,33 +171,39 @@ fn insert(
 }
 
 /// Users of the list that were deactivated after they were last named.
-fn overdue(tx: &mut Tx<'_>, workspace: WorkspaceId, group: GroupId, list: &str) -> Result<Vec<UserId>, StoreError> {
+fn overdue(tx: &mut Tx<'_>, workspace: WorkspaceId, group: GroupId, ids: &[Uuid]) -> Result<Vec<UserId>, StoreError> {
     let sql = format!(
         "SELECT m.member_id, m.member_kind FROM memberships m \
          JOIN users u ON u.workspace = m.workspace AND u.id = m.member_id \
-         WHERE m.workspace = $1 AND m.group_id = $2 AND m.member_id IN {} \
+         WHERE m.workspace = $1 AND m.group_id = $2 AND m.member_id {} \
          AND u.deactivated_at IS NOT NULL AND m.confirmed_at <= u.deactivated_at",
-        id_list::table(tx, 3)
+        id_list::one_of(tx, 3, ids.len())
     );
     let raws = diesel::sql_query(id_list::numbered(tx, &sql))
         .bind::<BigInt, _>(workspace.0)
         .bind::<Binary, _>(group.bytes())
-        .bind::<Text, _>(list)
+        .bind::<Text, _>(id_list::json(ids.iter().copied()))
         .load::<MemberRaw>(&mut **tx)?;
     Ok(users_of(&members(raws)?))
 }
 
-fn confirm(tx: &mut Tx<'_>, workspace: WorkspaceId, group: GroupId, list: &str, now: Micros) -> Result<(), StoreError> {
+fn confirm(
+    tx: &mut Tx<'_>,
+    workspace: WorkspaceId,
+    group: GroupId,
+    ids: &[Uuid],
+    now: Micros,
+) -> Result<(), StoreError> {
     let sql = format!(
         "UPDATE memberships SET confirmed_at = $1 WHERE workspace = $2 AND group_id = $3 \
-         AND confirmed_at < $1 AND member_id IN {}",
-        id_list::table(tx, 4)
+         AND confirmed_at < $1 AND member_id {}",
+        id_list::one_of(tx, 4, ids.len())
     );
     diesel::sql_query(id_list::numbered(tx, &sql))
         .bind::<BigInt, _>(now.0)
         .bind::<BigInt, _>(workspace.0)
         .bind::<Binary, _>(group.bytes())
-        .bind::<Text, _>(list)
+        .bind::<Text, _>(id_list::json(ids.iter().copied()))
         .execute(&mut **tx)?;
     Ok(())
 }
@@ -222,24 +229,38 @@ pub fn remove(
     group: GroupId,
     leaving: Leaving<'_>,
 ) -> Result<Vec<Member>, StoreError> {
-    let (condition, list) = match leaving {
-        Leaving::These([]) => return Ok(Vec::new()),
+    match leaving {
         Leaving::These(ids) => {
-            (format!(" AND member_id IN {}", id_list::table(tx, 3)), id_list::json(ids.iter().copied()))
+            let mut gone = Vec::new();
+            for part in id_list::parts(ids) {
+                let condition = format!(" AND member_id {}", id_list::one_of(tx, 3, part.len()));
+                gone.extend(delete(tx, workspace, group, &condition, Some(part))?);
+            }
+            Ok(gone)
         }
         Leaving::AllBut(ids) => {
-            (format!(" AND member_id NOT IN {}", id_list::table(tx, 3)), id_list::json(ids.iter().copied()))
+            let condition = format!(" AND member_id NOT IN {}", id_list::table(tx, 3));
+            delete(tx, workspace, group, &condition, Some(ids))
         }
-        Leaving::All => (String::new(), String::new()),
-    };
+        Leaving::All => delete(tx, workspace, group, "", None),
+    }
+}
+
+fn delete(
+    tx: &mut Tx<'_>,
+    workspace: WorkspaceId,
+    group: GroupId,
+    condition: &str,
+    ids: Option<&[Uuid]>,
+) -> Result<Vec<Member>, StoreError> {
     let sql = format!(
         "DELETE FROM memberships WHERE workspace = $1 AND group_id = $2{condition} RETURNING member_id, member_kind"
     );
     let query =
         diesel::sql_query(id_list::numbered(tx, &sql)).bind::<BigInt, _>(workspace.0).bind::<Binary, _>(group.bytes());
-    let raws = match leaving {
-        Leaving::These(_) | Leaving::AllBut(_) => query.bind::<Text, _>(list).load::<MemberRaw>(&mut **tx)?,
-        Leaving::All => query.load::<MemberRaw>(&mut **tx)?,
+    let raws = match ids {
+        Some(ids) => query.bind::<Text, _>(id_list::json(ids.iter().copied())).load::<MemberRaw>(&mut **tx)?,
+        None => query.load::<MemberRaw>(&mut **tx)?,
     };
     members(raws)
 }
@@ -378,14 +399,16 @@ pub fn lock_groups(tx: &mut Tx<'_>, workspace: WorkspaceId, groups: &[GroupId]) 
     if groups.is_empty() || matches!(&**tx, DbConn::Sqlite(_)) {
         return Ok(());
     }
-    let sql = format!(
-        "SELECT id AS group_id FROM user_groups WHERE workspace = $1 AND id IN {} ORDER BY id FOR UPDATE",
-        id_list::table(tx, 2)
-    );
-    diesel::sql_query(sql)
-        .bind::<BigInt, _>(workspace.0)
-        .bind::<Text, _>(id_list::json(groups.iter().map(|id| id.uuid())))
-        .load::<GroupRaw>(&mut **tx)?;
+    for part in id_list::parts(groups) {
+        let sql = format!(
+            "SELECT id AS group_id FROM user_groups WHERE workspace = $1 AND id {} ORDER BY id FOR UPDATE",
+            id_list::one_of(tx, 2, part.len())
+        );
+        diesel::sql_query(sql)
+            .bind::<BigInt, _>(workspace.0)
+            .bind::<Text, _>(id_list::json(part.iter().map(|id| id.uuid())))
+            .load::<GroupRaw>(&mut **tx)?;
+    }
     Ok(())
 }
 
@@ -399,19 +422,18 @@ pub fn touch_groups(
     groups: &[GroupId],
     now: Micros,
 ) -> Result<(), StoreError> {
-    if groups.is_empty() {
-        return Ok(());
-    }
-    let sql = format!(
-        "UPDATE user_groups SET version = version + 1, \
+    for part in id_list::parts(groups) {
+        let sql = format!(
+            "UPDATE user_groups SET version = version + 1, \
          modified_at = CASE WHEN modified_at > $1 THEN modified_at ELSE $1 END \
-         WHERE workspace = $2 AND id IN {}",
-        id_list::table(tx, 3)
-    );
-    diesel::sql_query(id_list::numbered(tx, &sql))
-        .bind::<BigInt, _>(now.0)
-        .bind::<BigInt, _>(workspace.0)
-        .bind::<Text, _>(id_list::json(groups.iter().map(|id| id.uuid())))
-        .execute(&mut **tx)?;
+         WHERE workspace = $2 AND id {}",
+            id_list::one_of(tx, 3, part.len())
+        );
+        diesel::sql_query(id_list::numbered(tx, &sql))
+            .bind::<BigInt, _>(now.0)
+            .bind::<BigInt, _>(workspace.0)
+            .bind::<Text, _>(id_list::json(part.iter().map(|id| id.uuid())))
+            .execute(&mut **tx)?;
+    }
     Ok(())
 }

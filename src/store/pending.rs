@@ -108,15 +108,12 @@ pub fn remove(
     group: GroupId,
     dropped: Dropped<'_>,
 ) -> Result<usize, StoreError> {
-    let (word, values) = match dropped {
+    let (condition, values) = match dropped {
         Dropped::These([]) => return Ok(0),
-        Dropped::These(values) => ("IN", values),
-        Dropped::AllBut(values) => ("NOT IN", values),
+        Dropped::These(values) => (id_list::one_of_texts(tx, 3, values.len()), values),
+        Dropped::AllBut(values) => (format!("NOT IN {}", id_list::texts(tx, 3)), values),
     };
-    let sql = format!(
-        "DELETE FROM pending_members WHERE workspace = $1 AND group_id = $2 AND value {word} {}",
-        id_list::texts(tx, 3)
-    );
+    let sql = format!("DELETE FROM pending_members WHERE workspace = $1 AND group_id = $2 AND value {condition}");
     let gone = diesel::sql_query(id_list::numbered(tx, &sql))
         .bind::<BigInt, _>(workspace.0)
         .bind::<Binary, _>(group.bytes())
@@ -136,8 +133,8 @@ pub fn take(
     values: &[&str],
 ) -> Result<Vec<GroupId>, StoreError> {
     let sql = format!(
-        "DELETE FROM pending_members WHERE workspace = $1 AND source = $2 AND value IN {} RETURNING group_id",
-        id_list::texts(tx, 3)
+        "DELETE FROM pending_members WHERE workspace = $1 AND source = $2 AND value {} RETURNING group_id",
+        id_list::one_of_texts(tx, 3, values.len())
     );
     let raws = diesel::sql_query(id_list::numbered(tx, &sql))
         .bind::<BigInt, _>(workspace.0)

@@ -5,7 +5,7 @@ mod architecture;
 mod connectors;
 mod engine;
 mod http;
-mod security;
 mod idp;
+mod security;
 mod store;
 mod support;

@@ -2,10 +2,9 @@
 
 mod credentials;
 mod lifecycle;
-mod shapes;
-//! The way in, tried through real HTTP against the real binary.
 mod scim_groups;
 mod scim_isolation;
 mod scim_lists;
 mod scim_support;
 mod scim_users;
+mod shapes;

@@ -6,3 +6,4 @@ mod migrations;
 mod nudges;
 mod rows;
 mod serving;
+mod group_cost;
