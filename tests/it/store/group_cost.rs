@@ -101,7 +101,9 @@ async fn one_member_in_or_out_touches_the_same_rows_in_any_group() {
                 costs.push([cost(&store, group, user, true).await, cost(&store, group, user, false).await]);
                 store
                     .write(move |tx| {
-                        diesel::sql_query("DELETE FROM users").execute(&mut **tx)?;
+                        for table in ["users", "user_groups", "memberships"] {
+                            diesel::sql_query(format!("DELETE FROM {table}")).execute(&mut **tx)?;
+                        }
                         Ok::<_, StoreError>(())
                     })
                     .await
