@@ -12,6 +12,7 @@ pub mod health;
 pub mod metrics;
 pub mod respond;
 pub mod routes;
+pub mod search;
 pub mod server;
 pub mod users;
 

@@ -10,7 +10,7 @@ use super::entry::{authenticate, caller};
 use super::error::Refusal;
 use super::extract::caller::{Access, Guarded};
 use super::respond::Zone;
-use super::{admin, discovery, groups, health, metrics, users};
+use super::{admin, discovery, groups, health, metrics, search, users};
 use crate::scim::error::ScimType;
 
 const SCIM: &str = "/scim/v2";
@@ -25,6 +25,9 @@ pub fn table() -> Vec<Route> {
         // SCIM: users, groups and discovery
         route(Method::GET, "/scim/v2/Users", users::list),
         route(Method::POST, "/scim/v2/Users", users::create),
+        // Before `{id}`: the first path that fits is taken.
+        route(Method::POST, "/scim/v2/Users/.search", search::users),
+        route(Method::POST, "/scim/v2/Groups/.search", search::groups),
         route(Method::GET, "/scim/v2/Users/{id}", users::read),
         route(Method::PUT, "/scim/v2/Users/{id}", users::replace),
         route(Method::PATCH, "/scim/v2/Users/{id}", users::patch),

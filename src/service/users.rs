@@ -147,18 +147,25 @@ pub async fn replace(
     projection: Projection,
 ) -> Result<Shown, ServiceError> {
     let id = parse_id(id)?;
+    let silent = !names_active(&body);
     let incoming = resource::read(ResourceKind::User, body, caller.dialect)?;
     log_ignored(&incoming.ignored);
     read_keys(&incoming.document)?;
     let wanted = incoming.document;
     change(context, caller, id, conditions, projection, move |stored| {
         let mut document = wanted.clone();
-        if let (None, Some(active)) = (document.get("active"), stored.get("active")) {
+        if let (true, Some(active)) = (silent, stored.get("active")) {
             document.insert("active".into(), active.clone());
         }
         Ok(document)
     })
     .await
+}
+
+/// Whether a body says anything about `active`; names come in any case and behind a schema's URN.
+fn names_active(body: &Value) -> bool {
+    let is_it = |name: &str| name.rsplit(':').next().is_some_and(|last| last.eq_ignore_ascii_case("active"));
+    body.as_object().is_some_and(|object| object.iter().any(|(name, value)| is_it(name) && !value.is_null()))
 }
 
 /// `PATCH /Users/{id}`: all operations or none.
