@@ -1,9 +1,9 @@
 //! The storage core: one contract for both databases.
 
 mod contract;
+mod group_cost;
 mod keys;
 mod migrations;
 mod nudges;
 mod rows;
 mod serving;
-mod group_cost;
