@@ -17,6 +17,13 @@ pub struct Network {
 pub struct BadNetwork(String);
 
 impl Network {
+    /// The addresses that share the first `prefix` bits of `address`; more bits than it has count
+    /// as all of them.
+    pub const fn new(address: IpAddr, prefix: u32) -> Self {
+        let bits = if address.is_ipv4() { 32 } else { 128 };
+        Self { address, prefix: if prefix > bits { bits } else { prefix } }
+    }
+
     /// Whether `address` lies in the range. An IPv4 address inside IPv6 counts as itself.
     pub fn contains(self, address: IpAddr) -> bool {
         match (self.address, address.to_canonical()) {

@@ -18,6 +18,9 @@ pub struct Place {
     /// The configuration file [default: scimhub.toml where it exists]
     #[arg(long, env = "SCIMHUB_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
+    /// A folder of app manifests besides those compiled in
+    #[arg(long, env = "SCIMHUB_APPS", value_name = "FOLDER")]
+    pub apps: Option<PathBuf>,
     /// What is logged, e.g. info or scimhub=debug,warn [default: info for serve, else warn]
     #[arg(long, env = "SCIMHUB_LOG", value_name = "FILTER")]
     pub log: Option<String>,
@@ -30,6 +33,8 @@ pub struct Found {
     pub database: String,
     /// Where the key is.
     pub key_file: PathBuf,
+    /// A folder of manifests besides those compiled in.
+    pub apps: Option<PathBuf>,
     /// What is logged.
     pub log: String,
 }
@@ -44,6 +49,6 @@ impl Place {
         let database = self.database.clone().or(file.database).unwrap_or_else(|| serve::DEFAULT_DATABASE.to_owned());
         let key_file = self.key_file.clone().or(file.key_file).unwrap_or_else(|| serve::default_key_file(&database));
         let log = self.log.clone().or(file.log).unwrap_or_else(|| String::from("warn"));
-        Ok(Found { database, key_file, log })
+        Ok(Found { database, key_file, apps: self.apps.clone().or(file.apps), log })
     }
 }

@@ -34,6 +34,9 @@ pub struct Arguments {
     /// Addresses of a proxy that ends TLS in front of this server; may be repeated
     #[arg(long, env = "SCIMHUB_TRUSTED_PROXY", value_name = "CIDR", value_delimiter = ',')]
     trusted_proxy: Option<Vec<String>>,
+    /// Networks in which apps may be called although they are not public; may be repeated
+    #[arg(long, env = "SCIMHUB_APP_NETWORK", value_name = "CIDR", value_delimiter = ',')]
+    app_network: Option<Vec<String>>,
 }
 
 /// Serve until told to stop.
@@ -48,6 +51,8 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         paused: arguments.paused,
         public_url: arguments.public_url,
         trusted_proxy: arguments.trusted_proxy,
+        app_network: arguments.app_network,
+        apps: arguments.place.apps,
         key_file: arguments.place.key_file,
         log: arguments.place.log,
     };

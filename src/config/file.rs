@@ -9,7 +9,8 @@ use super::nearest::nearest;
 /// The file that is read where none is named and it exists.
 pub const DEFAULT_FILE: &str = "scimhub.toml";
 
-const KEYS: [&str; 7] = ["listen", "database", "paused", "public_url", "trusted_proxy", "key_file", "log"];
+const KEYS: [&str; 9] =
+    ["listen", "database", "paused", "public_url", "trusted_proxy", "app_network", "apps", "key_file", "log"];
 
 /// The configuration cannot be used; lists every problem.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +40,10 @@ pub struct File {
     pub public_url: Option<String>,
     /// `trusted_proxy = ["10.0.0.0/8"]`, or one text
     pub trusted_proxy: Option<Vec<String>>,
+    /// `app_network = ["10.0.0.0/8"]`, or one text
+    pub app_network: Option<Vec<String>>,
+    /// `apps = "/etc/scimhub/apps"`
+    pub apps: Option<PathBuf>,
     /// `key_file = "/etc/scimhub/key"`
     pub key_file: Option<PathBuf>,
     /// `log = "info"`
@@ -81,11 +86,10 @@ impl File {
                 ("key_file", Value::String(text)) => set(&mut file.key_file, PathBuf::from(text)),
                 ("paused", Value::Boolean(on)) => set(&mut file.paused, on),
                 ("trusted_proxy", Value::String(text)) => set(&mut file.trusted_proxy, vec![text]),
-                ("trusted_proxy", Value::Array(values)) => {
-                    let count = values.len();
-                    let texts: Vec<_> = values.into_iter().filter_map(|v| v.as_str().map(str::to_owned)).collect();
-                    texts.len() == count && set(&mut file.trusted_proxy, texts)
-                }
+                ("trusted_proxy", Value::Array(values)) => set_texts(&mut file.trusted_proxy, &values),
+                ("app_network", Value::String(text)) => set(&mut file.app_network, vec![text]),
+                ("app_network", Value::Array(values)) => set_texts(&mut file.app_network, &values),
+                ("apps", Value::String(text)) => set(&mut file.apps, PathBuf::from(text)),
                 (known, _) if KEYS.contains(&known) => false,
                 (unknown, _) => {
                     let hint = nearest(unknown, &KEYS).map_or_else(
@@ -107,6 +111,11 @@ impl File {
 fn set<T>(place: &mut Option<T>, value: T) -> bool {
     *place = Some(value);
     true
+}
+
+fn set_texts(place: &mut Option<Vec<String>>, values: &[Value]) -> bool {
+    let texts: Option<Vec<_>> = values.iter().map(|value| value.as_str().map(str::to_owned)).collect();
+    texts.is_some_and(|texts| set(place, texts))
 }
 
 #[cfg(test)]

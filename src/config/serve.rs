@@ -26,6 +26,10 @@ pub struct Given {
     pub public_url: Option<String>,
     /// `--trusted-proxy`
     pub trusted_proxy: Option<Vec<String>>,
+    /// `--app-network`
+    pub app_network: Option<Vec<String>>,
+    /// `--apps`
+    pub apps: Option<PathBuf>,
     /// `--key-file`
     pub key_file: Option<PathBuf>,
     /// `--log`
@@ -45,6 +49,10 @@ pub struct Serve {
     pub public_url: Option<String>,
     /// Who may pass on requests that came over TLS.
     pub trusted_proxies: Vec<Network>,
+    /// Networks that are not public and in which apps may be called.
+    pub app_networks: Vec<Network>,
+    /// A folder of manifests besides those compiled in.
+    pub apps: Option<PathBuf>,
     /// Where the key is.
     pub key_file: PathBuf,
     /// What is logged.
@@ -71,13 +79,18 @@ impl Serve {
         {
             problems.push(format!("public_url: {problem}"));
         }
-        let mut trusted_proxies = Vec::new();
-        for text in given.trusted_proxy.or(file.trusted_proxy).unwrap_or_default() {
-            match text.parse() {
-                Ok(network) => trusted_proxies.push(network),
-                Err(error) => problems.push(format!("trusted_proxy: {error}")),
+        let mut networks = |key: &str, texts: Option<Vec<String>>| {
+            let mut networks = Vec::new();
+            for text in texts.unwrap_or_default() {
+                match text.parse::<Network>() {
+                    Ok(network) => networks.push(network),
+                    Err(error) => problems.push(format!("{key}: {error}")),
+                }
             }
-        }
+            networks
+        };
+        let trusted_proxies = networks("trusted_proxy", given.trusted_proxy.or(file.trusted_proxy));
+        let app_networks = networks("app_network", given.app_network.or(file.app_network));
         if let Ok(address) = listen
             && !address.ip().is_loopback()
         {
@@ -97,6 +110,8 @@ impl Serve {
                 paused: given.paused.or(file.paused).unwrap_or(false),
                 public_url,
                 trusted_proxies,
+                app_networks,
+                apps: given.apps.or(file.apps),
                 key_file,
                 log: given.log.or(file.log).unwrap_or_else(|| String::from(DEFAULT_LOG)),
             }),

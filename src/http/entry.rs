@@ -46,8 +46,10 @@ pub async fn entry(
     let id = given_id(&request).unwrap_or_else(|| RequestId(app.ids.next().to_string().into()));
     let media = wanted_media(zone, request.request());
     let method = request.method().clone();
-    let route = request.match_pattern().unwrap_or_else(|| String::from("unmatched"));
-    let route = route.strip_suffix('/').filter(|r| !r.is_empty()).unwrap_or(&route).to_owned();
+    let mut route = request.match_pattern().unwrap_or_else(|| String::from("unmatched"));
+    if route.len() > 1 && route.ends_with('/') {
+        route.pop();
+    }
     let started = app.clock.monotonic();
     let span = tracing::info_span!(
         "request",
@@ -57,7 +59,7 @@ pub async fn entry(
         token.id = tracing::field::Empty
     );
 
-    let outcome = if request.uri().to_string().len() > limits::URL_BYTES {
+    let outcome = if request.uri().path_and_query().is_some_and(|target| target.as_str().len() > limits::URL_BYTES) {
         Ok(request.into_response(zone.refuse(&Refusal::new(StatusCode::URI_TOO_LONG, "the address is too long"))))
     } else {
         request.extensions_mut().insert(id.clone());

@@ -1,76 +1,9 @@
 //! Which addresses the server may call. Public ones, and what the installation allows; decided
 //! again for every connection, so that a name cannot change its mind after a check (T-23).
 
-use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::str::FromStr;
 
-/// An address range such as `10.0.0.0/8` or `fd00::/8`.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Network {
-    base: IpAddr,
-    prefix: u8,
-}
-
-/// The text is not `address/prefix`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("an address range looks like 10.0.0.0/8 or fd00::/8")]
-pub struct BadNetwork;
-
-impl Network {
-    /// Whether `address` lies in the range. IPv4-mapped addresses count as IPv4.
-    pub fn contains(&self, address: IpAddr) -> bool {
-        match (self.base, address.to_canonical()) {
-            (IpAddr::V4(base), IpAddr::V4(address)) => same_v4(base, address, self.prefix),
-            (IpAddr::V6(base), IpAddr::V6(address)) => same_v6(base, address, self.prefix),
-            (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => false,
-        }
-    }
-}
-
-fn same_v4(a: Ipv4Addr, b: Ipv4Addr, prefix: u8) -> bool {
-    let shift = 32u32.saturating_sub(u32::from(prefix));
-    // A shift by the whole width is the empty prefix: everything is inside.
-    (a.to_bits() ^ b.to_bits()).checked_shr(shift).unwrap_or(0) == 0
-}
-
-fn same_v6(a: Ipv6Addr, b: Ipv6Addr, prefix: u8) -> bool {
-    let shift = 128u32.saturating_sub(u32::from(prefix));
-    (a.to_bits() ^ b.to_bits()).checked_shr(shift).unwrap_or(0) == 0
-}
-
-impl FromStr for Network {
-    type Err = BadNetwork;
-
-    fn from_str(text: &str) -> Result<Self, BadNetwork> {
-        let (base, prefix) = match text.split_once('/') {
-            Some((base, prefix)) => (base, Some(prefix)),
-            None => (text, None),
-        };
-        let base: IpAddr = base.parse().map_err(|_| BadNetwork)?;
-        let widest: u8 = if base.is_ipv4() { 32 } else { 128 };
-        let prefix = match prefix {
-            Some(prefix) => prefix.parse().map_err(|_| BadNetwork)?,
-            None => widest,
-        };
-        if prefix > widest {
-            return Err(BadNetwork);
-        }
-        Ok(Self { base, prefix })
-    }
-}
-
-impl fmt::Debug for Network {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.base, self.prefix)
-    }
-}
-
-impl fmt::Display for Network {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.base, self.prefix)
-    }
-}
+pub use crate::base::network::{BadNetwork, Network};
 
 /// What may be called. The default is: public addresses over https only.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -89,8 +22,8 @@ impl AddressPolicy {
     pub fn with_loopback() -> Self {
         Self {
             networks: vec![
-                Network { base: IpAddr::V4(Ipv4Addr::new(127, 0, 0, 0)), prefix: 8 },
-                Network { base: IpAddr::V6(Ipv6Addr::LOCALHOST), prefix: 128 },
+                Network::new(IpAddr::V4(Ipv4Addr::new(127, 0, 0, 0)), 8),
+                Network::new(IpAddr::V6(Ipv6Addr::LOCALHOST), 128),
             ],
         }
     }

@@ -14,7 +14,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("config", &[]),
     ("domain", &["scim"]),
     ("store", &["domain", "scim"]),
-    ("engine", &["store", "domain", "telemetry"]),
+    ("engine", &["store", "domain"]),
     ("auth", &["store", "domain", "net"]),
     ("service", &["store", "domain", "scim"]),
     ("connectors", &["engine::connector", "net", "domain", "scim"]),
