@@ -3,6 +3,7 @@
 
 pub mod local;
 pub mod place;
+pub mod remote;
 mod serve;
 mod source;
 pub mod table;

@@ -3,10 +3,13 @@
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
+use serde_json::{Value, json};
 
 use super::local::{self, Local};
 use super::place::Place;
+use super::remote::{Server, text};
 use super::table;
+use crate::net::client::Method;
 use crate::service::{Preset, sources};
 
 /// Arguments of `source`.
@@ -22,6 +25,8 @@ enum Action {
     Create {
         #[command(flatten)]
         place: Place,
+        #[command(flatten)]
+        server: Server,
         /// The workspace
         #[arg(long, default_value = "default")]
         workspace: String,
@@ -38,6 +43,8 @@ enum Action {
     List {
         #[command(flatten)]
         place: Place,
+        #[command(flatten)]
+        server: Server,
         /// The workspace
         #[arg(long, default_value = "default")]
         workspace: String,
@@ -54,21 +61,30 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
 
 async fn act(action: Action) -> anyhow::Result<ExitCode> {
     match action {
-        Action::Create { place, workspace, name, preset, strict } => {
+        Action::Create { place, server, workspace, name, preset, strict } => {
+            if let Some(remote) = server.connect()? {
+                let wanted = json!({"name": name, "preset": preset.as_str(), "strict": strict});
+                remote.call(Method::Post, &["sources"], &[], Some(&wanted)).await?;
+                return Ok(ExitCode::SUCCESS);
+            }
             let local = Local::open(&place).await?;
             let caller = local.caller(&workspace).await?;
             sources::create(&local.context, &caller, name, preset, strict).await?;
         }
-        Action::List { place, workspace } => {
-            let local = Local::open(&place).await?;
-            let caller = local.caller(&workspace).await?;
-            let rows = sources::list(&local.context, &caller).await?.into_iter().map(|source| {
-                vec![
-                    source.name,
-                    source.preset.to_owned(),
-                    String::from(if source.strict { "strict" } else { "tolerant" }),
-                    source.last_request.unwrap_or_else(|| String::from("-")),
-                ]
+        Action::List { place, server, workspace } => {
+            let items = match server.connect()? {
+                Some(remote) => remote.all(&["sources"]).await?,
+                None => {
+                    let local = Local::open(&place).await?;
+                    let caller = local.caller(&workspace).await?;
+                    let found = sources::list(&local.context, &caller).await?;
+                    found.iter().map(serde_json::to_value).collect::<Result<_, _>>()?
+                }
+            };
+            let rows = items.iter().map(|source| {
+                let strict = source.get("strict").and_then(Value::as_bool).unwrap_or(false);
+                let dialect = String::from(if strict { "strict" } else { "tolerant" });
+                vec![text(source, "name"), text(source, "preset"), dialect, text(source, "last_request")]
             });
             table::print(&["name", "preset", "dialect", "last request"], rows.collect());
         }

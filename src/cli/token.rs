@@ -3,13 +3,16 @@
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
+use serde_json::{Value, json};
 
 use super::local::{self, Local, say};
 use super::place::Place;
+use super::remote::{Server, text};
 use super::table;
 use crate::service::page::PageRequest;
 use crate::service::tokens::{self, NewToken, Ttl};
-use crate::service::{Scope, sources};
+use crate::net::client::Method;
+use crate::service::Scope;
 
 /// Arguments of `token`.
 #[derive(Debug, Args)]
@@ -24,6 +27,8 @@ enum Action {
     Create {
         #[command(flatten)]
         place: Place,
+        #[command(flatten)]
+        server: Server,
         /// The workspace it belongs to
         #[arg(long, default_value = "default")]
         workspace: String,
@@ -44,6 +49,8 @@ enum Action {
     List {
         #[command(flatten)]
         place: Place,
+        #[command(flatten)]
+        server: Server,
         /// The workspace
         #[arg(long, default_value = "default")]
         workspace: String,
@@ -52,6 +59,8 @@ enum Action {
     Revoke {
         #[command(flatten)]
         place: Place,
+        #[command(flatten)]
+        server: Server,
         /// The workspace
         #[arg(long, default_value = "default")]
         workspace: String,
@@ -70,44 +79,59 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
 
 async fn act(action: Action) -> anyhow::Result<ExitCode> {
     match action {
-        Action::Create { place, workspace, scope, name, source, ttl } => {
+        Action::Create { place, server, workspace, scope, name, source, ttl } => {
+            if let Some(remote) = server.connect()? {
+                let wanted = json!({"name": name, "scope": scope.as_str(), "source": source, "ttl": ttl.to_string()});
+                let made = remote.call(Method::Post, &["tokens"], &[], Some(&wanted)).await?;
+                say(&text(&made, "token"));
+                return Ok(ExitCode::SUCCESS);
+            }
             let local = Local::open(&place).await?;
             let caller = local.caller(&workspace).await?;
             let wanted = NewToken { name, scope, source: Some(source), ttl };
             let created = tokens::create(&local.context, &caller, wanted).await?;
             say(created.text.expose());
         }
-        Action::List { place, workspace } => {
-            let local = Local::open(&place).await?;
-            let caller = local.caller(&workspace).await?;
-            let many = sources::list(&local.context, &caller).await?.len() > 1;
-            let mut rows = Vec::new();
-            let mut page = PageRequest { limit: Some(200), cursor: None };
-            loop {
-                let found = tokens::list(&local.context, &caller, &page).await?;
-                for token in found.items {
-                    let source = if many { format!(" ({})", token.source) } else { String::new() };
-                    rows.push(vec![
-                        token.id.to_string(),
-                        token.name,
-                        format!("{}{source}", token.scope),
-                        token.state.to_owned(),
-                        token.expires.unwrap_or_else(|| String::from("never")),
-                        token.last_used.unwrap_or_else(|| String::from("-")),
-                    ]);
-                }
-                page.cursor = found.next;
-                if page.cursor.is_none() {
-                    break;
-                }
-            }
-            table::print(&["id", "name", "scope", "state", "expires", "last used"], rows);
+        Action::List { place, server, workspace } => {
+            let items = match server.connect()? {
+                Some(remote) => remote.all(&["tokens"]).await?,
+                None => listed(&place, &workspace).await?,
+            };
+            let rows = items.iter().map(|token| {
+                let expires = token.get("expires").and_then(Value::as_str).unwrap_or("never").to_owned();
+                let [id, name, scope, source, state, used] =
+                    ["id", "name", "scope", "source", "state", "last_used"].map(|field| text(token, field));
+                vec![id, name, scope, source, state, expires, used]
+            });
+            table::print(&["id", "name", "scope", "source", "state", "expires", "last used"], rows.collect());
         }
-        Action::Revoke { place, workspace, id } => {
+        Action::Revoke { place, server, workspace, id } => {
+            if let Some(remote) = server.connect()? {
+                remote.call(Method::Delete, &["tokens", &id], &[], None).await?;
+                return Ok(ExitCode::SUCCESS);
+            }
             let local = Local::open(&place).await?;
             let caller = local.caller(&workspace).await?;
             tokens::revoke(&local.context, &caller, &id).await?;
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// All tokens of a workspace, in the form that the API gives them.
+async fn listed(place: &Place, workspace: &str) -> anyhow::Result<Vec<Value>> {
+    let local = Local::open(place).await?;
+    let caller = local.caller(workspace).await?;
+    let mut items = Vec::new();
+    let mut page = PageRequest { limit: Some(200), cursor: None };
+    loop {
+        let found = tokens::list(&local.context, &caller, &page).await?;
+        for token in &found.items {
+            items.push(serde_json::to_value(token)?);
+        }
+        page.cursor = found.next;
+        if page.cursor.is_none() {
+            return Ok(items);
+        }
+    }
 }

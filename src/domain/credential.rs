@@ -1,6 +1,7 @@
 //! The text form of a token and its keyed hash (threat T-16). The text is shown once; only the
 //! public lookup part and the hash are stored.
 
+use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -69,6 +70,15 @@ impl FromStr for Ttl {
     }
 }
 
+impl fmt::Display for Ttl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::For(span) => write!(f, "{}s", span.as_secs()),
+            Self::Never => f.write_str("never"),
+        }
+    }
+}
+
 /// Put a token together from random bytes of the operating system.
 pub fn mint(scope: Scope, lookup: &[u8; LOOKUP_BYTES], secret: &Secret<[u8; SECRET_BYTES]>) -> Minted {
     let lookup = hex(lookup);
@@ -94,8 +104,8 @@ pub fn lookup(text: &str) -> Option<&str> {
 #[derive(Clone)]
 pub struct TokenKey(Hmac<Sha256>);
 
-impl std::fmt::Debug for TokenKey {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for TokenKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("TokenKey(***)")
     }
 }
