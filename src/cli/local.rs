@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 
-use super::place::Place;
-use crate::base::clock::{SharedClock, SystemClock};
+use super::place::{Found, Place};
 use crate::base::nudge::Nudge;
+use crate::domain::catalog::Catalog;
 use crate::service::{Caller, Context, workspaces};
-use crate::store::{Store, StoreConfig};
+use crate::store::{Purpose, Store, StoreConfig};
 use crate::telemetry::logs;
 
 /// An opened installation.
@@ -26,9 +26,7 @@ impl Local {
     pub async fn open(place: &Place) -> anyhow::Result<Self> {
         let found = place.find()?;
         logs::start(&found.log)?;
-        let clock: SharedClock = Arc::new(SystemClock::new());
-        let store = StoreConfig { clock, key_file: Some(found.key_file), ..StoreConfig::new(&found.database) };
-        let context = open(store, Nudge::default(), "").await?;
+        let context = open(&found, Purpose::Command, "").await?;
         Ok(Self { context })
     }
 
@@ -44,12 +42,22 @@ impl Local {
 /// Open the database with its key, and make sure that the workspace `default` exists.
 ///
 /// # Errors
-/// When key or database cannot be used; the chain of causes says why.
-pub async fn open(config: StoreConfig, nudge: Nudge, base_url: &str) -> anyhow::Result<Context> {
-    let store = Store::open_with(config)?;
-    let (clock, token_key) = (Arc::clone(store.clock()), store.keyring().token_key());
-    workspaces::ensure_default(&store, clock.now()).await.context("the workspace 'default' cannot be made")?;
-    Ok(Context::new(store, clock, nudge, token_key, base_url))
+/// When key, database or manifests cannot be used; the chain of causes says why.
+pub async fn open(found: &Found, purpose: Purpose, base_url: &str) -> anyhow::Result<Context> {
+    let catalog = match &found.apps {
+        Some(folder) => Catalog::load_dir(folder),
+        None => Catalog::builtin(),
+    };
+    let catalog = Arc::new(catalog.context("the app manifests cannot be used")?);
+    let config = StoreConfig {
+        purpose,
+        key_file: Some(found.key_file.clone()),
+        ..StoreConfig::new(&found.database)
+    };
+    let store = Store::open_with(config).context("the database cannot be used")?;
+    let now = store.clock().now();
+    workspaces::ensure_default(&store, now).await.context("the workspace 'default' cannot be made")?;
+    Ok(Context::new(store, catalog, Nudge::default(), base_url))
 }
 
 /// Run a command to its end on a runtime of its own.

@@ -2,19 +2,18 @@
 
 use std::net::TcpListener;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use anyhow::Context as _;
 use clap::Args;
 use tokio_util::sync::CancellationToken;
 
+use super::engine;
 use super::local::{self, say};
-use super::place::Place;
-use crate::base::clock::{SharedClock, SystemClock};
-use crate::base::nudge::Nudge;
+use super::place::{Found, Place};
 use crate::config::{File, Given, Serve};
 use crate::http;
-use crate::store::{Purpose, StoreConfig};
+use crate::service::Context;
+use crate::store::{Purpose, StoreError, settings};
 use crate::telemetry::logs;
 
 /// Arguments of `serve`.
@@ -62,32 +61,37 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn serve(settings: Serve) -> anyhow::Result<()> {
-    let clock: SharedClock = Arc::new(SystemClock::new());
-    let nudge = Nudge::default();
-    let listener = TcpListener::bind(settings.listen)
-        .with_context(|| format!("cannot listen on {}; is another server there? see --listen", settings.listen))?;
+async fn serve(wanted: Serve) -> anyhow::Result<()> {
+    let listener = TcpListener::bind(wanted.listen)
+        .with_context(|| format!("cannot listen on {}; is another server there? see --listen", wanted.listen))?;
     let address = listener.local_addr().context("the listener has no address")?;
     let own_url = format!("http://{address}");
-    let base_url = settings.public_url.as_deref().unwrap_or(&own_url);
-    let store = StoreConfig {
-        clock,
-        purpose: Purpose::Serve,
-        key_file: Some(settings.key_file),
-        ..StoreConfig::new(&settings.database)
-    };
-    let context = local::open(store, nudge, base_url).await?;
+    let base_url = wanted.public_url.as_deref().unwrap_or(&own_url);
+    let found =
+        Found { database: wanted.database, key_file: wanted.key_file, apps: wanted.apps, log: wanted.log };
+    let context = local::open(&found, Purpose::Serve, base_url).await?;
     context.store.share_nudges(&context.nudge)?;
+    if wanted.paused {
+        pause(&context).await.context("pushing cannot be paused")?;
+    }
 
     let stop = CancellationToken::new();
-    let app = http::App::new(context, settings.trusted_proxies);
+    let engine = engine::engine(&context, wanted.app_networks)?;
+    let engine = tokio::spawn(engine.run(stop.clone()));
+    let app = http::App::new(context, wanted.trusted_proxies);
     let server = http::server::run(app, listener, stop.clone());
     tokio::spawn(stop_on_signal(stop));
     tracing::info!(%address, base_url, "serving");
     say(&format!("listening on {own_url}"));
     server.await.context("the server failed")?;
+    engine.await.context("the engine failed")?;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Pushing stands still in the whole installation until `scimhub resume`; it outlives this process.
+async fn pause(context: &Context) -> Result<(), StoreError> {
+    context.store.write(|tx| settings::put_across_workspaces(tx, "paused", "true")).await
 }
 
 /// SIGTERM and SIGINT end the server in good order; a second one at once.

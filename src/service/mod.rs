@@ -22,6 +22,8 @@ pub use error::ServiceError;
 use crate::base::clock::SharedClock;
 use crate::base::nudge::Nudge;
 use crate::base::random::Ids;
+use crate::domain::catalog::Catalog;
+use crate::store::Keyring;
 
 pub use crate::domain::caller::{Caller, Preset, Scope, UnknownWord};
 pub use crate::domain::credential::TokenKey;
@@ -38,6 +40,10 @@ pub struct Context {
     pub ids: Ids,
     /// Wakes planner and workers after a commit.
     pub nudge: Nudge,
+    /// The apps a hub can be of.
+    pub catalog: Arc<Catalog>,
+    /// Seals secrets.
+    pub keyring: Arc<Keyring>,
     /// The key that tokens are hashed under.
     pub token_key: TokenKey,
     /// What `meta.location` and links begin with, without a slash at the end; never the Host header.
@@ -45,9 +51,13 @@ pub struct Context {
 }
 
 impl Context {
-    /// Put the parts together; identifiers take their time from `clock`.
-    pub fn new(store: Store, clock: SharedClock, nudge: Nudge, token_key: TokenKey, base_url: &str) -> Self {
+    /// Put the parts together; time and keys are the store's.
+    pub fn new(store: Store, catalog: Arc<Catalog>, nudge: Nudge, base_url: &str) -> Self {
+        let clock = Arc::clone(store.clock());
         let ids = Ids::new(Arc::clone(&clock));
-        Self { store, clock, ids, nudge, token_key, base_url: base_url.trim_end_matches('/').into() }
+        let keyring = Arc::new(store.keyring().clone());
+        let token_key = keyring.token_key();
+        let base_url = base_url.trim_end_matches('/').into();
+        Self { store, clock, ids, nudge, catalog, keyring, token_key, base_url }
     }
 }

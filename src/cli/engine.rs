@@ -1,0 +1,75 @@
+//! The engine as `serve` and `demo` run it: planner, workers and sweeper over the connectors, with
+//! its counters among the metrics.
+
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use prometheus::{HistogramVec, IntCounterVec, IntGaugeVec};
+
+use crate::base::network::Network;
+use crate::base::random::SystemDice;
+use crate::connectors::Registry;
+use crate::domain::task::TaskKind;
+use crate::engine::lease::Pace;
+use crate::engine::planner::Planner;
+use crate::engine::run::Engine;
+use crate::engine::steps;
+use crate::engine::worker::{Meter, Worker};
+use crate::net::addresses::AddressPolicy;
+use crate::net::client::Client;
+use crate::service::Context;
+use crate::store::secrets;
+use crate::telemetry::metrics;
+
+/// An engine over the database and catalog of `context`, which may call public addresses and those
+/// in `networks`.
+///
+/// # Errors
+/// When no HTTP client can be made.
+pub fn engine(context: &Context, networks: Vec<Network>) -> anyhow::Result<Engine> {
+    let client = Client::new(AddressPolicy { networks }).context("no HTTP client")?;
+    let Context { store, clock, ids, nudge, catalog, keyring, .. } = context.clone();
+    let planner = Planner::new(store.clone(), Arc::clone(&catalog), Arc::clone(&clock), ids.clone(), nudge.clone());
+    let worker = Worker {
+        boot: store.boot(),
+        connectors: Arc::new(Registry::new(catalog, client)),
+        secrets: Arc::new(move |conn, workspace, hub| secrets::open_all(conn, &keyring, workspace, hub)),
+        store,
+        clock,
+        ids,
+        dice: Arc::new(SystemDice),
+        nudge,
+        steps: steps::from_environment(),
+        pace: Pace::default(),
+        meter: Arc::new(Counters),
+    };
+    Ok(Engine::new(planner, worker))
+}
+
+static ATTEMPTS: LazyLock<IntCounterVec> =
+    LazyLock::new(|| metrics::counter("scimhub_attempts_total", "Attempts that ended.", &["kind", "outcome"]));
+static ATTEMPT_SECONDS: LazyLock<HistogramVec> =
+    LazyLock::new(|| metrics::seconds("scimhub_attempt_seconds", "Time of an attempt.", &["kind"]));
+static READY: LazyLock<IntGaugeVec> =
+    LazyLock::new(|| metrics::gauge("scimhub_tasks_ready", "Tasks that could be started now.", &[]));
+static OLDEST: LazyLock<IntGaugeVec> = LazyLock::new(|| {
+    metrics::gauge("scimhub_tasks_oldest_ready_seconds", "How long the oldest of them has been ready.", &[])
+});
+
+/// The engine's counters among the metrics.
+#[derive(Debug)]
+struct Counters;
+
+impl Meter for Counters {
+    fn attempt(&self, kind: TaskKind, outcome: &'static str, took: Duration) {
+        ATTEMPTS.with_label_values(&[kind.as_str(), outcome]).inc();
+        ATTEMPT_SECONDS.with_label_values(&[kind.as_str()]).observe(took.as_secs_f64());
+    }
+
+    fn queue(&self, ready: i64, oldest: Duration) {
+        let none: [&str; 0] = [];
+        READY.with_label_values(&none).set(ready);
+        OLDEST.with_label_values(&none).set(i64::try_from(oldest.as_secs()).unwrap_or(i64::MAX));
+    }
+}
