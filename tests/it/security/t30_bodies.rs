@@ -136,3 +136,24 @@ fn t30_a_body_that_never_comes_blocks_nobody_and_ends() {
     assert!(text.starts_with("HTTP/1.1 408"), "{text}");
     assert!(text.contains("application/problem+json"), "{text}");
 }
+
+#[tokio::test]
+async fn t30_groups_may_be_larger_than_users() {
+    let database = Database::sqlite();
+    let server = Server::start(&database, &[]);
+    let scim = server.client("scim");
+    let media = [("content-type", "application/scim+json")];
+    for (path, limit) in [("/scim/v2/Users", limits::BODY_BYTES), ("/scim/v2/Groups", limits::LARGE_BODY_BYTES)] {
+        for (length, fits) in [(limit, true), (limit + 1, false)] {
+            let reply = scim.send("POST", path, &media, Some(body_of(length))).await;
+            // What fits is no user and no group, and is refused for that.
+            let status = if fits { 400 } else { 413 };
+            assert_eq!(reply.status, status, "{path} with {length} bytes");
+            assert_shaped(&reply, path);
+        }
+    }
+    for body in ["{\"userName\":\"a\",\"userName\":\"b\"}", "{", "[]", "\"x\""] {
+        let reply = scim.send("POST", "/scim/v2/Users", &media, Some(body.into())).await.expect(400);
+        assert_eq!(reply.json()["scimType"], "invalidSyntax", "{body}");
+    }
+}
