@@ -49,11 +49,7 @@ pub async fn open(found: &Found, purpose: Purpose, base_url: &str) -> anyhow::Re
         None => Catalog::builtin(),
     };
     let catalog = Arc::new(catalog.context("the app manifests cannot be used")?);
-    let config = StoreConfig {
-        purpose,
-        key_file: Some(found.key_file.clone()),
-        ..StoreConfig::new(&found.database)
-    };
+    let config = StoreConfig { purpose, key_file: Some(found.key_file.clone()), ..StoreConfig::new(&found.database) };
     let store = Store::open_with(config).context("the database cannot be used")?;
     let now = store.clock().now();
     workspaces::ensure_default(&store, now).await.context("the workspace 'default' cannot be made")?;

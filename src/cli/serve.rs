@@ -67,8 +67,7 @@ async fn serve(wanted: Serve) -> anyhow::Result<()> {
     let address = listener.local_addr().context("the listener has no address")?;
     let own_url = format!("http://{address}");
     let base_url = wanted.public_url.as_deref().unwrap_or(&own_url);
-    let found =
-        Found { database: wanted.database, key_file: wanted.key_file, apps: wanted.apps, log: wanted.log };
+    let found = Found { database: wanted.database, key_file: wanted.key_file, apps: wanted.apps, log: wanted.log };
     let context = local::open(&found, Purpose::Serve, base_url).await?;
     context.store.share_nudges(&context.nudge)?;
     if wanted.paused {

@@ -9,10 +9,10 @@ use super::local::{self, Local, say};
 use super::place::Place;
 use super::remote::{Server, text};
 use super::table;
-use crate::service::page::PageRequest;
-use crate::service::tokens::{self, NewToken, Ttl};
 use crate::net::client::Method;
 use crate::service::Scope;
+use crate::service::page::PageRequest;
+use crate::service::tokens::{self, NewToken, Ttl};
 
 /// Arguments of `token`.
 #[derive(Debug, Args)]

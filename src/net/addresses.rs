@@ -187,7 +187,7 @@ mod tests {
         }
         assert!("0.0.0.0/0".parse::<Network>().unwrap().contains("9.9.9.9".parse().unwrap()));
         for bad in ["10.0.0.0/33", "::/129", "10.0.0/8", "x", "", "10.0.0.0/-1", "10.0.0.0/"] {
-            assert_eq!(bad.parse::<Network>(), Err(BadNetwork), "{bad}");
+            assert!(bad.parse::<Network>().is_err(), "{bad}");
         }
     }
 }
