@@ -6,6 +6,7 @@ mod connectors;
 mod engine;
 mod http;
 mod idp;
+mod planner;
 mod security;
 mod store;
 mod support;

@@ -1,0 +1,7 @@
+//! The planner on real databases, stepped under a clock that moves only when told.
+
+mod binding;
+mod deciding;
+mod guarding;
+mod marking;
+mod world;
