@@ -8,7 +8,7 @@ use diesel::sql_types::{BigInt, Binary};
 
 use super::conn::DbConn;
 use super::schema::{memberships, sources, tasks, user_emails, user_groups, users};
-use super::tasks::{TaskRow, words};
+use super::tasks::{TaskRow, is_open};
 use super::{StoreError, decisions, hub_members, mappings};
 use crate::base::clock::Micros;
 use crate::base::ids::{GroupId, HubId, UserId, WorkspaceId};
@@ -17,7 +17,7 @@ use crate::domain::entitlement::{Membership, Person, Regain, Rule};
 use crate::domain::mapping::{Binding, Mapping};
 use crate::domain::member::{Member, Presence};
 use crate::domain::principal;
-use crate::domain::task::{Principal, Task, TaskStatus};
+use crate::domain::task::{Principal, Task};
 use crate::scim::fold;
 use crate::scim::resource::Object;
 
@@ -143,7 +143,7 @@ pub fn of_people(
                 let principal = principal::of_user(&user_name, &person.document);
                 (Some(person), principal)
             }
-            None => (None, leaver(conn, workspace, hub, subject, member.as_ref())?),
+            None => (None, leaver(conn, workspace, hub, *user, member.as_ref())?),
         };
         let mut email_keys = vec![fold::email(&principal.email)];
         for key in emails.remove(user).unwrap_or_default() {
@@ -236,12 +236,11 @@ fn open_tasks(
     hub: HubId,
     subjects: &[String],
 ) -> Result<HashMap<String, Task>, StoreError> {
-    let open: Vec<TaskStatus> = TaskStatus::ALL.into_iter().filter(|status| status.is_open()).collect();
     let rows: Vec<TaskRow> = tasks::table
         .filter(tasks::workspace.eq(workspace.0))
         .filter(tasks::hub_id.eq(hub.bytes()))
         .filter(tasks::subject.eq_any(subjects))
-        .filter(tasks::status.eq_any(words(&open)))
+        .filter(is_open())
         .load(conn)?;
     rows.iter().map(|row| row.shown().map(|task| (task.subject.clone(), task))).collect()
 }
@@ -251,13 +250,13 @@ fn leaver(
     conn: &mut DbConn,
     workspace: WorkspaceId,
     hub: HubId,
-    subject: &str,
+    user: UserId,
     member: Option<&Member>,
 ) -> Result<Principal, StoreError> {
     let last: Option<TaskRow> = tasks::table
         .filter(tasks::workspace.eq(workspace.0))
         .filter(tasks::hub_id.eq(hub.bytes()))
-        .filter(tasks::subject.eq(subject))
+        .filter(tasks::user_id.eq(user.bytes()))
         .order(tasks::id.desc())
         .first(conn)
         .optional()?;

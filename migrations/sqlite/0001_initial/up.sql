@@ -250,6 +250,7 @@ CREATE TABLE hub_members (
 CREATE UNIQUE INDEX hub_members_user ON hub_members (workspace, hub_id, user_id) WHERE user_id IS NOT NULL;
 CREATE UNIQUE INDEX hub_members_remote ON hub_members (workspace, hub_id, remote_id) WHERE remote_id IS NOT NULL;
 CREATE INDEX hub_members_of_user ON hub_members (workspace, user_id) WHERE user_id IS NOT NULL;
+CREATE INDEX hub_members_email ON hub_members (workspace, hub_id, email_key);
 CREATE INDEX hub_members_managed ON hub_members (workspace, hub_id, managed, known_state);
 
 CREATE TABLE tasks (

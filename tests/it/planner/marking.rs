@@ -147,3 +147,46 @@ async fn store_hub(world: &World, hub: &scimhub::domain::hub::Hub) {
         })
         .await;
 }
+
+/// What the planner asks for each batch is answered by an index, so that a batch costs the same
+/// in a hub with ten tasks and with a million.
+#[tokio::test]
+async fn the_planners_questions_are_answered_by_an_index() {
+    use diesel::sql_types::Text;
+    #[derive(QueryableByName)]
+    struct Plan {
+        #[diesel(sql_type = Text)]
+        detail: String,
+    }
+    let world = World::on(crate::support::Database::sqlite(), Preset::Okta).await;
+    let open = "status IN ('queued', 'started', 'running', 'retrying', 'held', 'waiting', 'manual')";
+    let cases = [
+        (
+            format!("SELECT * FROM tasks WHERE workspace = 1 AND hub_id = x'00' AND subject IN ('a', 'b') AND tasks.{open}"),
+            "tasks_one_open",
+        ),
+        (
+            "SELECT * FROM reconcile_marks WHERE workspace = 1 AND hub_id = x'00' AND due_at <= 1 ORDER BY due_at, user_id"
+                .to_owned(),
+            "reconcile_marks_due",
+        ),
+        (
+            "SELECT * FROM hub_members WHERE workspace = 1 AND hub_id = x'00' AND user_id IS NULL AND email_key IN ('a')"
+                .to_owned(),
+            "hub_members_email",
+        ),
+        (
+            "SELECT user_id FROM hub_members WHERE workspace = 1 AND hub_id = x'00' AND user_id > x'00' ORDER BY user_id"
+                .to_owned(),
+            "hub_members_user",
+        ),
+    ];
+    for (sql, index) in cases {
+        let explain = format!("EXPLAIN QUERY PLAN {sql}");
+        let plan: Vec<Plan> =
+            world.store.read(move |conn| Ok::<_, StoreError>(diesel::sql_query(explain).load(conn)?)).await.unwrap();
+        let text: Vec<&str> = plan.iter().map(|line| line.detail.as_str()).collect();
+        assert!(text.iter().any(|line| line.contains(index)), "{sql}: {text:?}");
+        assert!(!text.iter().any(|line| line.contains("TEMP B-TREE")), "{sql}: {text:?}");
+    }
+}
