@@ -160,10 +160,12 @@ pub fn of_hub(conn: &mut DbConn, workspace: WorkspaceId, hub: HubId) -> Result<V
     let rows: Vec<Row> = mappings::table
         .filter(mappings::workspace.eq(workspace.0))
         .filter(mappings::hub_id.eq(hub.bytes()))
-        .order(mappings::id)
         .select(Row::as_select())
         .load(conn)?;
-    rows.into_iter().map(Row::read).collect()
+    // Sorted here: asked for the order of ids, SQLite would walk the workspace's key.
+    let mut found = rows.into_iter().map(Row::read).collect::<Result<Vec<_>, _>>()?;
+    found.sort_unstable_by_key(|mapping| mapping.id);
+    Ok(found)
 }
 
 /// The mapping with this identity: (hub, subject, `where`).

@@ -394,3 +394,65 @@ CREATE TABLE activity (
 ) WITHOUT ROWID;
 CREATE INDEX activity_user ON activity (workspace, user_id, id) WHERE user_id IS NOT NULL;
 CREATE INDEX activity_hub ON activity (workspace, hub_id, id) WHERE hub_id IS NOT NULL;
+
+-- Every key is led by the workspace, and one workspace may be the whole database. Without numbers
+-- SQLite takes the first column of any key for a good filter and reads the tenant instead of an
+-- index; these say that it is none. Rows in all, then rows left per column, roughly: ten hubs, a
+-- thousand members a group. ANALYZE may replace them with real numbers at any time.
+ANALYZE sqlite_schema;
+INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
+    ('access_intervals', 'access_intervals', '1000000 1000000 1'),
+    ('access_intervals', 'access_intervals_hub', '1000000 1000000 100000 2'),
+    ('access_intervals', 'access_intervals_open', '100000 100000 1'),
+    ('access_intervals', 'access_intervals_user', '1000000 1000000 10 2'),
+    ('activity', 'activity', '1000000 1000000 1'),
+    ('activity', 'activity_hub', '100000 100000 10000 2'),
+    ('activity', 'activity_user', '100000 100000 10 2'),
+    ('attempts', 'attempts', '1000000 1000000 10 1'),
+    ('decisions', 'decisions', '1000000 1000000 100000 1'),
+    ('holds', 'holds', '1000000 1000000 1'),
+    ('holds', 'holds_open', '100000 100000 10000 1'),
+    ('hub_lanes', 'hub_lanes', '1000000 1000000 1'),
+    ('hub_members', 'hub_members', '1000000 1000000 1'),
+    ('hub_members', 'hub_members_email', '1000000 1000000 100000 2'),
+    ('hub_members', 'hub_members_managed', '1000000 1000000 100000 25000 6250'),
+    ('hub_members', 'hub_members_of_user', '100000 100000 10'),
+    ('hub_members', 'hub_members_remote', '100000 100000 10000 1'),
+    ('hub_members', 'hub_members_user', '100000 100000 10000 1'),
+    ('hub_secrets', 'hub_secrets', '1000000 1000000 100000 1'),
+    ('hubs', 'hubs', '1000000 1000000 1'),
+    ('hubs', 'hubs_slug', '1000000 1000000 1'),
+    ('mappings', 'mappings', '1000000 1000000 1'),
+    ('mappings', 'mappings_bound', '1000000 1000000 2'),
+    ('mappings', 'mappings_identity', '1000000 1000000 100000 2 1'),
+    ('mappings', 'mappings_waiting', '100000 100000 2'),
+    ('memberships', 'memberships', '1000000 1000000 1000 1'),
+    ('memberships', 'memberships_member', '1000000 1000000 10 10'),
+    ('pending_members', 'pending_members', '1000000 1000000 1000 1'),
+    ('pending_members', 'pending_members_value', '1000000 1000000 100000 2'),
+    ('problems', 'problems', '1000000 1000000 100000 1'),
+    ('reconcile_marks', 'reconcile_marks', '1000000 1000000 100000 1'),
+    ('reconcile_marks', 'reconcile_marks_due', '1000000 1000000 100000 2'),
+    ('sources', 'sources', '1000000 1000000 1'),
+    ('tasks', 'tasks', '1000000 1000000 1'),
+    ('tasks', 'tasks_hub', '1000000 1000000 100000 2'),
+    ('tasks', 'tasks_in_flight', '100000 100000 10000'),
+    ('tasks', 'tasks_one_open', '100000 100000 10000 1'),
+    ('tasks', 'tasks_ready', '100000 100000 10000 2500 2 2'),
+    ('tasks', 'tasks_status', '1000000 1000000 250000 2'),
+    ('tasks', 'tasks_user', '1000000 1000000 10 2'),
+    ('tokens', 'tokens', '1000000 1000000 1'),
+    ('user_emails', 'user_emails', '1000000 1000000 2 2 1'),
+    ('user_emails', 'user_emails_user', '1000000 1000000 10'),
+    ('user_groups', 'user_groups', '1000000 1000000 1'),
+    ('user_groups', 'user_groups_display_name', '1000000 1000000 100000 2'),
+    ('user_groups', 'user_groups_external_id', '1000000 1000000 100000 2'),
+    ('user_groups', 'user_groups_source', '1000000 1000000 100000 2'),
+    ('users', 'users', '1000000 1000000 1'),
+    ('users', 'users_display_name', '1000000 1000000 100000 2'),
+    ('users', 'users_external_id', '1000000 1000000 100000 2'),
+    ('users', 'users_source', '1000000 1000000 100000 2'),
+    ('users', 'users_user_name', '1000000 1000000 1'),
+    ('wide_marks', 'wide_marks', '1000000 1000000 1'),
+    ('wide_marks', 'wide_marks_due', '1000000 1000000 100000 2');
+ANALYZE sqlite_schema;

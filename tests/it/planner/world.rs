@@ -46,7 +46,7 @@ pub struct World {
     pub hub: Hub,
 }
 
-pub fn document(value: serde_json::Value) -> Object {
+pub fn document(value: &serde_json::Value) -> Object {
     value.as_object().unwrap().clone()
 }
 
@@ -116,7 +116,7 @@ impl World {
     pub async fn user_with(&self, name: &str, value: serde_json::Value) -> UserId {
         let id = UserId::from_uuid(self.ids.next());
         let (workspace, source, now) = (self.workspace, self.source, self.clock.now());
-        let document = document(value);
+        let document = document(&value);
         let keys = user::keys(&document).unwrap();
         assert_eq!(keys.user_name, name);
         let text = serde_json::to_string(&document).unwrap();
@@ -134,7 +134,7 @@ impl World {
         let made = ids.clone();
         self.write(move |tx| {
             for (number, id) in made.iter().enumerate() {
-                let document = document(serde_json::json!({"userName": format!("user-{number}-{id}@example.com")}));
+                let document = document(&serde_json::json!({"userName": format!("user-{number}-{id}@example.com")}));
                 let keys = user::keys(&document).unwrap();
                 users::insert(tx, workspace, source, *id, &keys, &serde_json::to_string(&document).unwrap(), now)?;
             }
@@ -151,7 +151,7 @@ impl World {
     pub async fn group_of(&self, source: SourceId, name: &str) -> GroupId {
         let id = GroupId::from_uuid(self.ids.next());
         let (workspace, now) = (self.workspace, self.clock.now());
-        let document = document(serde_json::json!({"displayName": name}));
+        let document = document(&serde_json::json!({"displayName": name}));
         let keys = group::keys(&document).unwrap();
         let text = serde_json::to_string(&document).unwrap();
         self.write(move |tx| {
