@@ -23,7 +23,7 @@ use scimhub::engine::connector::{
 use scimhub::engine::lease::Pace;
 use scimhub::engine::worker::{NoMeter, Worker};
 use scimhub::store::lanes::Lane;
-use scimhub::store::{Store, StoreError, hubs, lanes, tasks, workspaces};
+use scimhub::store::{Store, StoreConfig, StoreError, hubs, lanes, tasks, workspaces};
 
 use crate::support::Database;
 
@@ -274,7 +274,7 @@ impl Bench {
     }
 
     pub async fn at(database: &Database, clock: SharedClock) -> Self {
-        let store = Store::open(&database.url).unwrap();
+        let store = Store::open_with(StoreConfig { clock: Arc::clone(&clock), ..database.config() }).unwrap();
         let now = clock.now();
         let workspace = store
             .write(move |tx| match workspaces::by_name(tx, "bench")? {
