@@ -5,6 +5,7 @@ pub mod engine;
 pub mod local;
 pub mod place;
 pub mod remote;
+mod sandbox;
 mod serve;
 mod source;
 pub mod table;
@@ -28,6 +29,9 @@ struct Arguments {
 enum Command {
     /// Serve SCIM and the API, plan and push.
     Serve(serve::Arguments),
+    /// Run the practice app by itself.
+    #[command(hide = true)]
+    Sandbox(sandbox::Arguments),
     /// Make, list and end credentials.
     Token(token::Arguments),
     /// Make and list workspaces.
@@ -40,6 +44,7 @@ impl Command {
     fn run(self) -> anyhow::Result<ExitCode> {
         match self {
             Self::Serve(arguments) => serve::run(arguments),
+            Self::Sandbox(arguments) => sandbox::run(arguments),
             Self::Token(arguments) => token::run(arguments),
             Self::Workspace(arguments) => workspace::run(arguments),
             Self::Source(arguments) => source::run(arguments),
