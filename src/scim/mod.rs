@@ -11,6 +11,7 @@ pub mod fold;
 pub mod group;
 pub mod json;
 pub mod list;
+mod member;
 pub mod patch;
 pub mod query;
 pub mod render;

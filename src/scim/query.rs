@@ -224,3 +224,128 @@ impl Selection {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scim::error::ScimType;
+    use crate::scim::schema::ENTERPRISE_URN as E;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    fn pairs(list: &[(&str, &str)]) -> Vec<(String, String)> {
+        list.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
+    }
+
+    #[test]
+    fn paging() {
+        let read = |list: &[(&str, &str)]| ListQuery::read(&pairs(list)).map(|q| (q.start_index, q.count));
+        for (list, wanted) in [
+            (&[][..], (1, PAGE)),
+            (&[("startIndex", "0"), ("count", "5")], (1, 5)),
+            (&[("startIndex", "-5"), ("count", "-1")], (1, 0)),
+            (&[("STARTINDEX", "7"), ("Count", "0"), ("foo", "bar"), ("", "")], (7, 0)),
+            (&[("count", "100000")], (1, PAGE)),
+            (
+                &[("count", "99999999999999999999999"), ("startIndex", "99999999999999999999999")],
+                (i64::MAX.unsigned_abs(), PAGE),
+            ),
+        ] {
+            assert_eq!(read(list).unwrap(), wanted, "{list:?}");
+        }
+        for list in [&[("count", "abc")][..], &[("startIndex", "1.5")], &[("count", "")]] {
+            assert_eq!(read(list).unwrap_err().scim_type, Some(ScimType::InvalidValue), "{list:?}");
+        }
+        assert_eq!(ListQuery::read(&pairs(&[("filter", "")])).unwrap().filter.as_deref(), Some(""));
+    }
+
+    fn ann() -> Object {
+        let user = json!({
+            "id": "1", "schemas": ["u", E], "userName": "ann", "password": "secret", "title": "T",
+            "name": {"givenName": "A", "familyName": "N"},
+            "emails": [{"value": "a@x", "type": "work"}, {"value": "b@x", "type": "home"}],
+            "groups": [{"value": "g", "display": "G"}],
+            E: {"department": "D", "manager": {"value": "m", "$ref": "r"}},
+            "meta": {"version": "1", "location": "l"},
+        });
+        user.as_object().unwrap().clone()
+    }
+
+    fn shown(name: &str, names: &str) -> Value {
+        let projection = Projection::read(&pairs(&[(name, names)])).unwrap();
+        let mut user = ann();
+        projection.apply(ResourceKind::User, &mut user);
+        assert!(user.shift_remove("id").is_some() && user.shift_remove("schemas").is_some(), "always returned");
+        Value::Object(user)
+    }
+
+    #[test]
+    fn attributes_show_only_what_is_named() {
+        for (names, wanted) in [
+            ("userName", json!({"userName": "ann"})),
+            ("USERNAME, name.FamilyName", json!({"userName": "ann", "name": {"familyName": "N"}})),
+            ("emails.value", json!({"emails": [{"value": "a@x"}, {"value": "b@x"}]})),
+            ("name", json!({"name": {"givenName": "A", "familyName": "N"}})),
+            (&format!("{E}:department"), json!({E: {"department": "D"}})),
+            (&format!("{}:MANAGER.value", E.to_uppercase()), json!({E: {"manager": {"value": "m"}}})),
+            (E, json!({E: {"department": "D", "manager": {"value": "m", "$ref": "r"}}})),
+            ("urn:ietf:params:scim:schemas:core:2.0:User:title", json!({"title": "T"})),
+            ("meta.version", json!({"meta": {"version": "1"}})),
+            ("foo", json!({})),
+            ("password", json!({})),
+            ("id", json!({})),
+        ] {
+            assert_eq!(shown("attributes", names), wanted, "{names}");
+        }
+    }
+
+    #[test]
+    fn excluded_attributes_go_unless_always_returned() {
+        let mut whole = ann();
+        for name in ["id", "schemas", "password"] {
+            whole.remove(name);
+        }
+        let without = |names: &[&str]| {
+            let mut left = whole.clone();
+            for name in names {
+                left.remove(*name);
+            }
+            Value::Object(left)
+        };
+        assert_eq!(shown("excludedAttributes", "id,schemas,foo"), without(&[]));
+        assert_eq!(shown("excludedAttributes", "TITLE , groups"), without(&["title", "groups"]));
+        assert_eq!(shown("excludedAttributes", E), without(&[E]));
+        assert_eq!(shown("excludedAttributes", "emails.type")["emails"], json!([{"value": "a@x"}, {"value": "b@x"}]));
+        assert_eq!(shown("excludedAttributes", &format!("{E}:manager"))[E], json!({"department": "D"}));
+        let mut all = ann();
+        Projection::all().apply(ResourceKind::User, &mut all);
+        assert!(all.contains_key("title") && !all.contains_key("password"));
+    }
+
+    #[test]
+    fn what_has_to_be_loaded() {
+        let wants =
+            |list: &[(&str, &str)]| Projection::read(&pairs(list)).unwrap().wants(ResourceKind::Group, "members");
+        assert!(wants(&[]));
+        assert!(wants(&[("attributes", "members")]));
+        assert!(wants(&[("attributes", "displayName,Members.value")]));
+        assert!(wants(&[("excludedAttributes", "members.display")]));
+        assert!(!wants(&[("attributes", "displayName")]));
+        assert!(!wants(&[("excludedAttributes", "MEMBERS")]));
+        assert!(!wants(&[("excludedAttributes", "urn:ietf:params:scim:schemas:core:2.0:Group:members")]));
+        assert!(Projection::read(&pairs(&[("attributes", "")])).unwrap().is_all());
+        let both = Projection::read(&pairs(&[("attributes", "a"), ("excludedAttributes", "b")]));
+        assert_eq!(both.unwrap_err().scim_type, Some(ScimType::InvalidValue));
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_secret_and_nothing_new(names in "[a-zA-Z.,:$ ]{0,40}", only in any::<bool>()) {
+            let shown = shown(if only { "attributes" } else { "excludedAttributes" }, &names);
+            prop_assert!(!shown.to_string().contains("secret"));
+            for (name, _) in shown.as_object().unwrap() {
+                prop_assert!(ann().contains_key(name));
+            }
+        }
+    }
+}

@@ -209,6 +209,7 @@ pub async fn patch(
     let id = parse_id(id)?;
     let dialect = caller.dialect;
     let request = PatchRequest::read(body, dialect)?;
+    request.check_id(&id.to_string())?;
     let steps = patch::group_steps(&request, dialect)?;
     group_steps::check(&steps)?;
     let base = shown::scim_base(context);

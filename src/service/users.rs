@@ -183,6 +183,7 @@ pub async fn patch(
     let id = parse_id(id)?;
     let dialect = caller.dialect;
     let request = PatchRequest::read(body, dialect)?;
+    request.check_id(&id.to_string())?;
     change(context, caller, id, conditions, projection, move |stored| {
         let patched = patch::apply_user(stored, &request, dialect)?;
         log_ignored(&patched.ignored);

@@ -73,22 +73,6 @@ impl Resolved {
     pub fn matches(&self, object: &Object) -> bool {
         super::eval::matches(&self.root, object, self.element)
     }
-
-    /// Whether the filter looks at that top-level attribute, so that the caller loads it.
-    pub fn names(&self, attribute: &str) -> bool {
-        names(&self.root, attribute)
-    }
-}
-
-fn names(test: &Test, attribute: &str) -> bool {
-    let is = |target: &Target| target.extension.is_none() && target.attribute.name == attribute;
-    match test {
-        Test::And(parts) | Test::Or(parts) => parts.iter().any(|part| names(part, attribute)),
-        Test::Not(inner) => names(inner, attribute),
-        Test::Present(target) => is(target),
-        Test::Compare(compare) => is(&compare.target),
-        Test::Element(target, _) => is(target),
-    }
 }
 
 /// Where names are looked up.

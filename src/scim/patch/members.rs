@@ -11,7 +11,7 @@ use crate::scim::attr_path::{self, Named};
 use crate::scim::dialect::Dialect;
 use crate::scim::error::ScimError;
 use crate::scim::filter::{Expr, Literal, Op, Resolved};
-use crate::scim::resource::{MemberValue, read_members};
+use crate::scim::member::{MemberValue, read_members};
 use crate::scim::schema::ResourceKind;
 
 /// One step; the service takes them in order inside one transaction.

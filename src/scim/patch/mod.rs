@@ -5,6 +5,8 @@ mod apply;
 mod lists;
 mod members;
 mod path;
+#[cfg(test)]
+mod properties;
 mod request;
 #[cfg(test)]
 mod tests;
