@@ -87,3 +87,32 @@ async fn the_last_use_of_a_token_and_its_source_is_noted() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn the_same_commands_work_through_a_running_server() {
+    let database = crate::support::Database::sqlite();
+    let server = Server::start(&database, &[]);
+    let admin = server.token("admin");
+    let elsewhere = tempfile::tempdir().unwrap();
+    let run = |token: &str, args: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_scimhub"));
+        command.current_dir(elsewhere.path()).env("SCIMHUB_SERVER", &server.base).env("SCIMHUB_TOKEN", token);
+        let output = command.args(args).output().unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (output.status.success(), text(&output.stdout), text(&output.stderr))
+    };
+    assert!(run(&admin, &["source", "create", "okta", "--preset", "okta"]).0);
+    let (done, listed, _) = run(&admin, &["source", "list"]);
+    assert!(done && listed.contains("okta"), "{listed}");
+    let (done, token, _) = run(&admin, &["token", "create", "--scope", "read", "--name", "ci", "--source", "okta"]);
+    assert!(done && token.starts_with("scimhub_read_"), "the token alone");
+    let (done, listed, _) = run(token.trim(), &["token", "list"]);
+    assert!(done && listed.contains("ci"), "{listed}");
+    let (done, _, why) = run(token.trim(), &["source", "create", "x"]);
+    assert!(!done && why.contains("scope admin"), "{why}");
+    let (done, _, why) = run("wrong", &["token", "list"]);
+    assert!(!done && why.contains("SCIMHUB_TOKEN"), "{why}");
+    let (done, _, why) = run("", &["token", "list"]);
+    assert!(!done && why.contains("SCIMHUB_TOKEN"), "{why}");
+    assert_eq!(std::fs::read_dir(elsewhere.path()).unwrap().count(), 0, "no database and no key was made here");
+}
