@@ -43,3 +43,21 @@ impl Scope {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scope_admits_by_filter_and_never_by_accident() {
+        let serde_json::Value::Object(ann) = serde_json::json!({"userName": "ann", "userType": "Employee"}) else {
+            panic!("an object");
+        };
+        assert!(Scope::parse(None).unwrap().admits(&ann));
+        assert!(Scope::parse(Some("  ")).unwrap().admits(&ann));
+        assert!(Scope::parse(Some(r#"userType eq "Employee""#)).unwrap().admits(&ann));
+        assert!(!Scope::parse(Some(r#"userType eq "Contractor""#)).unwrap().admits(&ann));
+        assert!(Scope::parse(Some("userType eq")).is_err());
+        assert!(!Scope::stored(Some("userType eq")).admits(&ann));
+    }
+}
