@@ -5,6 +5,7 @@ mod lifecycle;
 mod scim_groups;
 mod scim_isolation;
 mod scim_lists;
+mod scim_marks;
 mod scim_support;
 mod scim_users;
 mod shapes;
