@@ -8,20 +8,21 @@ use diesel::prelude::*;
 use scimhub::base::clock::{Micros, SharedClock, TestClock};
 use scimhub::base::ids::{HubId, MappingId, SourceId, WorkspaceId};
 use scimhub::base::nudge::Nudge;
-use scimhub::base::secret::Secret;
+use scimhub::domain::catalog::Catalog;
 use scimhub::domain::hub::{Hub, HubMode, HubPolicy, Login};
 use scimhub::domain::mapping::{Binding, HubRole, Mapping, SubjectName};
 use scimhub::scim::dialect::Dialect;
 use scimhub::scim::query::Projection;
 use scimhub::service::shown::Conditions;
-use scimhub::service::{Caller, Context, Preset, Scope, ServiceError, TokenKey, groups, users, workspaces};
+use scimhub::service::{Caller, Context, Preset, Scope, ServiceError, groups, users, workspaces};
 use scimhub::store::schema::{activity, memberships, reconcile_marks};
+use scimhub::store::tx::StoreConfig;
 use scimhub::store::{Store, StoreError, hubs, mappings};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::scim_support::{add_members, group, patch, user};
-use crate::support::databases;
+use crate::support::{Database, databases};
 
 const WORKSPACE: WorkspaceId = WorkspaceId(1);
 
@@ -33,12 +34,12 @@ struct Bench {
 
 impl Bench {
     /// A workspace with one hub and one mapping, waiting for a group called `team`.
-    async fn open(url: &str) -> Self {
+    async fn open(database: &Database) -> Self {
         let clock = TestClock::at(Micros(1_763_867_400_000_000));
         let shared: SharedClock = clock.clone();
-        let store = Store::open(url).unwrap();
-        let key = TokenKey::new(&Secret::new([7; 32]));
-        let context = Context::new(store, shared, Nudge::default(), key, "http://scim.test");
+        let store = Store::open_with(StoreConfig { clock: shared, ..database.config() }).unwrap();
+        let catalog = Arc::new(Catalog::builtin().unwrap());
+        let context = Context::new(store, catalog, Nudge::default(), "http://scim.test");
         workspaces::ensure_default(&context.store, Micros(1)).await.unwrap();
         let hub = Hub {
             id: HubId::from_uuid(Uuid::now_v7()),
@@ -127,7 +128,7 @@ impl Bench {
 #[tokio::test]
 async fn a_change_marks_exactly_whom_it_concerns() {
     for database in databases() {
-        let mut bench = Bench::open(&database.url).await;
+        let mut bench = Bench::open(&database).await;
         let (ann, bob, eve) = (bench.user("ann@x").await, bench.user("bob@x").await, bench.user("eve@x").await);
         assert!(bench.marked().await.is_empty(), "nobody is in a mapped group yet");
         // The mapping that waited for the group binds, and its members are marked.
@@ -179,7 +180,7 @@ async fn a_change_marks_exactly_whom_it_concerns() {
 #[tokio::test]
 async fn naming_a_returned_member_confirms_it() {
     for database in databases() {
-        let bench = Bench::open(&database.url).await;
+        let bench = Bench::open(&database).await;
         let ann = bench.user("ann@x").await;
         let all = Projection::all();
         let (shown, _) =
@@ -218,8 +219,8 @@ async fn a_page_of_groups_ends_early() {
     use scimhub::scim::query::ListQuery;
     use scimhub::service::group_list;
     use scimhub::store::memberships::{Member, MemberKind, add};
-    let database = crate::support::Database::sqlite();
-    let bench = Bench::open(&database.url).await;
+    let database = Database::sqlite();
+    let bench = Bench::open(&database).await;
     for name in ["a", "b", "c"] {
         let (shown, _) =
             groups::create(&bench.context, &bench.caller, group(name, &[]), Projection::all()).await.unwrap();

@@ -84,7 +84,7 @@ async fn cost(store: &Store, group: GroupId, user: UserId, way_in: bool) -> i64 
 #[tokio::test]
 async fn one_member_in_or_out_touches_the_same_rows_in_any_group() {
     for database in databases() {
-        let store = Store::open(&database.url).unwrap();
+        let store = database.open();
         for statistics in [false, true] {
             let mut costs = Vec::new();
             for size in [10_usize, 20_000] {
@@ -119,7 +119,7 @@ async fn one_member_in_or_out_touches_the_same_rows_in_any_group() {
 #[tokio::test]
 async fn sqlite_searches_the_whole_key_of_a_membership() {
     let database = crate::support::Database::sqlite();
-    let store = Store::open(&database.url).unwrap();
+    let store = database.open();
     for statement in ["DELETE FROM memberships", "UPDATE memberships SET confirmed_at = 1"] {
         let steps = store
             .write(move |tx| {
