@@ -2,19 +2,28 @@
 //! and say what to do next; standard output carries only what a command is asked for.
 
 pub mod engine;
+mod export;
 pub mod local;
+mod pause;
 pub mod place;
+mod plan;
+mod plan_text;
+mod read_files;
 pub mod remote;
 mod sandbox;
+mod secret;
 mod serve;
 mod source;
 pub mod table;
 mod token;
+mod validate;
 mod workspace;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+
+use crate::service::overview::Pushing;
 
 /// SCIM 2.0 provisioning: groups at the identity provider become seats in connected apps.
 #[derive(Debug, Parser)]
@@ -38,6 +47,20 @@ enum Command {
     Workspace(workspace::Arguments),
     /// Make and list IdP connections.
     Source(source::Arguments),
+    /// Read hub files and tell every mistake; needs no database.
+    Validate(validate::Arguments),
+    /// Show what hub files would change, and for whom; exits with 2 when something would.
+    Plan(plan::Arguments),
+    /// Do what plan shows: whole or not at all.
+    Apply(plan::Arguments),
+    /// Print hubs and mappings as a file whose application changes nothing.
+    Export(export::Arguments),
+    /// Set the secrets of a hub's connection.
+    Secret(secret::Arguments),
+    /// Stop pushing to apps; SCIM and planning go on.
+    Pause(pause::Arguments),
+    /// Push again.
+    Resume(pause::Arguments),
 }
 
 impl Command {
@@ -48,6 +71,13 @@ impl Command {
             Self::Token(arguments) => token::run(arguments),
             Self::Workspace(arguments) => workspace::run(arguments),
             Self::Source(arguments) => source::run(arguments),
+            Self::Validate(arguments) => validate::run(&arguments),
+            Self::Plan(arguments) => plan::run(arguments, plan::Mode::Plan),
+            Self::Apply(arguments) => plan::run(arguments, plan::Mode::Apply),
+            Self::Export(arguments) => export::run(arguments),
+            Self::Secret(arguments) => secret::run(arguments),
+            Self::Pause(arguments) => pause::run(arguments, Pushing::Paused),
+            Self::Resume(arguments) => pause::run(arguments, Pushing::Resumed),
         }
     }
 }

@@ -11,6 +11,8 @@ pub mod decision;
 pub mod entitlement;
 pub mod guard;
 pub mod hub;
+pub mod hub_file;
+pub mod hub_rules;
 pub mod instructions;
 pub mod mapping;
 pub mod member;

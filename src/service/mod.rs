@@ -1,15 +1,30 @@
 //! Use cases: one transaction each. They call `domain` to decide and `store` to keep, and know
 //! neither HTTP nor who answers.
 
+pub mod access;
+pub mod activity;
+pub mod apps;
 pub mod error;
+pub mod explain;
+pub mod files;
 pub mod group_list;
 mod group_steps;
 pub mod groups;
 pub mod health;
+pub mod held;
+mod hub_changes;
+pub mod hubs;
+pub mod mappings;
+pub mod members;
 pub mod names;
+pub mod overview;
 pub mod page;
+mod preview;
+mod scribe;
+pub mod secrets;
 pub mod shown;
 pub mod sources;
+pub mod tasks;
 pub mod tokens;
 pub mod user_list;
 pub mod users;

@@ -209,6 +209,23 @@ pub fn by_slug(conn: &mut DbConn, workspace: WorkspaceId, slug: &str) -> Result<
         .hub()
 }
 
+/// Keep a hub from changing until the transaction ends. SQLite has one writer; on PostgreSQL the
+/// row is locked by an update that changes nothing.
+///
+/// # Errors
+/// A failed statement.
+pub fn lock(tx: &mut Tx<'_>, workspace: WorkspaceId, slug: &str) -> Result<(), StoreError> {
+    let conn: &mut DbConn = tx;
+    if matches!(conn, DbConn::Postgres(_)) {
+        diesel::update(hubs::table)
+            .filter(hubs::workspace.eq(workspace.0))
+            .filter(hubs::slug.eq(slug))
+            .set(hubs::revision.eq(hubs::revision))
+            .execute(conn)?;
+    }
+    Ok(())
+}
+
 /// All hubs of the workspace by slug.
 ///
 /// # Errors
@@ -217,27 +234,42 @@ pub fn list(conn: &mut DbConn, workspace: WorkspaceId) -> Result<Vec<Hub>, Store
     Ok(records(conn, workspace)?.into_iter().map(|record| record.hub).collect())
 }
 
+/// A hub by the name used in files and URLs, with its times.
+///
+/// # Errors
+/// [`StoreError::NotFound`].
+pub fn record(conn: &mut DbConn, workspace: WorkspaceId, slug: &str) -> Result<HubRecord, StoreError> {
+    let row: RecordRow = hubs::table
+        .filter(hubs::workspace.eq(workspace.0))
+        .filter(hubs::slug.eq(slug))
+        .select((HubRow::as_select(), hubs::created_at, hubs::modified_at, hubs::last_synced_at))
+        .first(conn)?;
+    read_record(row)
+}
+
 /// All hubs of the workspace by slug, with their times.
 ///
 /// # Errors
 /// [`StoreError::Database`], [`StoreError::Corrupt`].
 pub fn records(conn: &mut DbConn, workspace: WorkspaceId) -> Result<Vec<HubRecord>, StoreError> {
-    let mut rows: Vec<(HubRow, i64, i64, Option<i64>)> = hubs::table
+    let mut rows: Vec<RecordRow> = hubs::table
         .filter(hubs::workspace.eq(workspace.0))
         .select((HubRow::as_select(), hubs::created_at, hubs::modified_at, hubs::last_synced_at))
         .load(conn)?;
     // Sorted here: text sorts by locale on PostgreSQL.
     rows.sort_by(|a, b| a.0.slug.cmp(&b.0.slug));
-    rows.into_iter()
-        .map(|(row, created, modified, synced)| {
-            Ok(HubRecord {
-                hub: row.hub()?,
-                created_at: Micros(created),
-                modified_at: Micros(modified),
-                last_synced_at: synced.map(Micros),
-            })
-        })
-        .collect()
+    rows.into_iter().map(read_record).collect()
+}
+
+type RecordRow = (HubRow, i64, i64, Option<i64>);
+
+fn read_record((row, created, modified, synced): RecordRow) -> Result<HubRecord, StoreError> {
+    Ok(HubRecord {
+        hub: row.hub()?,
+        created_at: Micros(created),
+        modified_at: Micros(modified),
+        last_synced_at: synced.map(Micros),
+    })
 }
 
 /// Forget a hub: its lane, secrets, mappings and marks go with it. Nothing changes in the app;

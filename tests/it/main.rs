@@ -5,6 +5,7 @@ mod architecture;
 mod connectors;
 mod engine;
 mod http;
+mod hubs;
 mod idp;
 mod planner;
 mod security;

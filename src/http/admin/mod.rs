@@ -1,6 +1,11 @@
 //! The API below `/api/v1`.
 
+pub mod activity;
+pub mod files;
+pub mod hubs;
+pub mod mappings;
 pub mod sources;
 pub mod status;
+pub mod tasks;
 pub mod tokens;
 pub mod workspaces;

@@ -1,4 +1,4 @@
-//! `GET /api/v1/status`: the installation at a glance.
+//! `GET /api/v1/status`: the workspace at a glance.
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
@@ -7,13 +7,13 @@ use crate::http::App;
 use crate::http::error::ApiFailure;
 use crate::http::extract::ApiReader;
 use crate::http::respond;
-use crate::service::workspaces;
+use crate::service::overview;
 
 /// `GET /api/v1/status`
 ///
 /// # Errors
 /// As the use case.
 pub async fn show(caller: ApiReader, app: web::Data<App>) -> Result<HttpResponse, ApiFailure> {
-    let status = workspaces::status(&app.context, &caller).await?;
+    let status = overview::overview(&app.context, &caller).await?;
     respond::json(StatusCode::OK, &status)
 }

@@ -1,0 +1,43 @@
+//! `scimhub validate PATH`: reads hub files without any database and tells every mistake.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::Args;
+
+use super::local::say;
+use super::read_files;
+use crate::domain::catalog::Catalog;
+use crate::service::files;
+
+/// Arguments of `validate`.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// A file, or a folder of *.toml files
+    path: PathBuf,
+    /// A folder of app manifests besides those compiled in
+    #[arg(long, env = "SCIMHUB_APPS", value_name = "FOLDER")]
+    apps: Option<PathBuf>,
+}
+
+/// Do it.
+///
+/// # Errors
+/// With every mistake as `file:line: …`.
+pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let catalog = match &arguments.apps {
+        Some(folder) => Catalog::load_dir(folder),
+        None => Catalog::builtin(),
+    };
+    let catalog = catalog.context("the app manifests cannot be used")?;
+    let texts = read_files::texts(&arguments.path)?;
+    match files::read(&catalog, &texts) {
+        Ok(hubs) => {
+            let mappings: usize = hubs.iter().map(|hub| hub.mappings.len()).sum();
+            say(&format!("{} hubs and {mappings} mappings, no mistakes", hubs.len()));
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(problems) => anyhow::bail!("{} mistakes\n{}", problems.len(), read_files::lines(&problems)),
+    }
+}

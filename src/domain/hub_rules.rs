@@ -1,0 +1,325 @@
+//! What a hub and its mappings must satisfy against their app's manifest. One set of rules for
+//! files, the API and the command line; each answer is a sentence that says what to do next.
+
+use crate::domain::app::{App, Field, FieldFormat};
+use crate::domain::catalog::Catalog;
+use crate::domain::hub::{HubPolicy, Login};
+use crate::domain::mapping::AssetGrant;
+use crate::scim::filter::Filter;
+use crate::scim::schema::ResourceKind;
+
+/// A plain connection value or label, in characters.
+pub const TEXT_CHARACTERS: usize = 1_000;
+
+/// A connection field as somebody wrote it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Given {
+    /// The value itself.
+    Plain(String),
+    /// `{ secret = "NAME" }`: set by `secret set` or the write-only API.
+    Secret(String),
+    /// `{ env = "NAME" }`: read by a local command from its own environment, then sealed.
+    Env(String),
+}
+
+/// The app of a hub.
+///
+/// # Errors
+/// A sentence with the nearest id, or all of them.
+pub fn app<'a>(catalog: &'a Catalog, id: &str) -> Result<&'a App, String> {
+    catalog.get(id).ok_or_else(|| {
+        let known: Vec<&str> = catalog.apps().map(|app| app.id.as_str()).collect();
+        format!("there is no app '{id}'; {}", hint(id, &known))
+    })
+}
+
+/// The login method.
+///
+/// # Errors
+/// When the app does not allow it.
+pub fn login(app: &App, login: Login) -> Result<(), String> {
+    if app.logins.contains(&login) {
+        return Ok(());
+    }
+    let allowed: Vec<&str> = app.logins.iter().map(|l| login_word(*l)).collect();
+    Err(format!("{} allows login {}, not {}", app.name, quoted(&allowed), login_word(login)))
+}
+
+/// The login method's word in files and in the API.
+pub const fn login_word(login: Login) -> &'static str {
+    match login {
+        Login::Sso => "sso",
+        Login::Password => "password",
+    }
+}
+
+/// A hub's or mapping's label.
+///
+/// # Errors
+/// When it is blank, too long or holds control characters.
+pub fn label(text: &str) -> Result<(), String> {
+    if text.trim().is_empty() {
+        return Err(String::from("the label is blank; give the hub a name that people recognise"));
+    }
+    plain(text)
+}
+
+fn plain(text: &str) -> Result<(), String> {
+    if text.chars().any(char::is_control) {
+        return Err(String::from("it holds control characters; write it on one line"));
+    }
+    if text.chars().count() > TEXT_CHARACTERS {
+        return Err(format!("it is longer than {TEXT_CHARACTERS} characters"));
+    }
+    Ok(())
+}
+
+/// One connection field.
+///
+/// # Errors
+/// When the app has no such field, a secret is written out, or the value has not the field's form.
+/// The value itself is never part of the sentence.
+pub fn field(app: &App, name: &str, given: &Given) -> Result<(), String> {
+    let Some(field) = app.fields.iter().find(|field| field.name == name) else {
+        let known: Vec<&str> = app.fields.iter().map(|field| field.name.as_str()).collect();
+        return Err(format!("{} has no connection field '{name}'; {}", app.name, hint(name, &known)));
+    };
+    match given {
+        Given::Plain(_) if field.secret => Err(format!(
+            "{name} is a secret and must not be written out; write {name} = {{ secret = \"NAME\" }} and set it with `scimhub secret set`"
+        )),
+        Given::Plain(value) => form(field, value).map_err(|wrong| format!("{name}: {wrong}")),
+        Given::Secret(reference) | Given::Env(reference) => {
+            if !field.secret {
+                return Err(format!("{name} is not a secret; write its value out"));
+            }
+            secret_name(reference).map_err(|wrong| format!("{name}: {wrong}"))
+        }
+    }
+}
+
+/// The name of a secret or of an environment variable.
+///
+/// # Errors
+/// When it is not 1 to 100 letters, digits, `_`, `-` or `.`.
+pub fn secret_name(name: &str) -> Result<(), String> {
+    let fits = (1..=100).contains(&name.len())
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'));
+    if fits { Ok(()) } else { Err(String::from("the name of a secret has 1 to 100 letters, digits, '_', '-' or '.'")) }
+}
+
+fn form(field: &Field, value: &str) -> Result<(), String> {
+    if value.is_empty() {
+        return Err(String::from("it is empty; leave the field out or give it a value"));
+    }
+    plain(value)?;
+    match field.format {
+        FieldFormat::Text => Ok(()),
+        FieldFormat::Url => url(value),
+        FieldFormat::Digits => {
+            if value.bytes().all(|b| b.is_ascii_digit()) {
+                Ok(())
+            } else {
+                Err(String::from("it must be digits only, without spaces or dashes"))
+            }
+        }
+        FieldFormat::UniqueIdentifier => {
+            if (3..=30).contains(&value.len()) && value.bytes().all(|b| b.is_ascii_alphanumeric()) {
+                Ok(())
+            } else {
+                Err(String::from("it must be 3 to 30 letters and digits, without symbols"))
+            }
+        }
+        FieldFormat::Flag => match value {
+            "true" | "false" => Ok(()),
+            _ => Err(String::from("it must be true or false")),
+        },
+    }
+}
+
+/// An http or https address without credentials, query or fragment in it: a password in a URL
+/// would be stored and shown in the clear.
+fn url(value: &str) -> Result<(), String> {
+    let rest = value.strip_prefix("https://").or_else(|| value.strip_prefix("http://"));
+    let Some(rest) = rest else { return Err(String::from("it must begin with https:// (or http://)")) };
+    let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+    if host.is_empty() {
+        return Err(String::from("the host is missing"));
+    }
+    if host.contains('@') {
+        return Err(String::from("it must not hold a user name or password; set those as secrets"));
+    }
+    if value.contains(['?', '#']) {
+        return Err(String::from("it must not hold a query or fragment"));
+    }
+    let strange = |c: char| c.is_whitespace() || matches!(c, '"' | '<' | '>' | '\\' | '{' | '}');
+    if host.chars().any(strange) || path.chars().any(strange) {
+        return Err(String::from("it holds characters that no address has"));
+    }
+    Ok(())
+}
+
+/// The fields that must be there and are not.
+pub fn missing(app: &App, has: impl Fn(&str) -> bool) -> Vec<&Field> {
+    app.fields.iter().filter(|field| !field.optional && !has(&field.name)).collect()
+}
+
+/// The role of a mapping.
+///
+/// # Errors
+/// When the app has no such role.
+pub fn role(app: &App, id: &str) -> Result<(), String> {
+    if app.role(id).is_some() {
+        return Ok(());
+    }
+    if app.open_roles || app.roles.is_empty() {
+        return match id {
+            "" => Err(String::from("app_role is empty")),
+            other => plain(other).map_err(|wrong| format!("app_role: {wrong}")),
+        };
+    }
+    let known: Vec<&str> = app.roles.iter().map(|role| role.id.as_str()).collect();
+    Err(format!("{} has no role '{}'; {}", app.name, shown(id), hint(id, &known)))
+}
+
+/// One asset of a mapping.
+///
+/// # Errors
+/// When the app has no assets of this kind, or the id is missing.
+pub fn asset(app: &App, grant: &AssetGrant) -> Result<(), String> {
+    if !app.assets.contains(&grant.kind) {
+        if app.assets.is_empty() {
+            return Err(format!("{} has no assets; leave them out", app.name));
+        }
+        let known: Vec<&str> = app.assets.iter().map(String::as_str).collect();
+        return Err(format!(
+            "{} has no assets of kind '{}'; {}",
+            app.name,
+            shown(&grant.kind),
+            hint(&grant.kind, &known)
+        ));
+    }
+    if grant.id.is_empty() {
+        return Err(String::from("the asset's id is empty"));
+    }
+    plain(&grant.id).map_err(|wrong| format!("the asset's id: {wrong}"))
+}
+
+/// The `where` filter of a mapping: a SCIM filter on the user.
+///
+/// # Errors
+/// What is wrong with the filter, in the words of the protocol.
+pub fn scope(filter: &str) -> Result<(), String> {
+    let parsed = Filter::parse(filter).map_err(|e| format!("where: {}", e.detail))?;
+    parsed.resolve(ResourceKind::User).map_err(|e| format!("where: {}", e.detail))?;
+    Ok(())
+}
+
+/// Limits of a hub.
+///
+/// # Errors
+/// When a number makes no sense.
+pub fn policy(policy: &HubPolicy) -> Result<(), String> {
+    if policy.removal_percent > 100 {
+        return Err(String::from("policy.removal_percent is a percentage: 0 to 100"));
+    }
+    if !(1..=100).contains(&policy.max_in_flight) {
+        return Err(String::from("policy.max_in_flight must be 1 to 100; use `scimhub pause` to stop pushing"));
+    }
+    if policy.calls_per_second.is_some_and(|rate| !(rate.is_finite() && rate > 0.0)) {
+        return Err(String::from("policy.calls_per_second must be above 0; leave it out for no limit"));
+    }
+    Ok(())
+}
+
+/// "did you mean 'x'?", or the whole list where nothing is near.
+pub fn hint(given: &str, known: &[&str]) -> String {
+    let near = known
+        .iter()
+        .map(|candidate| (distance(given, candidate), *candidate))
+        .filter(|(distance, candidate)| *distance <= 2.max(candidate.len() / 4))
+        .min();
+    match near {
+        Some((_, candidate)) => format!("did you mean '{candidate}'?"),
+        None if known.is_empty() => String::from("there are none"),
+        None => format!("there are {}", quoted(known)),
+    }
+}
+
+fn quoted(words: &[&str]) -> String {
+    words.iter().map(|word| format!("'{word}'")).collect::<Vec<_>>().join(", ")
+}
+
+/// Somebody else's text inside a sentence of ours: short, and without control characters.
+fn shown(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(64).collect()
+}
+
+/// How many letters must change, without regard to case; both texts cut at 64 characters.
+fn distance(a: &str, b: &str) -> usize {
+    let letters = |text: &str| text.chars().take(64).flat_map(char::to_lowercase).collect::<Vec<_>>();
+    let (a, b) = (letters(a), letters(b));
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.iter().enumerate() {
+        let mut diagonal = i;
+        let mut left = i + 1;
+        let mut next = vec![left];
+        for (y, above) in b.iter().zip(row.iter().skip(1)) {
+            let best = (diagonal + usize::from(x != y)).min(left + 1).min(above + 1);
+            next.push(best);
+            diagonal = *above;
+            left = best;
+        }
+        row = next;
+    }
+    row.last().copied().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_near_word_is_offered() {
+        assert_eq!(hint("lable", &["label", "login", "mode"]), "did you mean 'label'?");
+        assert_eq!(hint("zzz", &["label", "login"]), "there are 'label', 'login'");
+        assert_eq!(distance("kitten", "sitting"), 3);
+        assert_eq!(distance("", "abc"), 3);
+        assert_eq!(distance("same", "Same"), 0);
+    }
+
+    #[test]
+    fn fields_have_their_forms() {
+        let catalog = Catalog::builtin().unwrap();
+        let plain = |value: &str| Given::Plain(value.to_owned());
+        let meta = app(&catalog, "meta-business").unwrap();
+        let scim = app(&catalog, "scim").unwrap();
+        let ahrefs = app(&catalog, "ahrefs").unwrap();
+        let good = [
+            (meta, "business_id", plain("123")),
+            (meta, "access_token", Given::Secret(String::from("META_TOKEN"))),
+            (scim, "base_url", plain("https://app.example/scim/v2")),
+            (ahrefs, "unique_identifier", plain("abc")),
+        ];
+        for (app, name, given) in good {
+            assert_eq!(field(app, name, &given), Ok(()), "{name} {given:?}");
+        }
+        let bad = [
+            (meta, "business_id", plain("12 3")),
+            (meta, "business_id", Given::Secret(String::from("X"))),
+            (meta, "access_token", plain("EAAB-very-secret")),
+            (meta, "acess_token", plain("x")),
+            (scim, "base_url", plain("ftp://app.example")),
+            (scim, "base_url", plain("https://me:pw@app.example/")),
+            (scim, "base_url", plain("https:///x")),
+            (scim, "base_url", plain("https://app.example/?token=1")),
+            (scim, "token", Given::Secret(String::from("a b"))),
+            (ahrefs, "unique_identifier", plain("ab")),
+            (ahrefs, "unique_identifier", plain("with-dash")),
+        ];
+        for (app, name, given) in bad {
+            let wrong = field(app, name, &given).unwrap_err();
+            assert!(!wrong.contains("EAAB") && !wrong.contains("pw@"), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! `/api/v1/plan`, `/apply`, `/export`: hubs and mappings as files; `/pause` and `/resume`.
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpResponse, web};
+use serde::Deserialize;
+
+use crate::http::App;
+use crate::http::error::ApiFailure;
+use crate::http::extract::{ApiAdmin, ApiJson, ApiQuery, ApiReader};
+use crate::http::respond;
+use crate::service::files::{self, Wanted};
+use crate::service::overview::{self, Pushing};
+
+/// Which hub is meant; the whole workspace without one.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Which {
+    hub: Option<String>,
+}
+
+/// `POST /api/v1/plan`: what would change for whom. A server never resolves `{ env = … }`.
+///
+/// # Errors
+/// 400 with every mistake as `file:line: …`, 403 for `{ env = … }`.
+pub async fn plan(
+    caller: ApiAdmin,
+    ApiJson(wanted): ApiJson<Wanted>,
+    app: web::Data<App>,
+) -> Result<HttpResponse, ApiFailure> {
+    let plan = files::plan(&app.context, &caller, wanted, None).await?;
+    respond::json(StatusCode::OK, &plan)
+}
+
+/// `POST /api/v1/apply`: does it, whole or not at all.
+///
+/// # Errors
+/// As [`plan`].
+pub async fn apply(
+    caller: ApiAdmin,
+    ApiJson(wanted): ApiJson<Wanted>,
+    app: web::Data<App>,
+) -> Result<HttpResponse, ApiFailure> {
+    let plan = files::apply(&app.context, &caller, wanted, None).await?;
+    respond::json(StatusCode::OK, &plan)
+}
+
+/// `GET /api/v1/export?hub=`: a file whose application changes nothing.
+///
+/// # Errors
+/// 404 for an unknown hub.
+pub async fn export(
+    caller: ApiReader,
+    which: ApiQuery<Which>,
+    app: web::Data<App>,
+) -> Result<HttpResponse, ApiFailure> {
+    let text = files::export(&app.context, &caller, which.0.hub.as_deref()).await?;
+    respond::json(StatusCode::OK, &serde_json::json!({ "text": text }))
+}
+
+/// `POST /api/v1/pause`: nothing is sent to apps; SCIM and planning go on.
+///
+/// # Errors
+/// 404 for an unknown hub.
+pub async fn pause(
+    caller: ApiAdmin,
+    ApiJson(which): ApiJson<Which>,
+    app: web::Data<App>,
+) -> Result<HttpResponse, ApiFailure> {
+    overview::set_pushing(&app.context, &caller, which.hub.as_deref(), Pushing::Paused).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// `POST /api/v1/resume`
+///
+/// # Errors
+/// 404 for an unknown hub.
+pub async fn resume(
+    caller: ApiAdmin,
+    ApiJson(which): ApiJson<Which>,
+    app: web::Data<App>,
+) -> Result<HttpResponse, ApiFailure> {
+    overview::set_pushing(&app.context, &caller, which.hub.as_deref(), Pushing::Resumed).await?;
+    Ok(HttpResponse::NoContent().finish())
+}

@@ -1,0 +1,134 @@
+//! `/api/v1/hubs`: hubs, their secrets (write-only), members, and why somebody has access.
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpResponse, web};
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::base::secret::SecretString;
+use crate::http::App;
+use crate::http::error::ApiFailure;
+use crate::http::extract::{ApiAdmin, ApiJson, ApiQuery, ApiReader};
+use crate::http::respond;
+use crate::service::hubs::{self, HubPatch, NewHub};
+use crate::service::members::{self, MemberQuery};
+use crate::service::{apps, explain, secrets};
+
+/// A secret to set.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SecretBody {
+    value: String,
+}
+
+/// `GET /api/v1/apps`: the catalog.
+///
+/// # Errors
+/// None of its own.
+pub async fn catalog(_caller: ApiReader, app: web::Data<App>) -> Result<HttpResponse, ApiFailure> {
+    respond::json(StatusCode::OK, &json!({ "items": apps::list(&app.context) }))
+}
+
+/// `GET /api/v1/hubs`
+///
+/// # Errors
+/// As the use case.
+pub async fn list(caller: ApiReader, app: web::Data<App>) -> Result<HttpResponse, ApiFailure> {
+    let items = hubs::list(&app.context, &caller).await?;
+    respond::json(StatusCode::OK, &json!({ "items": items }))
+}
+
+/// `POST /api/v1/hubs`: it observes unless the body says `active`.
+///
+/// # Errors
+/// 400 with everything that is wrong, 409 when the id is taken.
+pub async fn create(
+    caller: ApiAdmin,
+    ApiJson(wanted): ApiJson<NewHub>,
+    app: web::Data<App>,
+) -> Result<HttpResponse, ApiFailure> {
+    let hub = hubs::create(&app.context, &caller, wanted).await?;
+    respond::json(StatusCode::CREATED, &hub)
+}
+
+/// `GET /api/v1/hubs/{id}`
+///
+/// # Errors
+/// 404.
+pub async fn show(caller: ApiReader, id: web::Path<String>, app: web::Data<App>) -> Result<HttpResponse, ApiFailure> {
+    let hub = hubs::show(&app.context, &caller, &id).await?;
+    respond::json(StatusCode::OK, &hub)
+}
+
+/// `PATCH /api/v1/hubs/{id}`: only what the body names changes.
+///
+/// # Errors
+/// 404, 400 with everything that is wrong.
+pub async fn patch(
+    caller: ApiAdmin,
+    id: web::Path<String>,
+    ApiJson(patch): ApiJson<HubPatch>,
+    app: web::Data<App>,
+) -> Result<HttpResponse, ApiFailure> {
+    let hub = hubs::patch(&app.context, &caller, &id, patch).await?;
+    respond::json(StatusCode::OK, &hub)
+}
+
+/// `DELETE /api/v1/hubs/{id}`: nothing changes in the app.
+///
+/// # Errors
+/// 404.
+pub async fn remove(caller: ApiAdmin, id: web::Path<String>, app: web::Data<App>) -> Result<HttpResponse, ApiFailure> {
+    hubs::remove(&app.context, &caller, &id).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// `PUT /api/v1/hubs/{id}/secrets/{name}`: write-only.
+///
+/// # Errors
+/// 404, 400 when the connection names no such secret.
+pub async fn set_secret(
+    caller: ApiAdmin,
+    path: web::Path<(String, String)>,
+    ApiJson(body): ApiJson<SecretBody>,
+    app: web::Data<App>,
+) -> Result<HttpResponse, ApiFailure> {
+    let (hub, name) = path.into_inner();
+    secrets::set(&app.context, &caller, &hub, &name, SecretString::from(body.value)).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// `GET /api/v1/hubs/{id}/members?bucket=`
+///
+/// # Errors
+/// 404, 400 for an unknown bucket.
+pub async fn members(
+    caller: ApiReader,
+    id: web::Path<String>,
+    query: ApiQuery<MemberQuery>,
+    app: web::Data<App>,
+) -> Result<HttpResponse, ApiFailure> {
+    let page = members::list(&app.context, &caller, &id, query.0).await?;
+    respond::json(StatusCode::OK, &page)
+}
+
+/// `GET /api/v1/hubs/{id}/users/{user}/explain`
+///
+/// # Errors
+/// 404 for a hub or person the workspace never had.
+pub async fn explain(
+    caller: ApiReader,
+    path: web::Path<(String, String)>,
+    app: web::Data<App>,
+) -> Result<HttpResponse, ApiFailure> {
+    let (hub, user) = path.into_inner();
+    let explanation = explain::explain(&app.context, &caller, &hub, &user).await?;
+    respond::json(StatusCode::OK, &explanation)
+}
+
+/// Kept out of every log: the body of a secret has no `Debug` that shows it.
+impl std::fmt::Debug for SecretBody {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SecretBody(***)")
+    }
+}

@@ -1,0 +1,116 @@
+//! `/api/v1/tasks` and `/api/v1/held`: looking at tasks and deciding about them.
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpResponse, web};
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::http::App;
+use crate::http::error::ApiFailure;
+use crate::http::extract::{ApiAdmin, ApiJson, ApiQuery, ApiReader};
+use crate::http::respond;
+use crate::service::held::{self, Choice, Verdict};
+use crate::service::tasks::{self, Act, TaskQuery};
+
+/// What a person says about it.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NoteBody {
+    note: Option<String>,
+}
+
+/// `GET /api/v1/tasks?status=&hub=&kind=&user=`
+///
+/// # Errors
+/// 400 for a bad filter, 404 for an unknown hub.
+pub async fn list(
+    caller: ApiReader,
+    query: ApiQuery<TaskQuery>,
+    app: web::Data<App>,
+) -> Result<HttpResponse, ApiFailure> {
+    let page = tasks::list(&app.context, &caller, query.0).await?;
+    respond::json(StatusCode::OK, &page)
+}
+
+/// `GET /api/v1/tasks/{id}`: with its attempts.
+///
+/// # Errors
+/// 404.
+pub async fn show(caller: ApiReader, id: web::Path<String>, app: web::Data<App>) -> Result<HttpResponse, ApiFailure> {
+    let task = tasks::show(&app.context, &caller, &id).await?;
+    respond::json(StatusCode::OK, &task)
+}
+
+/// `POST /api/v1/tasks/{id}/retry`
+///
+/// # Errors
+/// 404, 409 when its status does not allow it.
+pub async fn retry(caller: ApiAdmin, id: web::Path<String>, app: web::Data<App>) -> Result<HttpResponse, ApiFailure> {
+    let task = tasks::act(&app.context, &caller, &id, Act::Retry, None).await?;
+    respond::json(StatusCode::OK, &task)
+}
+
+/// `POST /api/v1/tasks/{id}/done` with a note: a person did it in the app.
+///
+/// # Errors
+/// 404, 400 without a note, 409 when it is no manual item.
+pub async fn done(
+    caller: ApiAdmin,
+    id: web::Path<String>,
+    ApiJson(body): ApiJson<NoteBody>,
+    app: web::Data<App>,
+) -> Result<HttpResponse, ApiFailure> {
+    let task = tasks::act(&app.context, &caller, &id, Act::Done, body.note).await?;
+    respond::json(StatusCode::OK, &task)
+}
+
+/// `POST /api/v1/tasks/{id}/cancel`, a note where wanted.
+///
+/// # Errors
+/// 404, 409 while an attempt runs or when it is closed.
+pub async fn cancel(
+    caller: ApiAdmin,
+    id: web::Path<String>,
+    ApiJson(body): ApiJson<NoteBody>,
+    app: web::Data<App>,
+) -> Result<HttpResponse, ApiFailure> {
+    let task = tasks::act(&app.context, &caller, &id, Act::Cancel, body.note).await?;
+    respond::json(StatusCode::OK, &task)
+}
+
+/// `GET /api/v1/held`: who and why, leavers first.
+///
+/// # Errors
+/// As the use case.
+pub async fn held(caller: ApiReader, app: web::Data<App>) -> Result<HttpResponse, ApiFailure> {
+    let items = held::list(&app.context, &caller).await?;
+    respond::json(StatusCode::OK, &json!({ "items": items }))
+}
+
+/// `POST /api/v1/held/{id}/release`: all, or `{"tasks": […]}`.
+///
+/// # Errors
+/// 404, 409 when it was decided, 400 for a task that is not in it.
+pub async fn release(
+    caller: ApiAdmin,
+    id: web::Path<String>,
+    ApiJson(choice): ApiJson<Choice>,
+    app: web::Data<App>,
+) -> Result<HttpResponse, ApiFailure> {
+    let hold = held::decide(&app.context, &caller, &id, Verdict::Release, choice).await?;
+    respond::json(StatusCode::OK, &hold)
+}
+
+/// `POST /api/v1/held/{id}/reject`: all, or `{"tasks": […]}`.
+///
+/// # Errors
+/// As [`release`].
+pub async fn reject(
+    caller: ApiAdmin,
+    id: web::Path<String>,
+    ApiJson(choice): ApiJson<Choice>,
+    app: web::Data<App>,
+) -> Result<HttpResponse, ApiFailure> {
+    let hold = held::decide(&app.context, &caller, &id, Verdict::Reject, choice).await?;
+    respond::json(StatusCode::OK, &hold)
+}

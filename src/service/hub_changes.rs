@@ -1,0 +1,256 @@
+//! Adding, changing and removing a hub or a mapping inside a write transaction: the row, its
+//! marks and its activity record together. The API and the files both go through here.
+
+use serde_json::json;
+
+use super::ServiceError;
+use super::scribe::{About, Scribe};
+use crate::domain::app::{App, FieldFormat};
+use crate::domain::hub::{ConnectionValue, Hub, HubMode};
+use crate::domain::hub_file::subject_text;
+use crate::domain::mapping::{Binding, Mapping, SubjectName};
+use crate::domain::task::TaskStatus;
+use crate::store::hubs::{login_word, mode_word};
+use crate::store::tasks::{self, ByHand, TaskFilter};
+use crate::store::{StoreError, Tx, hub_secrets, hubs, mappings, marks, problems};
+
+/// Add a hub.
+///
+/// # Errors
+/// [`ServiceError::Conflict`] when the id is taken.
+pub(super) fn add_hub(tx: &mut Tx<'_>, scribe: &Scribe, hub: &Hub) -> Result<(), ServiceError> {
+    match hubs::insert(tx, scribe.workspace, hub, scribe.now) {
+        Err(StoreError::Conflict { .. }) => {
+            return Err(ServiceError::Conflict(format!("the hub '{}' exists already", hub.slug)));
+        }
+        other => other?,
+    }
+    let target = format!("hub:{}", hub.slug);
+    let detail = json!({"app": hub.app, "mode": mode_word(hub.mode), "owner": hub.owner, "ref": hub.file_ref});
+    scribe.record(tx, "hub.connected", About { target: &target, hub: Some(hub.id), detail, ..About::default() })?;
+    Ok(())
+}
+
+/// Change a hub in place; answers the names of the secrets that were forgotten because an address
+/// of the connection changed (threat T-21).
+///
+/// # Errors
+/// [`ServiceError::Store`].
+pub(super) fn change_hub(
+    tx: &mut Tx<'_>,
+    scribe: &Scribe,
+    app: &App,
+    before: &Hub,
+    after: &Hub,
+) -> Result<Vec<String>, ServiceError> {
+    hubs::update(tx, scribe.workspace, after, scribe.now)?;
+    let moved = moved_addresses(app, before, after);
+    let cleared = if moved.is_empty() { Vec::new() } else { hub_secrets::clear(tx, scribe.workspace, before.id)? };
+    let target = format!("hub:{}", after.slug);
+    let detail = json!({
+        "changed": changed(before, after), "mode": mode_word(after.mode), "login": login_word(after.login),
+        "secrets_cleared": cleared, "owner": after.owner, "ref": after.file_ref,
+    });
+    let kind = if before.mode != after.mode && after.mode == HubMode::Active { "hub.activated" } else { "hub.changed" };
+    scribe.record(tx, kind, About { target: &target, hub: Some(after.id), detail, ..About::default() })?;
+    if matters(before, after) {
+        let cause = if kind == "hub.activated" { "hub_activated" } else { "hub_changed" };
+        marks::hub_changed(tx, scribe.workspace, after.id, &scribe.change(cause))?;
+    }
+    Ok(cleared)
+}
+
+/// Forget a hub. Nothing changes in the app; tasks that have not begun are cancelled.
+///
+/// # Errors
+/// [`ServiceError::Store`].
+pub(super) fn remove_hub(tx: &mut Tx<'_>, scribe: &Scribe, hub: &Hub) -> Result<(), ServiceError> {
+    let by = ByHand { actor: &scribe.actor, note: Some("the hub was removed"), now: scribe.now };
+    let filter = TaskFilter {
+        hub: Some(hub.id),
+        statuses: TaskStatus::ALL.into_iter().filter(|status| status.is_open()).collect(),
+        ..TaskFilter::default()
+    };
+    let mut cursor = None;
+    loop {
+        let page = tasks::page(tx, scribe.workspace, &filter, cursor, 500)?;
+        let Some(last) = page.last() else { break };
+        cursor = Some(last.id);
+        for task in &page {
+            tasks::cancel(tx, scribe.workspace, task.id, &by)?;
+        }
+    }
+    problems::close(tx, scribe.workspace, hub.id, None, scribe.now)?;
+    hubs::delete(tx, scribe.workspace, hub.id)?;
+    let target = format!("hub:{}", hub.slug);
+    let detail = json!({"app": hub.app});
+    scribe.record(tx, "hub.removed", About { target: &target, hub: Some(hub.id), detail, ..About::default() })?;
+    Ok(())
+}
+
+/// Fields of the connection that are addresses and differ.
+pub(super) fn moved_addresses(app: &App, before: &Hub, after: &Hub) -> Vec<String> {
+    let urls = app.fields.iter().filter(|field| field.format == FieldFormat::Url);
+    urls.filter(|field| before.connection.get(&field.name) != after.connection.get(&field.name))
+        .map(|field| field.name.clone())
+        .collect()
+}
+
+/// The names of what differs, for people and the activity record; never the values.
+pub(super) fn changed(before: &Hub, after: &Hub) -> Vec<String> {
+    let mut names = Vec::new();
+    let mut note = |name: &str, differs: bool| {
+        if differs {
+            names.push(name.to_owned());
+        }
+    };
+    note("label", before.label != after.label);
+    note("login", before.login != after.login);
+    note("mode", before.mode != after.mode);
+    note("paused", before.paused != after.paused);
+    note("settle", before.settle != after.settle);
+    note("policy", before.policy != after.policy);
+    note("owner", before.owner != after.owner);
+    for name in before.connection.keys().chain(after.connection.keys()) {
+        let differs = before.connection.get(name) != after.connection.get(name);
+        let shown = format!("connection.{name}");
+        if differs && !names.contains(&shown) {
+            names.push(shown);
+        }
+    }
+    names
+}
+
+/// Whether a change may alter what should be pushed.
+fn matters(before: &Hub, after: &Hub) -> bool {
+    before.mode != after.mode || before.connection != after.connection || before.policy != after.policy
+}
+
+/// Whether the files and the API would say the same hub; the commit alone does not matter.
+pub(super) fn same(before: &Hub, after: &Hub) -> bool {
+    changed(before, after).is_empty()
+}
+
+/// Add a mapping: binds its subject where it is there already.
+///
+/// # Errors
+/// [`ServiceError::Conflict`] when the hub has it already.
+pub(super) fn add_mapping(
+    tx: &mut Tx<'_>,
+    scribe: &Scribe,
+    hub: &Hub,
+    mut mapping: Mapping,
+) -> Result<Mapping, ServiceError> {
+    mapping.binding = mappings::find_subject(tx, scribe.workspace, &mapping.subject, mapping.source)?;
+    match mappings::insert(tx, scribe.workspace, &mapping, scribe.now) {
+        Err(StoreError::Conflict { .. }) => {
+            let what = subject_text(&mapping.subject);
+            return Err(ServiceError::Conflict(format!("{what} with this where is mapped in this hub already")));
+        }
+        other => other?,
+    }
+    note_mapping(tx, scribe, hub, &mapping, "mapping.added")?;
+    Ok(mapping)
+}
+
+/// Change everything but the identity of a mapping.
+///
+/// # Errors
+/// [`ServiceError::Store`].
+pub(super) fn change_mapping(
+    tx: &mut Tx<'_>,
+    scribe: &Scribe,
+    hub: &Hub,
+    mapping: &Mapping,
+) -> Result<(), ServiceError> {
+    mappings::update(tx, scribe.workspace, mapping, scribe.now)?;
+    note_mapping(tx, scribe, hub, mapping, "mapping.changed")
+}
+
+/// Remove a mapping; what it gave is taken away by the planner, settled and guarded.
+///
+/// # Errors
+/// [`ServiceError::Store`].
+pub(super) fn remove_mapping(
+    tx: &mut Tx<'_>,
+    scribe: &Scribe,
+    hub: &Hub,
+    mapping: &Mapping,
+) -> Result<(), ServiceError> {
+    mappings::delete(tx, scribe.workspace, mapping.id)?;
+    note_mapping(tx, scribe, hub, mapping, "mapping.removed")
+}
+
+/// Bind anew, on a person's word: the old group is gone and another bears its name.
+///
+/// # Errors
+/// [`ServiceError::Conflict`] when nothing is there to bind to.
+pub(super) fn bind_again(
+    tx: &mut Tx<'_>,
+    scribe: &Scribe,
+    hub: &Hub,
+    mut mapping: Mapping,
+) -> Result<Mapping, ServiceError> {
+    mapping.binding = mappings::find_subject(tx, scribe.workspace, &mapping.subject, mapping.source)?;
+    if mapping.binding == Binding::Waiting {
+        let what = subject_text(&mapping.subject);
+        return Err(ServiceError::Conflict(format!(
+            "there is no {what} to bind to, or more than one; name its source"
+        )));
+    }
+    mapping.confirmed_at = scribe.now;
+    mappings::update(tx, scribe.workspace, &mapping, scribe.now)?;
+    note_mapping(tx, scribe, hub, &mapping, "mapping.bound")?;
+    Ok(mapping)
+}
+
+fn note_mapping(
+    tx: &mut Tx<'_>,
+    scribe: &Scribe,
+    hub: &Hub,
+    mapping: &Mapping,
+    kind: &str,
+) -> Result<(), ServiceError> {
+    let target = format!("mapping:{}", mapping.id);
+    let mut detail = json!({
+        "hub": hub.slug, "app_role": mapping.app_role, "hub_role": mapping.hub_role, "seat": mapping.seat,
+        "where": mapping.scope, "owner": mapping.owner, "ref": mapping.file_ref,
+    });
+    // A userName is personal data; a group's name is not.
+    let mut personal = None;
+    match &mapping.subject {
+        SubjectName::User(name) => personal = Some(json!({ "user": name })),
+        SubjectName::Group(_) | SubjectName::GroupId(_) | SubjectName::GroupExternalId(_) => {
+            if let Some(detail) = detail.as_object_mut() {
+                detail.insert(String::from("subject"), json!(subject_text(&mapping.subject)));
+            }
+        }
+    }
+    let user = match mapping.binding {
+        Binding::User(user) => Some(user),
+        Binding::Group(_) | Binding::Waiting | Binding::Gone => None,
+    };
+    scribe.record(tx, kind, About { target: &target, hub: Some(hub.id), user, task: None, detail, personal })?;
+    marks::hub_changed(tx, scribe.workspace, hub.id, &scribe.change("mapping_changed"))?;
+    Ok(())
+}
+
+/// The connection without anything that only a local command may hold.
+///
+/// # Errors
+/// [`ServiceError::Forbidden`] for `{ env = … }`: an administrator's token must not be able to
+/// send the server's environment anywhere.
+pub(super) fn connection_value(
+    name: &str,
+    given: &crate::domain::hub_rules::Given,
+) -> Result<ConnectionValue, ServiceError> {
+    use crate::domain::hub_rules::Given;
+    match given {
+        Given::Plain(value) => Ok(ConnectionValue::Plain(value.clone())),
+        Given::Secret(secret) => Ok(ConnectionValue::Secret { secret: secret.clone() }),
+        Given::Env(_) => Err(ServiceError::Forbidden(format!(
+            "{name} = {{ env = … }} is read only by a local command that opens the database itself; \
+             use {{ secret = \"NAME\" }} here and `scimhub secret set`"
+        ))),
+    }
+}

@@ -1,0 +1,406 @@
+//! Hubs as people manage them through the API.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use super::hub_changes::{self, connection_value};
+use super::scribe::Scribe;
+use super::{Caller, Context, ServiceError, secrets};
+use crate::base::clock::Micros;
+use crate::base::ids::{HubId, HubSlug, WorkspaceId};
+use crate::base::secret::SecretString;
+use crate::domain::app::App;
+use crate::domain::hub::{ConnectionValue, Hub, HubMode, HubPolicy, Login};
+use crate::domain::hub_file::text;
+use crate::domain::hub_rules::{self as rules, Given};
+use crate::store::hubs::{self as rows, HubRecord};
+use crate::store::{DbConn, StoreError, Tx, hub_secrets};
+
+/// A hub as the API shows it: secrets by name only.
+#[derive(Clone, Debug, Serialize)]
+pub struct HubView {
+    /// Its stable id.
+    pub id: String,
+    /// Which app.
+    pub app: String,
+    /// The name people read.
+    pub label: String,
+    /// `sso` or `password`.
+    pub login: Login,
+    /// `observe` or `active`.
+    pub mode: HubMode,
+    /// Whether a person stopped pushing.
+    pub paused: bool,
+    /// `60s`, `45min` …
+    pub settle: String,
+    /// Plain values, and `{"secret": NAME}` for secrets.
+    pub connection: BTreeMap<String, ConnectionValue>,
+    /// Names of secrets that the connection needs and nobody has set.
+    pub secrets_missing: Vec<String>,
+    /// Limits.
+    pub policy: HubPolicy,
+    /// Whose file manages it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    /// The commit it came with.
+    #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
+    pub file_ref: Option<String>,
+    /// Counts changes.
+    pub revision: i64,
+    /// RFC 3339.
+    pub created: String,
+    /// RFC 3339.
+    pub modified: String,
+    /// When a sync last completed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_synced: Option<String>,
+}
+
+/// A connection field in a request.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+pub enum FieldBody {
+    /// The value.
+    Plain(String),
+    /// `true` or `false`.
+    Flag(bool),
+    /// `{"secret": NAME}`.
+    Reference(ReferenceBody),
+}
+
+/// `{"secret": NAME}`; `env` is understood only to be refused with a reason.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReferenceBody {
+    secret: Option<String>,
+    env: Option<String>,
+}
+
+impl FieldBody {
+    fn given(&self, name: &str) -> Result<Given, ServiceError> {
+        match self {
+            Self::Plain(value) => Ok(Given::Plain(value.clone())),
+            Self::Flag(flag) => Ok(Given::Plain(flag.to_string())),
+            Self::Reference(ReferenceBody { secret: Some(secret), env: None }) => Ok(Given::Secret(secret.clone())),
+            Self::Reference(ReferenceBody { secret: None, env: Some(env) }) => Ok(Given::Env(env.clone())),
+            Self::Reference(_) => {
+                Err(ServiceError::Invalid(format!("connection.{name} must be a text or {{\"secret\": \"NAME\"}}")))
+            }
+        }
+    }
+}
+
+/// A hub to connect.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewHub {
+    id: String,
+    app: String,
+    label: Option<String>,
+    login: Option<Login>,
+    mode: Option<HubMode>,
+    settle: Option<String>,
+    #[serde(default)]
+    connection: BTreeMap<String, FieldBody>,
+    policy: Option<HubPolicy>,
+    #[serde(default)]
+    secrets: BTreeMap<String, String>,
+}
+
+/// What to change of a hub; what is absent stays. A connection field that is null is taken out.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HubPatch {
+    label: Option<String>,
+    login: Option<Login>,
+    mode: Option<HubMode>,
+    paused: Option<bool>,
+    settle: Option<String>,
+    connection: Option<BTreeMap<String, Option<FieldBody>>>,
+    policy: Option<serde_json::Map<String, serde_json::Value>>,
+    #[serde(default)]
+    secrets: BTreeMap<String, String>,
+}
+
+impl HubPatch {
+    /// Only pause or resume.
+    pub fn pause(paused: bool) -> Self {
+        Self { paused: Some(paused), ..Self::default() }
+    }
+}
+
+/// A changed hub, and what was forgotten on the way.
+#[derive(Clone, Debug, Serialize)]
+pub struct HubChanged {
+    /// The hub as it is now.
+    #[serde(flatten)]
+    pub hub: HubView,
+    /// Secrets that must be given again, because an address of the connection changed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub secrets_cleared: Vec<String>,
+}
+
+/// The hub of this name in the workspace.
+///
+/// # Errors
+/// [`ServiceError::NotFound`]; a name that could not be one gives the same.
+pub(super) fn find(conn: &mut DbConn, workspace: WorkspaceId, slug: &str) -> Result<Hub, ServiceError> {
+    match rows::by_slug(conn, workspace, slug) {
+        Err(StoreError::NotFound) => Err(ServiceError::NotFound("hub")),
+        other => Ok(other?),
+    }
+}
+
+/// The same, kept from changing until the transaction ends: what is decided on it stays true.
+///
+/// # Errors
+/// [`ServiceError::NotFound`].
+pub(super) fn find_locked(tx: &mut Tx<'_>, workspace: WorkspaceId, slug: &str) -> Result<Hub, ServiceError> {
+    rows::lock(tx, workspace, slug)?;
+    find(tx, workspace, slug)
+}
+
+/// The names of hubs by id, for views. A removed hub has none.
+pub(super) fn slugs(conn: &mut DbConn, workspace: WorkspaceId) -> Result<BTreeMap<HubId, String>, StoreError> {
+    Ok(rows::list(conn, workspace)?.into_iter().map(|hub| (hub.id, hub.slug.to_string())).collect())
+}
+
+fn problems(found: Vec<Result<(), String>>) -> Result<(), ServiceError> {
+    let wrong: Vec<String> = found.into_iter().filter_map(Result::err).collect();
+    if wrong.is_empty() { Ok(()) } else { Err(ServiceError::Invalid(wrong.join("; "))) }
+}
+
+/// Hold a hub against its app's manifest.
+fn check(app: &App, hub: &Hub) -> Result<(), ServiceError> {
+    let mut found = vec![rules::label(&hub.label), rules::login(app, hub.login), rules::policy(&hub.policy)];
+    for (name, value) in &hub.connection {
+        let given = match value {
+            ConnectionValue::Plain(text) => Given::Plain(text.clone()),
+            ConnectionValue::Secret { secret } => Given::Secret(secret.clone()),
+        };
+        found.push(rules::field(app, name, &given).map_err(|wrong| format!("connection: {wrong}")));
+    }
+    for field in rules::missing(app, |name| hub.connection.contains_key(name)) {
+        found.push(Err(format!("connection.{} ({}) is missing", field.name, field.label)));
+    }
+    problems(found)
+}
+
+fn app<'a>(context: &'a Context, id: &str) -> Result<&'a App, ServiceError> {
+    rules::app(&context.catalog, id).map_err(ServiceError::Invalid)
+}
+
+fn settle(given: Option<&str>) -> Result<Option<std::time::Duration>, ServiceError> {
+    given.map(text::duration).transpose().map_err(|wrong| ServiceError::Invalid(format!("settle: {wrong}")))
+}
+
+/// The secrets of a request, each name held against the connection.
+fn given_secrets(given: BTreeMap<String, String>, hub: &Hub) -> Result<Vec<(String, SecretString)>, ServiceError> {
+    let needed = secrets::referenced(hub);
+    given
+        .into_iter()
+        .map(|(name, value)| {
+            let value = SecretString::from(value);
+            if !needed.contains(&name) {
+                let known: Vec<&str> = needed.iter().map(String::as_str).collect();
+                return Err(ServiceError::Invalid(format!(
+                    "the connection names no secret '{name}'; {}",
+                    rules::hint(&name, &known)
+                )));
+            }
+            secrets::check(&value)?;
+            Ok((name, value))
+        })
+        .collect()
+}
+
+/// Connect a hub. It observes unless the request says `active`.
+///
+/// # Errors
+/// [`ServiceError::Invalid`] with everything that is wrong, [`ServiceError::Conflict`].
+pub async fn create(context: &Context, caller: &Caller, wanted: NewHub) -> Result<HubView, ServiceError> {
+    let app = app(context, &wanted.app)?;
+    let slug = HubSlug::from_str(&wanted.id).map_err(|_| {
+        ServiceError::Invalid(String::from("id has 1 to 64 characters of a-z, 0-9 and '-', and no '-' at its ends"))
+    })?;
+    let mut connection = BTreeMap::new();
+    for (name, body) in &wanted.connection {
+        connection.insert(name.clone(), connection_value(name, &body.given(name)?)?);
+    }
+    let login = wanted.login.or_else(|| app.logins.first().copied());
+    let hub = Hub {
+        id: HubId::from_uuid(context.ids.next()),
+        label: wanted.label.unwrap_or_else(|| slug.to_string()),
+        slug,
+        app: app.id.clone(),
+        login: login.ok_or_else(|| ServiceError::Invalid(String::from("login is missing")))?,
+        mode: wanted.mode.unwrap_or(HubMode::Observe),
+        paused: false,
+        settle: settle(wanted.settle.as_deref())?.unwrap_or_else(|| app.settle()),
+        connection,
+        policy: wanted.policy.unwrap_or_default(),
+        owner: None,
+        file_ref: None,
+        revision: 1,
+    };
+    check(app, &hub)?;
+    let given = given_secrets(wanted.secrets, &hub)?;
+    let (scribe, keyring) = (Scribe::new(context, caller), context.keyring.clone());
+    let view = context
+        .store
+        .write(move |tx| {
+            hub_changes::add_hub(tx, &scribe, &hub)?;
+            secrets::put_all(tx, &scribe, &keyring, &hub, &given)?;
+            view_of(tx, scribe.workspace, &hub.slug)
+        })
+        .await?;
+    context.nudge.planner();
+    Ok(view)
+}
+
+/// Change a hub.
+///
+/// # Errors
+/// [`ServiceError::NotFound`], [`ServiceError::Invalid`] with everything that is wrong.
+pub async fn patch(
+    context: &Context,
+    caller: &Caller,
+    slug: &str,
+    patch: HubPatch,
+) -> Result<HubChanged, ServiceError> {
+    let (scribe, keyring, catalog) = (Scribe::new(context, caller), context.keyring.clone(), context.catalog.clone());
+    let slug = slug.to_owned();
+    let settle = settle(patch.settle.as_deref())?;
+    let changed = context
+        .store
+        .write(move |tx| {
+            let before = find_locked(tx, scribe.workspace, &slug)?;
+            let app = rules::app(&catalog, &before.app).map_err(ServiceError::Invalid)?;
+            let mut after = before.clone();
+            patched(&mut after, &patch)?;
+            after.settle = settle.unwrap_or(before.settle);
+            check(app, &after)?;
+            let given = given_secrets(patch.secrets.clone(), &after)?;
+            let mut cleared = Vec::new();
+            if !hub_changes::same(&before, &after) {
+                cleared = hub_changes::change_hub(tx, &scribe, app, &before, &after)?;
+            }
+            secrets::put_all(tx, &scribe, &keyring, &after, &given)?;
+            cleared.retain(|name| !given.iter().any(|(given, _)| given == name));
+            Ok::<_, ServiceError>(HubChanged {
+                hub: view_of(tx, scribe.workspace, &after.slug)?,
+                secrets_cleared: cleared,
+            })
+        })
+        .await?;
+    context.nudge.planner();
+    context.nudge.workers();
+    Ok(changed)
+}
+
+fn patched(hub: &mut Hub, patch: &HubPatch) -> Result<(), ServiceError> {
+    if let Some(label) = &patch.label {
+        hub.label.clone_from(label);
+    }
+    hub.login = patch.login.unwrap_or(hub.login);
+    hub.mode = patch.mode.unwrap_or(hub.mode);
+    hub.paused = patch.paused.unwrap_or(hub.paused);
+    if let Some(wanted) = &patch.policy {
+        hub.policy = merged(&hub.policy, wanted)?;
+    }
+    for (name, body) in patch.connection.iter().flatten() {
+        match body {
+            None => {
+                hub.connection.remove(name);
+            }
+            Some(body) => {
+                hub.connection.insert(name.clone(), connection_value(name, &body.given(name)?)?);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The policy with only the named limits changed.
+fn merged(policy: &HubPolicy, wanted: &serde_json::Map<String, serde_json::Value>) -> Result<HubPolicy, ServiceError> {
+    let wrong = |error: serde_json::Error| ServiceError::Invalid(format!("policy: {error}"));
+    let mut all = serde_json::to_value(policy).map_err(wrong)?;
+    if let Some(all) = all.as_object_mut() {
+        all.extend(wanted.clone());
+    }
+    serde_json::from_value(all).map_err(wrong)
+}
+
+/// Forget a hub; nothing changes in its app.
+///
+/// # Errors
+/// [`ServiceError::NotFound`].
+pub async fn remove(context: &Context, caller: &Caller, slug: &str) -> Result<(), ServiceError> {
+    let (scribe, slug) = (Scribe::new(context, caller), slug.to_owned());
+    context
+        .store
+        .write(move |tx| {
+            let hub = find_locked(tx, scribe.workspace, &slug)?;
+            hub_changes::remove_hub(tx, &scribe, &hub)
+        })
+        .await
+}
+
+/// One hub.
+///
+/// # Errors
+/// [`ServiceError::NotFound`].
+pub async fn show(context: &Context, caller: &Caller, slug: &str) -> Result<HubView, ServiceError> {
+    let (workspace, slug) = (caller.workspace, slug.to_owned());
+    context
+        .store
+        .read(move |conn| {
+            let hub = find(conn, workspace, &slug)?;
+            view_of(conn, workspace, &hub.slug)
+        })
+        .await
+}
+
+/// All hubs of the workspace.
+///
+/// # Errors
+/// [`ServiceError::Store`].
+pub async fn list(context: &Context, caller: &Caller) -> Result<Vec<HubView>, ServiceError> {
+    let workspace = caller.workspace;
+    context
+        .store
+        .read(move |conn| {
+            rows::records(conn, workspace)?.into_iter().map(|record| view(conn, workspace, record)).collect()
+        })
+        .await
+}
+
+fn view_of(conn: &mut DbConn, workspace: WorkspaceId, slug: &HubSlug) -> Result<HubView, ServiceError> {
+    let record = rows::record(conn, workspace, slug.as_str())?;
+    view(conn, workspace, record)
+}
+
+fn view(conn: &mut DbConn, workspace: WorkspaceId, record: HubRecord) -> Result<HubView, ServiceError> {
+    let set: BTreeSet<String> = hub_secrets::names(conn, workspace, record.hub.id)?.into_iter().collect();
+    let hub = record.hub;
+    Ok(HubView {
+        secrets_missing: secrets::referenced(&hub).difference(&set).cloned().collect(),
+        id: hub.slug.to_string(),
+        app: hub.app,
+        label: hub.label,
+        login: hub.login,
+        mode: hub.mode,
+        paused: hub.paused,
+        settle: text::humane(hub.settle),
+        connection: hub.connection,
+        policy: hub.policy,
+        owner: hub.owner,
+        file_ref: hub.file_ref,
+        revision: hub.revision,
+        created: record.created_at.to_rfc3339(),
+        modified: record.modified_at.to_rfc3339(),
+        last_synced: record.last_synced_at.map(Micros::to_rfc3339),
+    })
+}

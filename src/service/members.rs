@@ -1,0 +1,115 @@
+//! Accounts of a hub as people see them, by bucket.
+
+use serde::{Deserialize, Serialize};
+
+use super::page::{Page, PageRequest};
+use super::{Caller, Context, ServiceError, hubs};
+use crate::base::ids::MemberId;
+use crate::domain::mapping::{AssetGrant, HubRole};
+use crate::domain::member::{Bucket, Member, Presence, Reason};
+use crate::store::hub_members;
+
+/// What a list is narrowed to, and its page.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MemberQuery {
+    /// `onboarded`, `unmatched`, `guest` or `exempted`.
+    pub bucket: Option<String>,
+    /// Items on the page.
+    pub limit: Option<usize>,
+    /// `next` of the page before.
+    pub cursor: Option<String>,
+}
+
+/// An account as the API shows it.
+#[derive(Clone, Debug, Serialize)]
+pub struct MemberView {
+    /// Our id.
+    pub id: String,
+    /// The user's SCIM id, also after the user was deleted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// The name people read.
+    pub display: String,
+    /// Folded e-mail.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
+    /// The app's stable id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remote_id: Option<String>,
+    /// Where it stands.
+    pub bucket: Bucket,
+    /// Whether automation may remove or demote it.
+    pub managed: bool,
+    /// Never removed or demoted without a person.
+    pub protected: bool,
+    /// `inviting`, `awaiting_update` …; empty when there is nothing to report.
+    pub status: String,
+    /// What is known of it.
+    pub known: Presence,
+    /// The known role.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub role: Option<String>,
+    /// Known assets.
+    pub assets: Vec<AssetGrant>,
+    /// The role in the hub.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hub_role: Option<HubRole>,
+    /// When that became known.
+    pub known_at: String,
+    /// The mappings under which it was last granted.
+    pub reasons: Vec<Reason>,
+}
+
+impl From<Member> for MemberView {
+    fn from(member: Member) -> Self {
+        Self {
+            id: member.id.to_string(),
+            user: member.user.map(|user| user.to_string()),
+            display: member.display,
+            email: member.email_key,
+            remote_id: member.remote_id,
+            bucket: member.bucket,
+            managed: member.managed,
+            protected: member.protected,
+            status: member.status,
+            known: member.known,
+            role: member.known_role,
+            assets: member.known_assets,
+            hub_role: member.hub_role,
+            known_at: member.known_at.to_rfc3339(),
+            reasons: member.reasons,
+        }
+    }
+}
+
+/// A page of a hub's accounts.
+///
+/// # Errors
+/// [`ServiceError::NotFound`] for the hub, [`ServiceError::Invalid`] for an unknown bucket.
+pub async fn list(
+    context: &Context,
+    caller: &Caller,
+    slug: &str,
+    query: MemberQuery,
+) -> Result<Page<MemberView>, ServiceError> {
+    let (workspace, slug) = (caller.workspace, slug.to_owned());
+    let page = PageRequest { limit: query.limit, cursor: query.cursor };
+    let (limit, after) = (page.limit(), page.after::<MemberId>()?);
+    let bucket = match query.bucket.as_deref() {
+        None => None,
+        Some(word) => Some(hub_members::bucket(word).ok_or_else(|| {
+            ServiceError::Invalid(String::from("bucket must be one of onboarded, unmatched, guest, exempted"))
+        })?),
+    };
+    let found = context
+        .store
+        .read(move |conn| {
+            let hub = hubs::find(conn, workspace, &slug)?;
+            let wanted = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
+            let rows = hub_members::page(conn, workspace, hub.id, bucket, after, wanted)?;
+            Ok::<_, ServiceError>(rows.into_iter().map(MemberView::from).collect::<Vec<_>>())
+        })
+        .await?;
+    Ok(Page::cut(found, limit, |member| member.id.clone()))
+}

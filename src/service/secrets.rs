@@ -1,0 +1,120 @@
+//! Secrets of a hub's connection: written, never read back.
+
+use std::collections::BTreeSet;
+
+use serde_json::json;
+use subtle::ConstantTimeEq;
+
+use super::scribe::{About, Scribe};
+use super::{Caller, Context, ServiceError, hubs};
+use crate::base::ids::{HubId, WorkspaceId};
+use crate::base::secret::SecretString;
+use crate::domain::hub::{ConnectionValue, Hub};
+use crate::domain::hub_rules as rules;
+use crate::store::{DbConn, Keyring, Tx, lanes, marks, problems, secrets as sealed};
+
+/// The longest secret, in bytes: a long JWT or a private key in PEM fits.
+pub const SECRET_BYTES: usize = 16 * 1024;
+
+/// The names of the secrets that a hub's connection refers to.
+pub(super) fn referenced(hub: &Hub) -> BTreeSet<String> {
+    hub.connection
+        .values()
+        .filter_map(|value| match value {
+            ConnectionValue::Secret { secret } => Some(secret.clone()),
+            ConnectionValue::Plain(_) => None,
+        })
+        .collect()
+}
+
+/// A secret's value.
+///
+/// # Errors
+/// [`ServiceError::Invalid`] when it is empty, too long or spread over lines by mistake.
+pub(super) fn check(value: &SecretString) -> Result<(), ServiceError> {
+    let text = value.expose();
+    if text.trim().is_empty() {
+        return Err(ServiceError::Invalid(String::from("the secret is empty")));
+    }
+    if text.len() > SECRET_BYTES {
+        return Err(ServiceError::Invalid(format!("the secret is longer than {SECRET_BYTES} bytes")));
+    }
+    if text.contains('\0') {
+        return Err(ServiceError::Invalid(String::from("the secret holds a zero byte")));
+    }
+    Ok(())
+}
+
+/// Seal secrets for a hub. Giving a credential anew mends a broken one: the lane goes on.
+///
+/// # Errors
+/// [`ServiceError::Store`].
+pub(super) fn put_all(
+    tx: &mut Tx<'_>,
+    scribe: &Scribe,
+    keyring: &Keyring,
+    hub: &Hub,
+    given: &[(String, SecretString)],
+) -> Result<(), ServiceError> {
+    if given.is_empty() {
+        return Ok(());
+    }
+    for (name, value) in given {
+        sealed::put(tx, keyring, scribe.workspace, hub.id, name, value, scribe.now)?;
+    }
+    lanes::unblock(tx, scribe.workspace, hub.id)?;
+    problems::close(tx, scribe.workspace, hub.id, Some("auth_broken"), scribe.now)?;
+    marks::hub_changed(tx, scribe.workspace, hub.id, &scribe.change("secret_set"))?;
+    let target = format!("hub:{}", hub.slug);
+    let names: Vec<&str> = given.iter().map(|(name, _)| name.as_str()).collect();
+    let detail = json!({ "names": names });
+    scribe.record(tx, "hub.secret_set", About { target: &target, hub: Some(hub.id), detail, ..About::default() })?;
+    Ok(())
+}
+
+/// Whether this value is what is sealed already, compared in constant time.
+///
+/// # Errors
+/// [`ServiceError::Store`] when the sealed secrets cannot be opened.
+pub(super) fn holds(
+    conn: &mut DbConn,
+    keyring: &Keyring,
+    workspace: WorkspaceId,
+    hub: HubId,
+    name: &str,
+    value: &SecretString,
+) -> Result<bool, ServiceError> {
+    let sealed = sealed::open_all(conn, keyring, workspace, hub)?;
+    Ok(sealed.get(name).is_some_and(|held| bool::from(held.expose().as_bytes().ct_eq(value.expose().as_bytes()))))
+}
+
+/// Set one secret of a hub.
+///
+/// # Errors
+/// [`ServiceError::NotFound`], [`ServiceError::Invalid`] when the connection names no such secret.
+pub async fn set(
+    context: &Context,
+    caller: &Caller,
+    slug: &str,
+    name: &str,
+    value: SecretString,
+) -> Result<(), ServiceError> {
+    check(&value)?;
+    let (scribe, keyring) = (Scribe::new(context, caller), context.keyring.clone());
+    let (slug, name) = (slug.to_owned(), name.to_owned());
+    context
+        .store
+        .write(move |tx| {
+            let hub = hubs::find_locked(tx, scribe.workspace, &slug)?;
+            let needed = referenced(&hub);
+            if !needed.contains(&name) {
+                let known: Vec<&str> = needed.iter().map(String::as_str).collect();
+                let hint = rules::hint(&name, &known);
+                return Err(ServiceError::Invalid(format!("the connection of '{slug}' names no such secret; {hint}")));
+            }
+            put_all(tx, &scribe, &keyring, &hub, &[(name.clone(), value.clone())])
+        })
+        .await?;
+    context.nudge.workers();
+    Ok(())
+}

@@ -1,0 +1,424 @@
+//! Tasks as people see and steer them.
+
+use std::collections::BTreeMap;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::page::{Page, PageRequest};
+use super::scribe::{About, Scribe};
+use super::{Caller, Context, ServiceError, hubs};
+use crate::base::clock::Micros;
+use crate::base::ids::{HubId, TaskId, UserId, WorkspaceId};
+use crate::domain::decision::DecisionKind;
+use crate::domain::member::Reason;
+use crate::domain::task::{Task, TaskKind, TaskStatus};
+use crate::store::attempts::{self, Attempt};
+use crate::store::landed::{self, Landing, Recorded};
+use crate::store::tasks::{self as rows, ByHand, TaskFilter};
+use crate::store::{DbConn, StoreError, Tx, decisions, hubs as hub_rows, lanes, marks};
+
+/// The longest note, in characters.
+const NOTE_CHARACTERS: usize = 2_000;
+
+/// What a list is narrowed to, and its page.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TaskQuery {
+    /// Statuses, separated by commas; `open` stands for all open ones.
+    pub status: Option<String>,
+    /// A hub.
+    pub hub: Option<String>,
+    /// `add`, `update_role`, `remove`, `sync`.
+    pub kind: Option<String>,
+    /// A user's SCIM id.
+    pub user: Option<String>,
+    /// Items on the page.
+    pub limit: Option<usize>,
+    /// `next` of the page before.
+    pub cursor: Option<String>,
+}
+
+/// A task as the API shows it. Its payload holds no secret.
+#[derive(Clone, Debug, Serialize)]
+pub struct TaskView {
+    /// Its id.
+    pub id: String,
+    /// The hub; its id where the hub was removed.
+    pub hub: String,
+    /// `add`, `update_role`, `remove`, `sync`.
+    pub kind: TaskKind,
+    /// Where it stands.
+    pub status: TaskStatus,
+    /// `user:<id>`, `remote:<id>`, `sync`.
+    pub subject: String,
+    /// The user's SCIM id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// Whom it is about.
+    pub person: PersonView,
+    /// The wanted role; for a removal, the one held.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub role: Option<String>,
+    /// The app's id of the account.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remote_id: Option<String>,
+    /// Why it was made.
+    pub cause: String,
+    /// The IdP request that led here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+    /// The mappings behind it.
+    pub reasons: Vec<Reason>,
+    /// Attempts spent.
+    pub attempts: i32,
+    /// Not tried before.
+    pub not_before: String,
+    /// What went wrong last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<ErrorView>,
+    /// What a person must do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub instructions: Option<String>,
+    /// The batch it is held in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hold: Option<String>,
+    /// The newer wish.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub superseded_by: Option<String>,
+    /// RFC 3339.
+    pub created: String,
+    /// RFC 3339.
+    pub modified: String,
+    /// RFC 3339.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub finished: Option<String>,
+}
+
+/// Whom a task is about.
+#[derive(Clone, Debug, Serialize)]
+pub struct PersonView {
+    /// SCIM userName.
+    pub user_name: String,
+    /// E-mail used in the app.
+    pub email: String,
+    /// What people read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+}
+
+/// A failure.
+#[derive(Clone, Debug, Serialize)]
+pub struct ErrorView {
+    /// Its class.
+    pub class: String,
+    /// What happened, for people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+}
+
+/// One try.
+#[derive(Clone, Debug, Serialize)]
+pub struct AttemptView {
+    /// Counts up.
+    pub number: i32,
+    /// RFC 3339.
+    pub started: String,
+    /// RFC 3339; absent while it runs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub finished: Option<String>,
+    /// How it ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<String>,
+    /// What went wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<ErrorView>,
+}
+
+/// A task with its attempts.
+#[derive(Clone, Debug, Serialize)]
+pub struct TaskDetail {
+    /// The task.
+    #[serde(flatten)]
+    pub task: TaskView,
+    /// Every try, first to last.
+    pub tries: Vec<AttemptView>,
+}
+
+pub(super) fn view(task: &Task, hubs: &BTreeMap<HubId, String>) -> TaskView {
+    let principal = &task.effect.principal;
+    TaskView {
+        id: task.id.to_string(),
+        hub: hubs.get(&task.hub).cloned().unwrap_or_else(|| task.hub.to_string()),
+        kind: task.effect.kind,
+        status: task.status,
+        subject: task.subject.clone(),
+        user: task.user.map(|user| user.to_string()),
+        person: PersonView {
+            user_name: principal.user_name.clone(),
+            email: principal.email.clone(),
+            name: principal.display_name.clone(),
+        },
+        role: task.effect.role.clone(),
+        remote_id: task.effect.remote_id.clone(),
+        cause: task.cause.clone(),
+        request_id: task.request_id.clone(),
+        reasons: task.reasons.clone(),
+        attempts: task.attempts,
+        not_before: task.not_before.to_rfc3339(),
+        error: error(task.error_class.as_deref(), task.error_detail.as_deref()),
+        instructions: task.instructions.clone(),
+        hold: task.hold.map(|hold| hold.to_string()),
+        superseded_by: task.superseded_by.map(|id| id.to_string()),
+        created: task.created_at.to_rfc3339(),
+        modified: task.modified_at.to_rfc3339(),
+        finished: task.finished_at.map(Micros::to_rfc3339),
+    }
+}
+
+fn error(class: Option<&str>, detail: Option<&str>) -> Option<ErrorView> {
+    class.map(|class| ErrorView { class: class.to_owned(), detail: detail.map(ToOwned::to_owned) })
+}
+
+pub(super) fn attempt_view(attempt: &Attempt) -> AttemptView {
+    AttemptView {
+        number: attempt.number,
+        started: attempt.started_at.to_rfc3339(),
+        finished: attempt.finished_at.map(Micros::to_rfc3339),
+        outcome: attempt.outcome.clone(),
+        error: error(attempt.error_class.as_deref(), attempt.detail.as_deref()),
+    }
+}
+
+fn statuses(text: &str) -> Result<Vec<TaskStatus>, ServiceError> {
+    let mut found = Vec::new();
+    for word in text.split(',').map(str::trim).filter(|word| !word.is_empty()) {
+        if word == "open" {
+            found.extend(TaskStatus::ALL.into_iter().filter(|status| status.is_open()));
+            continue;
+        }
+        found.push(TaskStatus::from_word(word).ok_or_else(|| {
+            let known = TaskStatus::ALL.map(TaskStatus::as_str).join(", ");
+            ServiceError::Invalid(format!("status must be open, or some of {known}"))
+        })?);
+    }
+    Ok(found)
+}
+
+fn kind(text: &str) -> Result<TaskKind, ServiceError> {
+    TaskKind::from_word(text)
+        .ok_or_else(|| ServiceError::Invalid(String::from("kind must be one of add, update_role, remove, sync")))
+}
+
+/// A page of tasks, newest first.
+///
+/// # Errors
+/// [`ServiceError::Invalid`] for a bad filter, [`ServiceError::NotFound`] for an unknown hub.
+pub async fn list(context: &Context, caller: &Caller, query: TaskQuery) -> Result<Page<TaskView>, ServiceError> {
+    let workspace = caller.workspace;
+    let page = PageRequest { limit: query.limit, cursor: query.cursor };
+    let (limit, after) = (page.limit(), page.after::<TaskId>()?);
+    let filter = TaskFilter {
+        statuses: query.status.as_deref().map(statuses).transpose()?.unwrap_or_default(),
+        kind: query.kind.as_deref().map(kind).transpose()?,
+        user: query.user.as_deref().map(user).transpose()?,
+        ..TaskFilter::default()
+    };
+    let slug = query.hub;
+    let found = context
+        .store
+        .read(move |conn| {
+            let mut filter = filter;
+            if let Some(slug) = &slug {
+                filter.hub = Some(hubs::find(conn, workspace, slug)?.id);
+            }
+            let wanted = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
+            let names = hubs::slugs(conn, workspace)?;
+            let tasks = rows::page(conn, workspace, &filter, after, wanted)?;
+            Ok::<_, ServiceError>(tasks.iter().map(|task| view(task, &names)).collect::<Vec<_>>())
+        })
+        .await?;
+    Ok(Page::cut(found, limit, |task| task.id.clone()))
+}
+
+pub(super) fn user(text: &str) -> Result<UserId, ServiceError> {
+    UserId::from_str(text).map_err(|_| ServiceError::NotFound("user"))
+}
+
+/// One task with its attempts.
+///
+/// # Errors
+/// [`ServiceError::NotFound`].
+pub async fn show(context: &Context, caller: &Caller, id: &str) -> Result<TaskDetail, ServiceError> {
+    let (workspace, id) = (caller.workspace, task_id(id)?);
+    context.store.read(move |conn| detail(conn, workspace, id)).await
+}
+
+fn task_id(id: &str) -> Result<TaskId, ServiceError> {
+    id.parse().map_err(|_| ServiceError::NotFound("task"))
+}
+
+fn load(conn: &mut DbConn, workspace: WorkspaceId, id: TaskId) -> Result<Task, ServiceError> {
+    match rows::load(conn, workspace, id) {
+        Err(StoreError::NotFound) => Err(ServiceError::NotFound("task")),
+        other => Ok(other?),
+    }
+}
+
+fn detail(conn: &mut DbConn, workspace: WorkspaceId, id: TaskId) -> Result<TaskDetail, ServiceError> {
+    let task = load(conn, workspace, id)?;
+    let names = hubs::slugs(conn, workspace)?;
+    let tries = attempts::list(conn, workspace, id)?.iter().map(attempt_view).collect();
+    Ok(TaskDetail { task: view(&task, &names), tries })
+}
+
+/// What a person does with a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Act {
+    /// Try again now; of a closed task: forget the decision and plan anew.
+    Retry,
+    /// It was done in the app by hand.
+    Done,
+    /// It shall not happen.
+    Cancel,
+}
+
+impl Act {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Retry => "task.retried",
+            Self::Done => "task.done_by_hand",
+            Self::Cancel => "task.cancelled",
+        }
+    }
+}
+
+/// Retry, close or cancel a task on a person's word.
+///
+/// # Errors
+/// [`ServiceError::NotFound`], [`ServiceError::Conflict`] when its status does not allow it,
+/// [`ServiceError::Invalid`] when `done` comes without a note.
+pub async fn act(
+    context: &Context,
+    caller: &Caller,
+    id: &str,
+    act: Act,
+    note: Option<String>,
+) -> Result<TaskDetail, ServiceError> {
+    let id = task_id(id)?;
+    let note = self::note(note)?;
+    if act == Act::Done && note.is_none() {
+        return Err(ServiceError::Invalid(String::from("say in a note what was done in the app, and by whom")));
+    }
+    let (scribe, ids) = (Scribe::new(context, caller), context.ids.clone());
+    let found = context
+        .store
+        .write(move |tx| {
+            let task = load(tx, scribe.workspace, id)?;
+            let by = ByHand { actor: &scribe.actor, note: note.as_deref(), now: scribe.now };
+            match act {
+                Act::Retry => retry(tx, &scribe, &task, &by)?,
+                Act::Done => done(tx, &scribe, &task, &by, &ids)?,
+                Act::Cancel => cancel(tx, &scribe, &task, &by, DecisionKind::Cancelled)?,
+            }
+            let target = format!("task:{id}");
+            scribe.record(
+                tx,
+                act.word(),
+                About {
+                    target: &target,
+                    hub: Some(task.hub),
+                    user: task.user,
+                    task: Some(id),
+                    detail: json!({ "kind": task.effect.kind, "role": task.effect.role }),
+                    personal: note.as_ref().map(|note| json!({ "note": note })),
+                },
+            )?;
+            detail(tx, scribe.workspace, id)
+        })
+        .await?;
+    context.nudge.planner();
+    context.nudge.workers();
+    Ok(found)
+}
+
+/// A note without control characters, or none.
+pub(super) fn note(note: Option<String>) -> Result<Option<String>, ServiceError> {
+    let Some(note) = note.map(|note| note.trim().to_owned()).filter(|note| !note.is_empty()) else { return Ok(None) };
+    if note.chars().count() > NOTE_CHARACTERS || note.chars().any(|c| c.is_control() && c != '\n') {
+        return Err(ServiceError::Invalid(format!("a note has at most {NOTE_CHARACTERS} characters of plain text")));
+    }
+    Ok(Some(note))
+}
+
+fn not_now(task: &Task, what: &str) -> ServiceError {
+    ServiceError::Conflict(format!("a task that is {} cannot be {what}", task.status.as_str()))
+}
+
+fn retry(tx: &mut Tx<'_>, scribe: &Scribe, task: &Task, by: &ByHand<'_>) -> Result<(), ServiceError> {
+    if rows::retry(tx, scribe.workspace, task.id, by)? {
+        lanes::unblock(tx, scribe.workspace, task.hub)?;
+        return Ok(());
+    }
+    match task.status {
+        TaskStatus::NotCompleted | TaskStatus::Cancelled => {
+            let Some(user) = task.user else { return Err(not_now(task, "tried again")) };
+            decisions::end(tx, scribe.workspace, task.hub, &task.subject)?;
+            marks::touch(tx, scribe.workspace, task.hub, user, scribe.now)?;
+            Ok(())
+        }
+        TaskStatus::Queued
+        | TaskStatus::Started
+        | TaskStatus::Running
+        | TaskStatus::Retrying
+        | TaskStatus::Held
+        | TaskStatus::Waiting
+        | TaskStatus::Manual
+        | TaskStatus::Completed
+        | TaskStatus::Superseded => Err(not_now(task, "tried again")),
+    }
+}
+
+fn done(
+    tx: &mut Tx<'_>,
+    scribe: &Scribe,
+    task: &Task,
+    by: &ByHand<'_>,
+    ids: &crate::base::random::Ids,
+) -> Result<(), ServiceError> {
+    if !rows::done(tx, scribe.workspace, task.id, by)? {
+        return Err(not_now(task, "done by hand"));
+    }
+    let hub = hub_rows::load(tx, scribe.workspace, task.hub)?;
+    match landed::record(tx, task, &hub.slug, &Landing::by_hand(task), ids, scribe.now)? {
+        Recorded::In(_) => {}
+        Recorded::BelongsTo(_) => {
+            return Err(ServiceError::Conflict(String::from(
+                "this account belongs to somebody else here; match it first",
+            )));
+        }
+    }
+    if let Some(user) = task.user {
+        marks::touch(tx, scribe.workspace, task.hub, user, scribe.now)?;
+    }
+    Ok(())
+}
+
+/// Withdraw a task and remember it, so that the planner does not make it again.
+///
+/// # Errors
+/// [`ServiceError::Conflict`] while an attempt runs or when the task is closed.
+pub(super) fn cancel(
+    tx: &mut Tx<'_>,
+    scribe: &Scribe,
+    task: &Task,
+    by: &ByHand<'_>,
+    kind: DecisionKind,
+) -> Result<(), ServiceError> {
+    if !rows::cancel(tx, scribe.workspace, task.id, by)? {
+        return Err(not_now(task, "cancelled"));
+    }
+    decisions::record(tx, task, kind, by.actor, by.note, scribe.now)?;
+    Ok(())
+}

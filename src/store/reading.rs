@@ -1,0 +1,478 @@
+//! Reading queries for views: names, activity, access intervals and counts. Nothing here is used
+//! to decide what to push.
+
+use diesel::prelude::*;
+use uuid::Uuid;
+
+use super::StoreError;
+use super::conn::DbConn;
+use super::schema::{access_intervals, activity, hub_members, memberships, reconcile_marks, tasks, user_groups, users};
+use crate::base::clock::Micros;
+use crate::base::ids::{GroupId, HubId, IntervalId, MemberId, TaskId, UserId, WorkspaceId};
+
+/// A group's displayName.
+///
+/// # Errors
+/// A failed statement.
+pub fn group_name(conn: &mut DbConn, workspace: WorkspaceId, id: GroupId) -> Result<Option<String>, StoreError> {
+    Ok(user_groups::table
+        .filter(user_groups::workspace.eq(workspace.0))
+        .filter(user_groups::id.eq(id.bytes()))
+        .select(user_groups::display_name)
+        .first(conn)
+        .optional()?)
+}
+
+/// A user's userName.
+///
+/// # Errors
+/// A failed statement.
+pub fn user_name(conn: &mut DbConn, workspace: WorkspaceId, id: UserId) -> Result<Option<String>, StoreError> {
+    Ok(users::table
+        .filter(users::workspace.eq(workspace.0))
+        .filter(users::id.eq(id.bytes()))
+        .select(users::user_name)
+        .first(conn)
+        .optional()?)
+}
+
+/// A user by folded userName.
+///
+/// # Errors
+/// A failed statement.
+pub fn user_by_name(
+    conn: &mut DbConn,
+    workspace: WorkspaceId,
+    user_name_key: &str,
+) -> Result<Option<UserId>, StoreError> {
+    let found: Option<Vec<u8>> = users::table
+        .filter(users::workspace.eq(workspace.0))
+        .filter(users::user_name_key.eq(user_name_key))
+        .select(users::id)
+        .first(conn)
+        .optional()?;
+    found.map(|id| UserId::from_bytes(&id).map_err(|_| StoreError::Corrupt("a user id".into()))).transpose()
+}
+
+/// An activity record as people read it.
+#[derive(Clone, Debug)]
+pub struct ActivityRow {
+    /// Its id; sorts by time.
+    pub id: Uuid,
+    /// When.
+    pub at: Micros,
+    /// What.
+    pub kind: String,
+    /// Who.
+    pub actor: String,
+    /// What it happened to.
+    pub target: String,
+    /// The hub.
+    pub hub: Option<HubId>,
+    /// The person.
+    pub user: Option<UserId>,
+    /// The task.
+    pub task: Option<TaskId>,
+    /// The request that led here.
+    pub request_id: Option<String>,
+    /// The facts, as JSON text.
+    pub detail: String,
+    /// Personal data, as JSON text, unless it was erased.
+    pub personal: Option<String>,
+}
+
+/// What a list of activity is narrowed to.
+#[derive(Clone, Debug, Default)]
+pub struct ActivityFilter {
+    /// This hub.
+    pub hub: Option<HubId>,
+    /// This person.
+    pub user: Option<UserId>,
+    /// This kind, or all kinds below it where it ends with a dot.
+    pub kind: Option<String>,
+}
+
+type ActivityColumns = (
+    Vec<u8>,
+    i64,
+    String,
+    String,
+    String,
+    Option<Vec<u8>>,
+    Option<Vec<u8>>,
+    Option<Vec<u8>>,
+    Option<String>,
+    String,
+    Option<String>,
+);
+
+fn corrupt<E>(what: &'static str) -> impl Fn(E) -> StoreError {
+    move |_| StoreError::Corrupt(what.into())
+}
+
+/// A page of activity, newest first; `before` is the last id of the page before.
+///
+/// # Errors
+/// A failed statement.
+pub fn activity(
+    conn: &mut DbConn,
+    workspace: WorkspaceId,
+    filter: &ActivityFilter,
+    before: Option<Uuid>,
+    limit: i64,
+) -> Result<Vec<ActivityRow>, StoreError> {
+    let mut query = activity::table
+        .filter(activity::workspace.eq(workspace.0))
+        .order(activity::id.desc())
+        .limit(limit)
+        .select((
+            activity::id,
+            activity::at,
+            activity::kind,
+            activity::actor,
+            activity::target,
+            activity::hub_id,
+            activity::user_id,
+            activity::task_id,
+            activity::request_id,
+            activity::detail,
+            activity::personal,
+        ))
+        .into_boxed();
+    if let Some(hub) = filter.hub {
+        query = query.filter(activity::hub_id.eq(hub.bytes()));
+    }
+    if let Some(user) = filter.user {
+        query = query.filter(activity::user_id.eq(user.bytes()));
+    }
+    match filter.kind.as_deref() {
+        None => {}
+        // A range instead of LIKE: no pattern characters to escape, and the same on both databases.
+        Some(kind) if kind.ends_with('.') => {
+            let end = format!("{}/", kind.trim_end_matches('.'));
+            query = query.filter(activity::kind.ge(kind.to_owned())).filter(activity::kind.lt(end));
+        }
+        Some(kind) => query = query.filter(activity::kind.eq(kind.to_owned())),
+    }
+    if let Some(before) = before {
+        query = query.filter(activity::id.lt(before.as_bytes().to_vec()));
+    }
+    let rows: Vec<ActivityColumns> = query.load(conn)?;
+    rows.into_iter()
+        .map(|(id, at, kind, actor, target, hub, user, task, request_id, detail, personal)| {
+            Ok(ActivityRow {
+                id: Uuid::from_slice(&id).map_err(corrupt("an activity id"))?,
+                at: Micros(at),
+                kind,
+                actor,
+                target,
+                hub: hub.map(|id| HubId::from_bytes(&id)).transpose().map_err(corrupt("a hub id"))?,
+                user: user.map(|id| UserId::from_bytes(&id)).transpose().map_err(corrupt("a user id"))?,
+                task: task.map(|id| TaskId::from_bytes(&id)).transpose().map_err(corrupt("a task id"))?,
+                request_id,
+                detail,
+                personal,
+            })
+        })
+        .collect()
+}
+
+/// A stretch of time in which somebody held access.
+#[derive(Clone, Debug)]
+pub struct IntervalRow {
+    /// Its id.
+    pub id: IntervalId,
+    /// The person's user, also after it was deleted.
+    pub user: Option<UserId>,
+    /// How people know the person.
+    pub person: String,
+    /// Where, as it was called then.
+    pub hub_slug: String,
+    /// The account.
+    pub member: MemberId,
+    /// The role.
+    pub app_role: Option<String>,
+    /// Assets as JSON text.
+    pub assets: String,
+    /// Since when.
+    pub from_at: Micros,
+    /// Until when; `None` while it lasts.
+    pub to_at: Option<Micros>,
+    /// Why it began.
+    pub from_cause: String,
+    /// Why it ended.
+    pub to_cause: Option<String>,
+    /// The task that began it.
+    pub from_task: Option<TaskId>,
+    /// The task that ended it.
+    pub to_task: Option<TaskId>,
+    /// How we know.
+    pub evidence: String,
+}
+
+/// What a list of intervals is narrowed to.
+#[derive(Clone, Debug, Default)]
+pub struct IntervalFilter {
+    /// Held at this moment.
+    pub at: Option<Micros>,
+    /// This person.
+    pub user: Option<UserId>,
+    /// The hub of this name, also after it was removed.
+    pub hub_slug: Option<String>,
+}
+
+type IntervalColumns = (
+    Vec<u8>,
+    Option<Vec<u8>>,
+    String,
+    String,
+    Vec<u8>,
+    Option<String>,
+    String,
+    i64,
+    Option<i64>,
+    String,
+    Option<String>,
+    Option<Vec<u8>>,
+    Option<Vec<u8>>,
+    String,
+);
+
+/// A page of access intervals, newest first.
+///
+/// # Errors
+/// A failed statement.
+pub fn intervals(
+    conn: &mut DbConn,
+    workspace: WorkspaceId,
+    filter: &IntervalFilter,
+    before: Option<IntervalId>,
+    limit: i64,
+) -> Result<Vec<IntervalRow>, StoreError> {
+    use access_intervals as t;
+    let mut query = t::table
+        .filter(t::workspace.eq(workspace.0))
+        .order(t::id.desc())
+        .limit(limit)
+        .select((
+            t::id,
+            t::user_id,
+            t::person,
+            t::hub_slug,
+            t::member_id,
+            t::app_role,
+            t::assets,
+            t::from_at,
+            t::to_at,
+            t::from_cause,
+            t::to_cause,
+            t::from_task,
+            t::to_task,
+            t::evidence,
+        ))
+        .into_boxed();
+    if let Some(at) = filter.at {
+        query = query.filter(t::from_at.le(at.0)).filter(t::to_at.is_null().or(t::to_at.gt(at.0)));
+    }
+    if let Some(user) = filter.user {
+        query = query.filter(t::user_id.eq(user.bytes()));
+    }
+    if let Some(slug) = &filter.hub_slug {
+        query = query.filter(t::hub_slug.eq(slug.clone()));
+    }
+    if let Some(before) = before {
+        query = query.filter(t::id.lt(before.bytes()));
+    }
+    let rows: Vec<IntervalColumns> = query.load(conn)?;
+    rows.into_iter().map(interval).collect()
+}
+
+fn interval(row: IntervalColumns) -> Result<IntervalRow, StoreError> {
+    let (
+        id,
+        user,
+        person,
+        hub_slug,
+        member,
+        app_role,
+        assets,
+        from_at,
+        to_at,
+        from_cause,
+        to_cause,
+        from,
+        to,
+        evidence,
+    ) = row;
+    let task = |id: Option<Vec<u8>>| id.map(|id| TaskId::from_bytes(&id)).transpose().map_err(corrupt("a task id"));
+    Ok(IntervalRow {
+        id: IntervalId::from_bytes(&id).map_err(corrupt("an interval id"))?,
+        user: user.map(|id| UserId::from_bytes(&id)).transpose().map_err(corrupt("a user id"))?,
+        person,
+        hub_slug,
+        member: MemberId::from_bytes(&member).map_err(corrupt("a member id"))?,
+        app_role,
+        assets,
+        from_at: Micros(from_at),
+        to_at: to_at.map(Micros),
+        from_cause,
+        to_cause,
+        from_task: task(from)?,
+        to_task: task(to)?,
+        evidence,
+    })
+}
+
+/// Tasks of a hub by status.
+///
+/// # Errors
+/// A failed statement.
+pub fn task_counts(conn: &mut DbConn, workspace: WorkspaceId) -> Result<Vec<(HubId, String, i64)>, StoreError> {
+    let rows: Vec<(Vec<u8>, String, i64)> = tasks::table
+        .filter(tasks::workspace.eq(workspace.0))
+        .group_by((tasks::hub_id, tasks::status))
+        .select((tasks::hub_id, tasks::status, diesel::dsl::count_star()))
+        .load(conn)?;
+    rows.into_iter()
+        .map(|(hub, status, count)| Ok((HubId::from_bytes(&hub).map_err(corrupt("a hub id"))?, status, count)))
+        .collect()
+}
+
+/// When the oldest task that could run now became ready.
+///
+/// # Errors
+/// A failed statement.
+pub fn oldest_ready(
+    conn: &mut DbConn,
+    workspace: WorkspaceId,
+    hub: HubId,
+    now: Micros,
+) -> Result<Option<Micros>, StoreError> {
+    let oldest: Option<i64> = tasks::table
+        .filter(tasks::workspace.eq(workspace.0))
+        .filter(tasks::hub_id.eq(hub.bytes()))
+        .filter(tasks::status.eq_any(["queued", "retrying"]))
+        .filter(tasks::not_before.le(now.0))
+        .select(diesel::dsl::min(tasks::not_before))
+        .first(conn)?;
+    Ok(oldest.map(Micros))
+}
+
+/// When a task of the hub last completed.
+///
+/// # Errors
+/// A failed statement.
+pub fn last_success(conn: &mut DbConn, workspace: WorkspaceId, hub: HubId) -> Result<Option<Micros>, StoreError> {
+    let last: Option<i64> = tasks::table
+        .filter(tasks::workspace.eq(workspace.0))
+        .filter(tasks::hub_id.eq(hub.bytes()))
+        .filter(tasks::status.eq("completed"))
+        .select(diesel::dsl::max(tasks::finished_at))
+        .first(conn)?;
+    Ok(last.map(Micros))
+}
+
+/// Members of a hub by bucket that are in the app now.
+///
+/// # Errors
+/// A failed statement.
+pub fn bucket_counts(conn: &mut DbConn, workspace: WorkspaceId, hub: HubId) -> Result<Vec<(String, i64)>, StoreError> {
+    Ok(hub_members::table
+        .filter(hub_members::workspace.eq(workspace.0))
+        .filter(hub_members::hub_id.eq(hub.bytes()))
+        .filter(hub_members::known_state.ne("absent"))
+        .group_by(hub_members::bucket)
+        .select((hub_members::bucket, diesel::dsl::count_star()))
+        .load(conn)?)
+}
+
+/// Marks of a hub that the planner has still to look at.
+///
+/// # Errors
+/// A failed statement.
+pub fn marks_waiting(conn: &mut DbConn, workspace: WorkspaceId, hub: HubId) -> Result<i64, StoreError> {
+    Ok(reconcile_marks::table
+        .filter(reconcile_marks::workspace.eq(workspace.0))
+        .filter(reconcile_marks::hub_id.eq(hub.bytes()))
+        .count()
+        .get_result(conn)?)
+}
+
+/// People in any of these groups, in id order, at most `limit`.
+///
+/// # Errors
+/// A failed statement.
+pub fn people_in_groups(
+    conn: &mut DbConn,
+    workspace: WorkspaceId,
+    groups: &[GroupId],
+    limit: i64,
+) -> Result<Vec<UserId>, StoreError> {
+    if groups.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows: Vec<Vec<u8>> = memberships::table
+        .filter(memberships::workspace.eq(workspace.0))
+        .filter(memberships::group_id.eq_any(groups.iter().map(|group| group.bytes()).collect::<Vec<_>>()))
+        .filter(memberships::member_kind.eq(0))
+        .select(memberships::member_id)
+        .distinct()
+        .order(memberships::member_id)
+        .limit(limit)
+        .load(conn)?;
+    rows.iter().map(|id| UserId::from_bytes(id).map_err(corrupt("a user id"))).collect()
+}
+
+/// People with an account in this hub, or once with one, in id order, at most `limit`.
+///
+/// # Errors
+/// A failed statement.
+pub fn people_of_hub(
+    conn: &mut DbConn,
+    workspace: WorkspaceId,
+    hub: HubId,
+    limit: i64,
+) -> Result<Vec<UserId>, StoreError> {
+    let rows: Vec<Option<Vec<u8>>> = hub_members::table
+        .filter(hub_members::workspace.eq(workspace.0))
+        .filter(hub_members::hub_id.eq(hub.bytes()))
+        .filter(hub_members::user_id.is_not_null())
+        .select(hub_members::user_id)
+        .order(hub_members::user_id)
+        .limit(limit)
+        .load(conn)?;
+    rows.iter().flatten().map(|id| UserId::from_bytes(id).map_err(corrupt("a user id"))).collect()
+}
+
+/// What a sync saw of an account, and where what we know comes from.
+#[derive(Clone, Debug)]
+pub struct Observed {
+    /// Its state.
+    pub state: Option<String>,
+    /// Its role.
+    pub role: Option<String>,
+    /// When.
+    pub at: Option<Micros>,
+    /// `task:<id>`, `sync`, `planner`.
+    pub known_from: String,
+}
+
+/// What was last seen of an account.
+///
+/// # Errors
+/// A failed statement.
+pub fn observed(conn: &mut DbConn, workspace: WorkspaceId, member: MemberId) -> Result<Option<Observed>, StoreError> {
+    type Row = (Option<String>, Option<String>, Option<i64>, String);
+    let row: Option<Row> = hub_members::table
+        .filter(hub_members::workspace.eq(workspace.0))
+        .filter(hub_members::id.eq(member.bytes()))
+        .select((
+            hub_members::observed_state,
+            hub_members::observed_role,
+            hub_members::observed_at,
+            hub_members::known_from,
+        ))
+        .first(conn)
+        .optional()?;
+    Ok(row.map(|(state, role, at, known_from)| Observed { state, role, at: at.map(Micros), known_from }))
+}

@@ -1,0 +1,60 @@
+//! Letting held tasks go, on a person's word. They keep the id of their hold, by which the guard
+//! knows not to count them again.
+
+use diesel::prelude::*;
+
+use super::conn::DbConn;
+use super::schema::tasks;
+use super::{StoreError, Tx};
+use crate::base::clock::Micros;
+use crate::base::ids::{HoldId, TaskId, WorkspaceId};
+use crate::domain::task::TaskStatus;
+
+/// Release the held tasks of a batch: all of them, or only these. Answers how many went.
+///
+/// A task that nothing automates goes to the person who must do it, the others to the workers.
+///
+/// # Errors
+/// A failed statement.
+pub fn release(
+    tx: &mut Tx<'_>,
+    workspace: WorkspaceId,
+    hold: HoldId,
+    only: Option<&[TaskId]>,
+    now: Micros,
+) -> Result<usize, StoreError> {
+    let mut released = 0;
+    for by_hand in [true, false] {
+        let mut query = diesel::update(tasks::table)
+            .filter(tasks::workspace.eq(workspace.0))
+            .filter(tasks::hold_id.eq(hold.bytes()))
+            .filter(tasks::status.eq(TaskStatus::Held.as_str()))
+            .into_boxed();
+        query = if by_hand {
+            query.filter(tasks::instructions.is_not_null())
+        } else {
+            query.filter(tasks::instructions.is_null())
+        };
+        if let Some(only) = only {
+            query = query.filter(tasks::id.eq_any(only.iter().map(|id| id.bytes()).collect::<Vec<_>>()));
+        }
+        let status = if by_hand { TaskStatus::Manual } else { TaskStatus::Queued };
+        released += query
+            .set((tasks::status.eq(status.as_str()), tasks::not_before.eq(now.0), tasks::modified_at.eq(now.0)))
+            .execute(&mut **tx)?;
+    }
+    Ok(released)
+}
+
+/// How many tasks of a batch are still held.
+///
+/// # Errors
+/// A failed statement.
+pub fn left(conn: &mut DbConn, workspace: WorkspaceId, hold: HoldId) -> Result<i64, StoreError> {
+    Ok(tasks::table
+        .filter(tasks::workspace.eq(workspace.0))
+        .filter(tasks::hold_id.eq(hold.bytes()))
+        .filter(tasks::status.eq(TaskStatus::Held.as_str()))
+        .count()
+        .get_result(conn)?)
+}
