@@ -1,6 +1,7 @@
 //! The command line: the one place that wires everything together. Errors go to standard error
 //! and say what to do next; standard output carries only what a command is asked for.
 
+mod demo;
 pub mod engine;
 mod export;
 pub mod local;
@@ -38,6 +39,8 @@ struct Arguments {
 enum Command {
     /// Serve SCIM and the API, plan and push.
     Serve(serve::Arguments),
+    /// See the whole story: two identity providers, an app, who gets which seat and why.
+    Demo(demo::Arguments),
     /// Run the practice app by itself.
     #[command(hide = true)]
     Sandbox(sandbox::Arguments),
@@ -67,6 +70,7 @@ impl Command {
     fn run(self) -> anyhow::Result<ExitCode> {
         match self {
             Self::Serve(arguments) => serve::run(arguments),
+            Self::Demo(arguments) => demo::run(arguments),
             Self::Sandbox(arguments) => sandbox::run(arguments),
             Self::Token(arguments) => token::run(arguments),
             Self::Workspace(arguments) => workspace::run(arguments),
