@@ -66,3 +66,87 @@ impl Connectors for Registry {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::ids::HubId;
+    use crate::domain::hub::{ConnectionValue, HubMode, HubPolicy, Login};
+    use crate::net::AddressPolicy;
+    use std::time::Duration;
+
+    fn hub(app: &str, connection: &[(&str, ConnectionValue)]) -> Hub {
+        Hub {
+            id: HubId::from_uuid(uuid::Uuid::nil()),
+            slug: "h".parse().unwrap(),
+            app: app.to_owned(),
+            label: String::from("H"),
+            login: Login::Sso,
+            mode: HubMode::Active,
+            paused: false,
+            settle: Duration::ZERO,
+            connection: connection.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect(),
+            policy: HubPolicy::default(),
+            owner: None,
+            file_ref: None,
+            revision: 1,
+        }
+    }
+
+    fn plain(text: &str) -> ConnectionValue {
+        ConnectionValue::Plain(text.to_owned())
+    }
+
+    fn registry(policy: AddressPolicy) -> Registry {
+        Registry::new(Arc::new(Catalog::builtin().unwrap()), Client::new(policy).unwrap())
+    }
+
+    #[test]
+    fn every_app_of_the_catalog_has_a_connector() {
+        let registry = registry(AddressPolicy::public_only());
+        for app in Catalog::builtin().unwrap().apps() {
+            let hub = hub(&app.id, &[("base_url", plain("https://app.example/scim"))]);
+            let connector = registry.connect(&hub, &BTreeMap::new()).unwrap();
+            assert_eq!(connector.kind(), app.connector);
+        }
+        let unknown = registry.connect(&hub("nothing", &[]), &BTreeMap::new()).unwrap_err();
+        assert_eq!(unknown.class, FailureClass::Invalid);
+    }
+
+    #[test]
+    fn t23_a_connection_into_a_private_network_is_refused_before_any_call() {
+        for url in ["http://127.0.0.1/scim", "https://169.254.169.254/", "https://10.0.0.8/scim", "http://app.example/"]
+        {
+            let hub = hub("scim", &[("base_url", plain(url))]);
+            let refused = registry(AddressPolicy::public_only()).connect(&hub, &BTreeMap::new()).unwrap_err();
+            assert_eq!(refused.class, FailureClass::AuthBroken, "{url}");
+        }
+        let hub = hub("scim", &[("base_url", plain("http://127.0.0.1:9/scim"))]);
+        assert!(registry(AddressPolicy::with_loopback()).connect(&hub, &BTreeMap::new()).is_ok());
+    }
+
+    #[test]
+    fn a_missing_secret_is_named_and_a_plain_token_refused() {
+        let registry = registry(AddressPolicy::public_only());
+        let url = ("base_url", plain("https://app.example/scim"));
+        let token = ("token", ConnectionValue::Secret { secret: String::from("APP_TOKEN") });
+        let waiting = hub("scim", &[url.clone(), token]);
+        let missing = registry.connect(&waiting, &BTreeMap::new()).unwrap_err();
+        assert!(missing.class == FailureClass::AuthBroken && missing.detail.contains("APP_TOKEN"), "{missing:?}");
+        let secrets = BTreeMap::from([(String::from("APP_TOKEN"), SecretString::from(String::from("canary")))]);
+        let connector = registry.connect(&waiting, &secrets).unwrap();
+        assert!(!format!("{connector:?}").contains("canary"));
+        let open = registry.connect(&hub("scim", &[url, ("token", plain("canary"))]), &BTreeMap::new()).unwrap_err();
+        assert!(open.class == FailureClass::AuthBroken && !open.detail.contains("canary"), "{open:?}");
+    }
+
+    #[test]
+    fn what_was_learned_ends_with_a_changed_connection() {
+        let registry = registry(AddressPolicy::public_only());
+        let mut hub = hub("scim", &[]);
+        let first = registry.learned(&hub);
+        assert!(Arc::ptr_eq(&first, &registry.learned(&hub)));
+        hub.revision = 2;
+        assert!(!Arc::ptr_eq(&first, &registry.learned(&hub)));
+    }
+}
