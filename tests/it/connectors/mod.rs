@@ -2,6 +2,7 @@
 //! that does everything wrong that was ever seen.
 
 mod bad;
+mod demo;
 mod faults;
 mod peers;
 mod quirks;
