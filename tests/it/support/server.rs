@@ -55,9 +55,22 @@ impl Server {
     /// # Errors
     /// The process's log.
     pub fn try_start(database: &Database, extra_args: &[&str]) -> Result<Self, String> {
+        Self::try_start_in(database, extra_args, &[])
+    }
+
+    /// The same with more environment variables: faults, and times that suit a test.
+    ///
+    /// # Errors
+    /// The process's log.
+    pub fn try_start_in(
+        database: &Database,
+        extra_args: &[&str],
+        more: &[(&'static str, String)],
+    ) -> Result<Self, String> {
         let mut child = scimhub(database)
             .args(["serve", "--listen", "127.0.0.1:0"])
             .args(extra_args)
+            .envs(more.iter().map(|(name, value)| (*name, value.as_str())))
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -132,6 +145,11 @@ impl Server {
     /// The process's number.
     pub fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Whether the process has ended.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().expect("a child").is_some()
     }
 
     /// `kill -9`, and wait for the end.

@@ -1,0 +1,7 @@
+//! Faults (threats.md section 3): the real server is killed in the middle of its work, and the
+//! ledger must balance afterwards. The practice app runs in the test's process and survives.
+
+mod kills;
+mod stage;
+mod steps;
+mod two_servers;

@@ -1,0 +1,272 @@
+//! Server, practice app, load and ledger. The clients write down what was acknowledged; the app
+//! writes down every effect; at the end both must say the same.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use scimhub::base::clock::SystemClock;
+use scimhub::base::ids::WorkspaceId;
+use scimhub::base::secret::SecretString;
+use scimhub::domain::task::{Task, TaskStatus};
+use scimhub::sandbox::Sandbox;
+use scimhub::store::tasks::{self, ByHand, TaskFilter};
+use scimhub::store::{Store, StoreError, facts};
+use serde_json::{Value, json};
+use tokio::sync::watch;
+
+use crate::support::server::{Server, scimhub};
+use crate::support::{Database, eventually};
+
+/// The app's only credential.
+const TOKEN: &str = "practice-token-of-the-fault-tests";
+/// Attempts and leases end soon, so that what a kill interrupted goes on soon.
+const PACE: &str = "1500,300";
+/// The workspace every installation begins with.
+const WORKSPACE: WorkspaceId = WorkspaceId(1);
+
+/// A server that is killed and started again, with the app beside it.
+pub struct Stage<'a> {
+    pub database: &'a Database,
+    pub app: Sandbox,
+    pub spaces: Vec<String>,
+    pub store: Store,
+    token: String,
+    base: watch::Sender<String>,
+    acknowledged: Arc<AtomicUsize>,
+}
+
+impl<'a> Stage<'a> {
+    /// Connect one hub per space, all fed by the group `staff`, before any server runs.
+    pub fn set(database: &'a Database, spaces: &[&str]) -> Self {
+        let app = Sandbox::start("127.0.0.1:0", SecretString::new(TOKEN.to_owned()), Arc::new(SystemClock::new()))
+            .expect("the practice app");
+        let mut file = String::new();
+        for space in spaces {
+            let url = app.scim(space);
+            file.push_str(&format!(
+                "[[hub]]\nid = \"{space}\"\napp = \"sandbox\"\nlabel = \"{space}\"\nlogin = \"sso\"\nmode = \"active\"\n\
+                 settle = \"0s\"\nconnection = {{ base_url = \"{url}\", token = {{ env = \"PRACTICE_TOKEN\" }} }}\n\n  \
+                 [[hub.mapping]]\n  group = \"staff\"\n  app_role = \"editor\"\n\n"
+            ));
+        }
+        let path = database.folder().join("hubs.toml");
+        std::fs::write(&path, file).unwrap();
+        let output = scimhub(database)
+            .args(["apply", &path.to_string_lossy()])
+            .env("PRACTICE_TOKEN", TOKEN)
+            .output()
+            .expect("the binary runs");
+        assert!(output.status.success(), "apply: {}", String::from_utf8_lossy(&output.stderr));
+        let output = scimhub(database)
+            .args(["token", "create", "--scope", "scim", "--name", "idp"])
+            .output()
+            .expect("the binary runs");
+        assert!(output.status.success(), "token: {}", String::from_utf8_lossy(&output.stderr));
+        let token = String::from_utf8(output.stdout).unwrap().trim().to_owned();
+        Self {
+            database,
+            app,
+            spaces: spaces.iter().map(|space| (*space).to_owned()).collect(),
+            store: database.open(),
+            token,
+            base: watch::Sender::new(String::new()),
+            acknowledged: Arc::default(),
+        }
+    }
+
+    /// Start a server; clients turn to the one started last.
+    pub fn start(&self, more: &[(&'static str, String)]) -> Server {
+        let mut environment = vec![("SCIMHUB_FAULT_PACE", PACE.to_owned())];
+        environment.extend_from_slice(more);
+        let server = Server::try_start_in(self.database, &["--app-network", "127.0.0.0/8"], &environment)
+            .unwrap_or_else(|log| panic!("serve did not start:\n{log}"));
+        self.base.send_replace(server.base.clone());
+        server
+    }
+
+    /// A client that never gives up: what was not acknowledged is sent again.
+    pub fn client(&self) -> Idp {
+        Idp {
+            http: reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(10)).build().unwrap(),
+            base: self.base.subscribe(),
+            token: self.token.clone(),
+            acknowledged: Arc::clone(&self.acknowledged),
+        }
+    }
+
+    /// Requests answered with success so far.
+    pub fn acknowledged(&self) -> usize {
+        self.acknowledged.load(Ordering::SeqCst)
+    }
+
+    /// Changes that took effect in the app so far.
+    pub fn effects(&self) -> usize {
+        self.spaces.iter().map(|space| effects_of(&self.app.state(), space).len()).sum()
+    }
+
+    /// All tasks in these statuses.
+    pub async fn tasks(&self, statuses: &[TaskStatus]) -> Vec<Task> {
+        let filter = TaskFilter { statuses: statuses.to_vec(), ..TaskFilter::default() };
+        self.store.read(move |conn| tasks::page(conn, WORKSPACE, &filter, None, 5_000)).await.unwrap()
+    }
+
+    /// Wait until nothing is marked, queued or running. What an unlucky series of kills set aside
+    /// as poison is tried again, as an operator would.
+    pub async fn drained(&self, deadline: Duration) {
+        let open: Vec<_> = TaskStatus::ALL.into_iter().filter(|status| status.is_open()).collect();
+        eventually("the queue is empty", deadline, async || {
+            for task in self.tasks(&[TaskStatus::Manual]).await {
+                assert_eq!(task.error_class.as_deref(), Some("crashed"), "{task:?}");
+                let id = task.id;
+                let now = task.modified_at;
+                self.store
+                    .write(move |tx| tasks::retry(tx, WORKSPACE, id, &ByHand { actor: "test", note: None, now }))
+                    .await
+                    .unwrap();
+            }
+            let clock = self.store.clock().now();
+            let marked = self
+                .store
+                .read(move |conn| Ok::<_, StoreError>(facts::due_hubs_across_workspaces(conn, clock)?.len()))
+                .await
+                .unwrap();
+            marked == 0 && self.tasks(&open).await.is_empty()
+        })
+        .await;
+    }
+
+    /// The ledger (threats.md section 3): `inside` have exactly one seat everywhere, `outside`
+    /// none, nothing took effect twice, nothing is running, nothing failed.
+    pub async fn balance(&self, inside: &BTreeSet<String>, outside: &BTreeSet<String>) {
+        let name = self.database.name;
+        let state = self.app.state();
+        for space in &self.spaces {
+            let seats = state["spaces"][space]["seats"].as_array().cloned().unwrap_or_default();
+            let mut held: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+            for seat in &seats {
+                let role = seat["role"].as_str().unwrap_or_default();
+                held.entry(seat["userName"].as_str().unwrap_or_default()).or_default().push(role);
+            }
+            for person in inside {
+                assert_eq!(held.get(person.as_str()), Some(&vec!["editor"]), "{name}: {person} in {space}");
+            }
+            for person in outside {
+                assert_eq!(held.get(person.as_str()), None, "{name}: {person} still in {space}");
+            }
+            assert_eq!(held.len(), inside.len(), "{name}: a seat nobody was acknowledged in {space}");
+            let mut there = BTreeSet::new();
+            for effect in effects_of(&state, space) {
+                let person = effect["userName"].as_str().unwrap_or_default().to_owned();
+                match effect["kind"].as_str() {
+                    Some("create") => assert!(there.insert(person.clone()), "{name}: {person} twice in {space}"),
+                    Some("delete") => assert!(there.remove(&person), "{name}: {person} removed twice in {space}"),
+                    _ => {}
+                }
+            }
+        }
+        let wrong = [TaskStatus::Started, TaskStatus::Running, TaskStatus::NotCompleted, TaskStatus::Cancelled];
+        assert_eq!(self.tasks(&wrong).await, [], "{name}");
+    }
+}
+
+fn effects_of(state: &Value, space: &str) -> Vec<Value> {
+    state["spaces"][space]["effects"].as_array().cloned().unwrap_or_default()
+}
+
+/// An identity provider that sends until it is answered.
+#[derive(Clone)]
+pub struct Idp {
+    http: reqwest::Client,
+    base: watch::Receiver<String>,
+    token: String,
+    acknowledged: Arc<AtomicUsize>,
+}
+
+impl Idp {
+    /// Send until an answer comes; the status and body of that answer.
+    async fn send(&self, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {
+        let mut base = self.base.clone();
+        for _ in 0..2_000 {
+            let url = format!("{}{path}", *base.borrow_and_update());
+            let mut request = self
+                .http
+                .request(method.parse().unwrap(), url)
+                .header("authorization", format!("Bearer {}", self.token))
+                .header("content-type", "application/scim+json");
+            if let Some(body) = &body {
+                request = request.body(body.to_string());
+            }
+            if let Ok(answer) = request.send().await {
+                let status = answer.status().as_u16();
+                if let Ok(bytes) = answer.bytes().await
+                    && status != 503
+                {
+                    return (status, serde_json::from_slice(&bytes).unwrap_or(Value::Null));
+                }
+            }
+            // The server is gone: on with the next one, or this one in a moment.
+            let _ = tokio::time::timeout(Duration::from_millis(50), base.changed()).await;
+        }
+        panic!("no answer to {method} {path}");
+    }
+
+    fn note(&self) {
+        self.acknowledged.fetch_add(1, Ordering::SeqCst);
+    }
+
+    async fn create(&self, endpoint: &str, key: &str, value: &str, body: Value) -> String {
+        let (status, answer) = self.send("POST", endpoint, Some(body)).await;
+        if status == 201 {
+            self.note();
+            return answer["id"].as_str().unwrap().to_owned();
+        }
+        // Our first try was committed but not answered.
+        assert_eq!(status, 409, "{answer}");
+        let filter = format!("{endpoint}?filter={key}%20eq%20%22{value}%22");
+        let (status, answer) = self.send("GET", &filter, None).await;
+        assert_eq!(status, 200, "{answer}");
+        answer["Resources"][0]["id"].as_str().unwrap().to_owned()
+    }
+
+    pub async fn create_user(&self, name: &str) -> String {
+        let body = json!({
+            "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"],
+            "userName": name,
+            "active": true,
+            "emails": [{"value": name, "type": "work", "primary": true}],
+            "name": {"givenName": "P", "familyName": "Erson"},
+        });
+        self.create("/scim/v2/Users", "userName", name, body).await
+    }
+
+    pub async fn create_group(&self, name: &str) -> String {
+        let body = json!({"schemas": ["urn:ietf:params:scim:schemas:core:2.0:Group"], "displayName": name});
+        let (status, answer) = self.send("POST", "/scim/v2/Groups", Some(body)).await;
+        assert_eq!(status, 201, "{answer}");
+        self.note();
+        answer["id"].as_str().unwrap().to_owned()
+    }
+
+    pub async fn join(&self, group: &str, users: &[String]) {
+        let members: Vec<_> = users.iter().map(|user| json!({"value": user})).collect();
+        let operation = json!({"op": "add", "path": "members", "value": members});
+        self.patch(&format!("/scim/v2/Groups/{group}"), operation).await;
+    }
+
+    pub async fn deactivate(&self, user: &str) {
+        let operation = json!({"op": "replace", "path": "active", "value": false});
+        self.patch(&format!("/scim/v2/Users/{user}"), operation).await;
+    }
+
+    async fn patch(&self, path: &str, operation: Value) {
+        let body = json!({
+            "schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
+            "Operations": [operation],
+        });
+        let (status, answer) = self.send("PATCH", path, Some(body)).await;
+        assert!(matches!(status, 200 | 204), "{status} {answer}");
+        self.note();
+    }
+}
