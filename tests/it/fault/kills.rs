@@ -63,7 +63,7 @@ async fn killed_again_and_again(database: &Database, seed: u64) {
     for client in clients {
         client.await.unwrap();
     }
-    stage.drained(Duration::from_secs(180)).await;
+    stage.drained(&server, Duration::from_secs(180)).await;
     let mut inside = BTreeSet::new();
     let mut outside = BTreeSet::new();
     for client in 0..CLIENTS {

@@ -12,12 +12,12 @@ use scimhub::base::secret::SecretString;
 use scimhub::domain::task::{Task, TaskStatus};
 use scimhub::sandbox::Sandbox;
 use scimhub::store::tasks::{self, ByHand, TaskFilter};
-use scimhub::store::{Store, StoreError, facts};
+use scimhub::store::{Store, facts};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
+use crate::support::Database;
 use crate::support::server::{Server, scimhub};
-use crate::support::{Database, eventually};
 
 /// The app's only credential.
 const TOKEN: &str = "practice-token-of-the-fault-tests";
@@ -88,6 +88,7 @@ impl<'a> Stage<'a> {
 
     /// A client that never gives up: what was not acknowledged is sent again.
     pub fn client(&self) -> Idp {
+        let _ = rustls::crypto::ring::default_provider().install_default();
         Idp {
             http: reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(10)).build().unwrap(),
             base: self.base.subscribe(),
@@ -114,27 +115,44 @@ impl<'a> Stage<'a> {
 
     /// Wait until nothing is marked, queued or running. What an unlucky series of kills set aside
     /// as poison is tried again, as an operator would.
-    pub async fn drained(&self, deadline: Duration) {
-        let open: Vec<_> = TaskStatus::ALL.into_iter().filter(|status| status.is_open()).collect();
-        eventually("the queue is empty", deadline, async || {
-            for task in self.tasks(&[TaskStatus::Manual]).await {
-                assert_eq!(task.error_class.as_deref(), Some("crashed"), "{task:?}");
-                let id = task.id;
-                let now = task.modified_at;
-                self.store
-                    .write(move |tx| tasks::retry(tx, WORKSPACE, id, &ByHand { actor: "test", note: None, now }))
-                    .await
-                    .unwrap();
+    pub async fn drained(&self, server: &Server, deadline: Duration) {
+        let clock = Arc::clone(self.store.clock());
+        let end = clock.monotonic() + deadline;
+        loop {
+            let left = self.left().await;
+            if left.is_empty() {
+                return;
             }
-            let clock = self.store.clock().now();
-            let marked = self
-                .store
-                .read(move |conn| Ok::<_, StoreError>(facts::due_hubs_across_workspaces(conn, clock)?.len()))
+            assert!(
+                clock.monotonic() < end,
+                "{}: left after {deadline:?}: {left:#?}\nserver:\n{}",
+                self.database.name,
+                server.log()
+            );
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+    }
+
+    /// What is still to do, for people.
+    async fn left(&self) -> Vec<String> {
+        for task in self.tasks(&[TaskStatus::Manual]).await {
+            assert_eq!(task.error_class.as_deref(), Some("crashed"), "{task:?}");
+            let (id, now) = (task.id, task.modified_at);
+            self.store
+                .write(move |tx| tasks::retry(tx, WORKSPACE, id, &ByHand { actor: "test", note: None, now }))
                 .await
                 .unwrap();
-            marked == 0 && self.tasks(&open).await.is_empty()
-        })
-        .await;
+        }
+        let now = self.store.clock().now();
+        let marked = self
+            .store
+            .read(move |conn| facts::due_hubs_across_workspaces(conn, now.plus(Duration::from_secs(3_600))))
+            .await
+            .unwrap();
+        let open: Vec<_> = TaskStatus::ALL.into_iter().filter(|status| status.is_open()).collect();
+        let tasks = self.tasks(&open).await;
+        let marked = marked.iter().map(|(_, hub)| format!("marks of hub {hub}"));
+        marked.chain(tasks.iter().take(5).map(|task| format!("{task:?}"))).collect()
     }
 
     /// The ledger (threats.md section 3): `inside` have exactly one seat everywhere, `outside`

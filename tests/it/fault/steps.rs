@@ -33,7 +33,7 @@ async fn every_step(database: &Database) {
         inside.insert(name);
     }
     idp.join(&group, &first).await;
-    stage.drained(SOON).await;
+    stage.drained(&server, SOON).await;
     server.kill();
 
     for step in ATTEMPT_STEPS {
@@ -64,7 +64,7 @@ async fn every_step(database: &Database) {
                 server.kill();
             }
             let server = stage.start(&[]);
-            stage.drained(SOON).await;
+            stage.drained(&server, SOON).await;
             server.kill();
             if adding {
                 inside.insert(name.clone());

@@ -30,7 +30,7 @@ async fn two_servers_and_one_is_killed_in_the_middle_of_2000_tasks() {
         let all = PEOPLE * 4;
         eventually("half is done", Duration::from_secs(180), async || stage.effects() > all / 3).await;
         dying.kill();
-        stage.drained(Duration::from_secs(240)).await;
+        stage.drained(&living, Duration::from_secs(240)).await;
         stage.balance(&names, &BTreeSet::new()).await;
         assert_eq!(stage.effects(), all, "every effect once");
         drop(living);
