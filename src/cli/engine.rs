@@ -41,7 +41,7 @@ pub fn engine(context: &Context, networks: Vec<Network>) -> anyhow::Result<Engin
         dice: Arc::new(SystemDice),
         nudge,
         steps: steps::from_environment(),
-        pace: Pace::default(),
+        pace: Pace::of_server(),
         meter: Arc::new(Counters),
     };
     Ok(Engine::new(planner, worker))
