@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use crate::support::Database;
+use crate::support::http::Client;
 use crate::support::server::{Server, scimhub};
 
 /// The app's only credential.
@@ -74,6 +75,12 @@ impl<'a> Stage<'a> {
             base: watch::Sender::new(String::new()),
             acknowledged: Arc::default(),
         }
+    }
+
+    /// The app no longer refuses a second account with the same userName.
+    pub async fn take_duplicates(&self) {
+        let reply = Client::new(&self.app.base(), TOKEN).post("/_test/seed", &json!({"unique": false})).await;
+        assert_eq!(reply.status, 200, "{}", reply.text());
     }
 
     /// Start a server; clients turn to the one started last.
