@@ -144,15 +144,20 @@ async fn pause(stop: &CancellationToken, span: Duration) {
 }
 
 async fn sweep(worker: Arc<Worker>, stop: CancellationToken) {
+    let mut round: u32 = 0;
     while !stop.is_cancelled() {
         match worker.sweep().await {
             Ok(0) => {}
             Ok(_) => worker.nudge.workers(),
             Err(error) => tracing::error!(%error, "leases could not be looked through"),
         }
-        if let Err(error) = worker.measure().await {
+        // Counting a long queue costs; a gauge need not be newer than a few seconds.
+        if round.is_multiple_of(5)
+            && let Err(error) = worker.measure().await
+        {
             tracing::debug!(%error, "the queue could not be measured");
         }
+        round = round.wrapping_add(1);
         pause(&stop, worker.pace.poll).await;
     }
 }

@@ -160,9 +160,15 @@ pub fn in_flight(conn: &mut DbConn, workspace: WorkspaceId, hub: HubId) -> Resul
     Ok(tasks::table
         .filter(tasks::workspace.eq(workspace.0))
         .filter(tasks::hub_id.eq(hub.bytes()))
-        .filter(tasks::status.eq_any(["started", "running"]))
+        .filter(is_leased())
         .count()
         .get_result(conn)?)
+}
+
+/// The condition of the index `tasks_in_flight`, letter by letter: with bound values neither
+/// database would see that the index answers it, and a claim would read the hub's history.
+fn is_leased() -> diesel::expression::SqlLiteral<diesel::sql_types::Bool> {
+    diesel::dsl::sql("tasks.status IN ('started', 'running')")
 }
 
 /// Which tasks a claim is about.

@@ -387,11 +387,21 @@ pub fn expired_across_workspaces(
 /// # Errors
 /// A failed statement.
 pub fn release_waiting_across_workspaces(tx: &mut Tx<'_>, now: Micros) -> Result<usize, StoreError> {
-    Ok(diesel::update(tasks::table)
-        .filter(tasks::status.eq(TaskStatus::Waiting.as_str()))
-        .filter(tasks::not_before.le(now.0))
-        .set((tasks::status.eq(TaskStatus::Queued.as_str()), tasks::modified_at.eq(now.0)))
-        .execute(&mut **tx)?)
+    // The status is written out, so that the index of waiting tasks answers.
+    Ok(diesel::sql_query(
+        "UPDATE tasks SET status = 'queued', modified_at = $1 WHERE status = 'waiting' AND not_before <= $2",
+    )
+    .bind::<BigInt, _>(now.0)
+    .bind::<BigInt, _>(now.0)
+    .execute(&mut **tx)?)
+}
+
+#[derive(QueryableByName)]
+struct Queue {
+    #[diesel(sql_type = BigInt)]
+    ready: i64,
+    #[diesel(sql_type = Nullable<BigInt>)]
+    oldest: Option<i64>,
 }
 
 /// How many tasks are ready and how long the oldest of them has been, for the metrics.
@@ -399,8 +409,11 @@ pub fn release_waiting_across_workspaces(tx: &mut Tx<'_>, now: Micros) -> Result
 /// # Errors
 /// A failed statement.
 pub fn queue_across_workspaces(conn: &mut DbConn, now: Micros) -> Result<(i64, Option<Micros>), StoreError> {
-    let ready = tasks::table.filter(tasks::status.eq_any(["queued", "retrying"])).filter(tasks::not_before.le(now.0));
-    let (count, oldest): (i64, Option<i64>) =
-        ready.select((diesel::dsl::count_star(), diesel::dsl::min(tasks::not_before))).first(conn)?;
-    Ok((count, oldest.map(Micros)))
+    let queue: Queue = diesel::sql_query(
+        "SELECT COUNT(*) AS ready, MIN(not_before) AS oldest FROM tasks \
+         WHERE status IN ('queued', 'retrying') AND not_before <= $1",
+    )
+    .bind::<BigInt, _>(now.0)
+    .get_result(conn)?;
+    Ok((queue.ready, queue.oldest.map(Micros)))
 }

@@ -292,6 +292,7 @@ CREATE INDEX tasks_ready ON tasks (workspace, hub_id, priority, not_before, id)
 -- Few rows whatever the size of the table: a claim counts them per lane.
 CREATE INDEX tasks_in_flight ON tasks (workspace, hub_id)
     WHERE status IN ('started', 'running');
+CREATE INDEX tasks_waiting ON tasks (not_before) WHERE status = 'waiting';
 CREATE INDEX tasks_leased ON tasks (lease_until) WHERE lease_until IS NOT NULL;
 CREATE INDEX tasks_hub ON tasks (workspace, hub_id, id);
 CREATE INDEX tasks_status ON tasks (workspace, status, id);

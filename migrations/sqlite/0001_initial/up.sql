@@ -292,6 +292,7 @@ CREATE INDEX tasks_ready ON tasks (workspace, hub_id, priority, not_before, id)
 -- Few rows whatever the size of the table: a claim counts them per lane.
 CREATE INDEX tasks_in_flight ON tasks (workspace, hub_id)
     WHERE status IN ('started', 'running');
+CREATE INDEX tasks_waiting ON tasks (not_before) WHERE status = 'waiting';
 CREATE INDEX tasks_leased ON tasks (lease_until) WHERE lease_until IS NOT NULL;
 CREATE INDEX tasks_hub ON tasks (workspace, hub_id, id);
 CREATE INDEX tasks_status ON tasks (workspace, status, id);
@@ -441,6 +442,7 @@ INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
     ('tasks', 'tasks_ready', '100000 100000 10000 2500 2 2'),
     ('tasks', 'tasks_status', '1000000 1000000 250000 2'),
     ('tasks', 'tasks_user', '1000000 1000000 10 2'),
+    ('tasks', 'tasks_waiting', '100000 2'),
     ('tokens', 'tokens', '1000000 1000000 1'),
     ('user_emails', 'user_emails', '1000000 1000000 2 2 1'),
     ('user_emails', 'user_emails_user', '1000000 1000000 10'),
