@@ -7,6 +7,7 @@ use diesel::sql_types::{BigInt, Binary, Nullable, Text};
 
 use super::StoreError;
 use super::conn::DbConn;
+use super::rules_lock::rules_are_read;
 use super::schema::{mappings, memberships, reconcile_marks};
 use super::wide_marks;
 use crate::base::clock::Micros;
@@ -75,6 +76,7 @@ pub fn members_changed(
     if users.is_empty() {
         return Ok(0);
     }
+    rules_are_read(tx, workspace)?;
     let hubs = hubs_of_group(tx, workspace, group)?;
     mark_or_widen(tx, workspace, &hubs, users, change)
 }
@@ -90,6 +92,7 @@ pub fn user_changed(
     user: UserId,
     change: &Change<'_>,
 ) -> Result<usize, StoreError> {
+    rules_are_read(tx, workspace)?;
     let sql = format!(
         "{INTO}SELECT h.workspace, h.id, $1, $2, $2 + h.settle_micros, 1, $3, $4, $2 FROM hubs h \
          WHERE h.workspace = $5 AND h.id IN ( \
@@ -120,6 +123,7 @@ pub fn user_arrived(
     user_name_key: &str,
     change: &Change<'_>,
 ) -> Result<usize, StoreError> {
+    rules_are_read(tx, workspace)?;
     bind_arrived_user(tx, workspace, user, user_name_key, change.now)?;
     user_changed(tx, workspace, user, change)
 }
@@ -138,6 +142,7 @@ pub fn group_arrived(
     external_id: Option<&str>,
     change: &Change<'_>,
 ) -> Result<usize, StoreError> {
+    rules_are_read(tx, workspace)?;
     let hubs = bind_arrived_group(tx, workspace, source, group, display_name_key, external_id, change.now)?;
     if hubs.is_empty() {
         return Ok(0);
@@ -156,6 +161,7 @@ pub fn group_deleted(
     group: GroupId,
     change: &Change<'_>,
 ) -> Result<usize, StoreError> {
+    rules_are_read(tx, workspace)?;
     let hubs = hubs_of_group(tx, workspace, group)?;
     if hubs.is_empty() {
         return Ok(0);

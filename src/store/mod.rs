@@ -36,6 +36,7 @@ pub mod reach;
 pub mod reading;
 pub mod released;
 mod rerun;
+pub mod rules_lock;
 pub mod schema;
 pub mod secrets;
 pub mod settings;

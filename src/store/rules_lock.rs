@@ -1,0 +1,40 @@
+//! Keeps a change of rules and a change of people from missing each other on PostgreSQL.
+//!
+//! Who writes marks looks up the rules that reach a person; who changes rules looks up the people
+//! they reach. Under READ COMMITTED each would miss what the other has not committed yet: a member
+//! put in while a mapping is made would get no mark, a group arriving while its name is mapped would
+//! never be bound. So the first take this lock shared, the second alone, until they commit. SQLite
+//! has one writer and needs nothing.
+
+use diesel::prelude::*;
+use diesel::sql_types::BigInt;
+
+use super::StoreError;
+use super::conn::DbConn;
+use crate::base::ids::WorkspaceId;
+
+/// Advisory locks share one number space with the rest of the installation; this is our corner.
+const CORNER: i64 = 0x5c1a_0000_0000_0000;
+
+/// Marks are about to be written by the rules as they are. Many may hold it at once.
+///
+/// # Errors
+/// [`StoreError`] of the statement.
+pub fn rules_are_read(tx: &mut DbConn, workspace: WorkspaceId) -> Result<(), StoreError> {
+    lock(tx, workspace, "SELECT pg_advisory_xact_lock_shared($1)")
+}
+
+/// Rules are about to change: call it before looking up anything the change rests on.
+///
+/// # Errors
+/// [`StoreError`] of the statement.
+pub fn rules_change(tx: &mut DbConn, workspace: WorkspaceId) -> Result<(), StoreError> {
+    lock(tx, workspace, "SELECT pg_advisory_xact_lock($1)")
+}
+
+fn lock(tx: &mut DbConn, workspace: WorkspaceId, statement: &str) -> Result<(), StoreError> {
+    if let DbConn::Postgres(conn) = tx {
+        diesel::sql_query(statement).bind::<BigInt, _>(CORNER ^ workspace.0).execute(conn)?;
+    }
+    Ok(())
+}
