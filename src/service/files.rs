@@ -16,6 +16,7 @@ use crate::domain::hub::{ConnectionValue, Hub, HubMode};
 use crate::domain::hub_file::{self, HubDecl, MappingDecl, Place, subject_text};
 use crate::domain::hub_rules::{self as rules, Given};
 use crate::domain::mapping::{Binding, Mapping};
+use crate::store::rules_lock::rules_change;
 use crate::store::{DbConn, StoreError, Tx, hub_secrets, hubs as hub_rows, mappings as rows, sources};
 
 pub use super::preview::{HubEffect, PersonEffect};
@@ -227,6 +228,7 @@ pub async fn apply(
     let plan = context
         .store
         .write(move |tx| {
+            rules_change(tx, scribe.workspace)?;
             for hub in &hubs {
                 hub_rows::lock(tx, scribe.workspace, hub.slug.as_str())?;
             }

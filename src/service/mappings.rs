@@ -13,6 +13,7 @@ use crate::domain::app::App;
 use crate::domain::hub::Hub;
 use crate::domain::hub_rules as rules;
 use crate::domain::mapping::{AssetGrant, Binding, HubRole, Mapping, SubjectName};
+use crate::store::rules_lock::rules_change;
 use crate::store::{DbConn, StoreError, mappings as rows, reading, sources};
 
 /// A mapping as the API shows it.
@@ -213,6 +214,7 @@ pub async fn put(
         .store
         .write(move |tx| {
             let workspace = scribe.workspace;
+            rules_change(tx, workspace)?;
             let hub = hubs::find_locked(tx, workspace, &slug)?;
             let app = rules::app(&catalog, &hub.app).map_err(ServiceError::Invalid)?;
             let subject = body.subject()?;
@@ -266,6 +268,7 @@ pub async fn remove(context: &Context, caller: &Caller, slug: &str, id: &str) ->
     context
         .store
         .write(move |tx| {
+            rules_change(tx, scribe.workspace)?;
             let hub = hubs::find_locked(tx, scribe.workspace, &slug)?;
             let mapping = mapping_of(tx, scribe.workspace, &hub, &id)?;
             hub_changes::remove_mapping(tx, &scribe, &hub, &mapping)
@@ -284,6 +287,7 @@ pub async fn bind(context: &Context, caller: &Caller, slug: &str, id: &str) -> R
     let view = context
         .store
         .write(move |tx| {
+            rules_change(tx, scribe.workspace)?;
             let hub = hubs::find_locked(tx, scribe.workspace, &slug)?;
             let mapping = mapping_of(tx, scribe.workspace, &hub, &id)?;
             match mapping.binding {

@@ -3,6 +3,7 @@
 mod actions;
 mod api;
 mod files;
+mod races;
 mod tenants;
 
 use std::time::Duration;
