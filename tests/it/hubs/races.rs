@@ -19,8 +19,8 @@ async fn a_mapping_and_its_people_arriving_together_always_meet() {
             let name = format!("team {round}");
             if round % 2 == 0 {
                 // The group arrives while its name is mapped.
-                let body = json!({"group": name, "app_role": "member"});
-                tokio::join!(mapping(&admin, "wiki", &body), group(&scim, &name, &[&person]));
+                let (body, members) = (json!({"group": name, "app_role": "member"}), [person.as_str()]);
+                tokio::join!(mapping(&admin, "wiki", &body), group(&scim, &name, &members));
             } else {
                 // The person joins while the group is mapped.
                 let team = group(&scim, &name, &[]).await;
