@@ -6,7 +6,7 @@ use std::process::{Output, Stdio};
 
 use serde_json::Value;
 
-use crate::support::server::scimhub;
+use crate::support::server::{Server, scimhub};
 use crate::support::{Database, databases};
 
 const FILE: &str = r#"
@@ -174,4 +174,43 @@ fn secrets_come_in_by_stdin_or_the_commands_environment_and_never_out() {
         let exported = ends(&run(&database, &["export", "--hub", "practice"]), 0);
         assert!(exported.contains("{ secret = \"token\" }") && !exported.contains("s3cr3t"), "{exported}");
     }
+}
+
+#[test]
+fn the_same_commands_work_through_a_running_server() {
+    let database = Database::sqlite();
+    let server = Server::start(&database, &[]);
+    let token = server.token("admin");
+    write(&database, "hubs.toml", FILE);
+    write(&database, "env.toml", &FILE.replace("{ secret = \"PRACTICE\" }", "{ env = \"PRACTICE_TOKEN\" }"));
+    let run = |args: &[&str], input: &str| {
+        let mut child = scimhub(&database)
+            .args(args)
+            // Nothing of the database is opened here.
+            .env("SCIMHUB_DATABASE", "sqlite:/nowhere/at/all.db")
+            .env("SCIMHUB_SERVER", &server.base)
+            .env("SCIMHUB_TOKEN", &token)
+            .env("PRACTICE_TOKEN", "env-s3cr3t")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+        child.wait_with_output().unwrap()
+    };
+    let plan = ends(&run(&["plan", "hubs.toml"], ""), 2);
+    assert!(plan.contains("+ hub practice"), "{plan}");
+    ends(&run(&["apply", "hubs.toml", "--owner", "ci", "--ref", "c0ffee"], ""), 0);
+    ends(&run(&["plan", "hubs.toml", "--owner", "ci"], ""), 0);
+    ends(&run(&["secret", "set", "practice", "PRACTICE"], "s3cr3t\n"), 0);
+    let exported = ends(&run(&["export"], ""), 0);
+    assert!(exported.contains("marketing-meta") && !exported.contains("s3cr3t"), "{exported}");
+    // A server never reads an environment, neither its own nor the caller's.
+    let told = ends(&run(&["apply", "env.toml", "--owner", "ci"], ""), 1);
+    assert!(told.contains("env.toml:") && told.contains("opens the database itself"), "{told}");
+    ends(&run(&["pause", "--hub", "practice"], ""), 0);
+    ends(&run(&["resume", "--hub", "practice"], ""), 0);
+    let told = ends(&run(&["pause", "--hub", "nowhere"], ""), 1);
+    assert!(told.contains("hub not found"), "{told}");
 }
