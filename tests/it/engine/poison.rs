@@ -86,7 +86,6 @@ async fn f17_a_task_that_kills_its_process_runs_alone_before_it_is_set_aside() {
             if round < CRASHES {
                 let back = bench.load(killer).await;
                 assert!(back.verify_first, "{}: looked at before acting", database.name);
-                assert_eq!(bench.load(neighbour).await.crashes.max(1), 1.max(bench.load(neighbour).await.crashes));
             }
             if round == 1 {
                 // The neighbour had bad luck once and is done in the next good round.
