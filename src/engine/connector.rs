@@ -70,6 +70,13 @@ impl AttemptContext {
         self.deadline.saturating_sub(self.clock.monotonic())
     }
 
+    /// What the app is told as `X-Request-Id`: the id of the IdP's request, so that one id leads
+    /// from there to the app's own log; the attempt's where no request is behind it.
+    pub fn traced_as(&self) -> &str {
+        let plain = |id: &&str| !id.is_empty() && id.bytes().all(|b| b.is_ascii_graphic());
+        self.request_id.as_deref().filter(plain).unwrap_or(&self.op_id)
+    }
+
     /// Call right before sending anything that changes the app.
     ///
     /// # Errors

@@ -4,7 +4,7 @@
 use serde_json::json;
 
 use super::circuit;
-use super::outcome::{Follow, Verdict};
+use super::outcome::{Follow, LaneNote, Verdict};
 use crate::base::clock::Micros;
 use crate::base::random::Ids;
 use crate::domain::decision::DecisionKind;
@@ -14,8 +14,9 @@ use crate::domain::task_states::TaskEvent;
 use crate::store::activity::{self, Entry};
 use crate::store::attempts;
 use crate::store::landed::{self, Landing, Recorded};
+use crate::store::lanes::{self, Locked};
 use crate::store::leases::{self, Change, Lease};
-use crate::store::{StoreError, Tx, decisions, marks, problems};
+use crate::store::{StoreError, Tx, decisions, hub_secrets, hubs, marks, problems};
 
 /// Everything a record is made of.
 pub(super) struct Record<'a> {
@@ -23,6 +24,8 @@ pub(super) struct Record<'a> {
     pub task: &'a Task,
     /// `None` when the hub is gone.
     pub hub: Option<&'a Hub>,
+    /// When a secret of the hub was last set, as the attempt began.
+    pub secrets_set: Option<i64>,
     pub verdict: &'a Verdict,
     /// What a person would have to do, should it come to that.
     pub instructions: &'a str,
@@ -63,8 +66,13 @@ pub(super) fn write(tx: &mut Tx<'_>, record: &Record<'_>) -> Result<(), StoreErr
         Follow::Landed(_) | Follow::Exists(_) | Follow::Again { .. } | Follow::Person | Follow::Refused => {}
     }
     attempts::end(tx, task.workspace, task.id, record.lease.epoch, &ended, now)?;
-    circuit::learn(tx, task.workspace, task.hub, &record.verdict.lane, now)?;
-    if let Some(cause) = record.verdict.problem {
+    let (lane, problem) = match mended_since(tx, record)? {
+        // What the old credential was told must not stop the new one.
+        true => (&LaneNote::Nothing, None),
+        false => (&record.verdict.lane, record.verdict.problem),
+    };
+    circuit::learn(tx, task.workspace, task.hub, lane, now)?;
+    if let Some(cause) = problem {
         let message = ended.detail.as_deref().unwrap_or(cause);
         problems::report(tx, task.workspace, task.hub, cause, message, now)?;
     }
@@ -80,7 +88,23 @@ pub(super) fn write(tx: &mut Tx<'_>, record: &Record<'_>) -> Result<(), StoreErr
             }
         }
     }
-    tell(tx, record, &follow, &ended)
+    tell(tx, record, &follow, &ended, problem)
+}
+
+/// Whether a person changed the hub's connection while an attempt ran that would stop its lane.
+fn mended_since(tx: &mut Tx<'_>, record: &Record<'_>) -> Result<bool, StoreError> {
+    let (LaneNote::Blocked(_), Some(hub)) = (&record.verdict.lane, record.hub) else { return Ok(false) };
+    let workspace = record.task.workspace;
+    // Whoever mends unblocks the lane in the transaction that changes the rest.
+    lanes::lock(tx, workspace, hub.id, Locked::Wait)?;
+    if hub_secrets::last_set(tx, workspace, hub.id)? != record.secrets_set {
+        return Ok(true);
+    }
+    match hubs::load(tx, workspace, hub.id) {
+        Ok(now) => Ok(now.connection != hub.connection),
+        Err(StoreError::NotFound) => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 fn change(record: &Record<'_>, follow: &Follow) -> Change {
@@ -134,7 +158,13 @@ fn land(
     }
 }
 
-fn tell(tx: &mut Tx<'_>, record: &Record<'_>, follow: &Follow, ended: &attempts::Ended) -> Result<(), StoreError> {
+fn tell(
+    tx: &mut Tx<'_>,
+    record: &Record<'_>,
+    follow: &Follow,
+    ended: &attempts::Ended,
+    problem: Option<&'static str>,
+) -> Result<(), StoreError> {
     let kind = match follow {
         Follow::Landed(_) => "task.completed",
         Follow::Exists(_) | Follow::Gone => "task.replanned",
@@ -142,7 +172,7 @@ fn tell(tx: &mut Tx<'_>, record: &Record<'_>, follow: &Follow, ended: &attempts:
         Follow::Refused => "task.not_completed",
         // Attempts have rows of their own; only what stops a hub or kills a process is news.
         Follow::Again { crashed: true, .. } => "task.crashed",
-        Follow::Again { .. } => match record.verdict.problem {
+        Follow::Again { .. } => match problem {
             Some(_) => "hub.blocked",
             None => return Ok(()),
         },

@@ -75,6 +75,7 @@ fn take_back(worker: &Worker, tx: &mut Tx<'_>, expired: &Expired, roll: f64) -> 
         lease: expired.lease,
         task,
         hub: hub.as_ref(),
+        secrets_set: None,
         verdict: &verdict,
         instructions: &instructions,
         earliest: Some(over),

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tokio::task::{JoinError, JoinHandle};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 use super::EngineError;
 use super::claim::Claimed;
@@ -24,7 +25,7 @@ use crate::base::secret::SecretString;
 use crate::domain::hub::Hub;
 use crate::domain::task::{Effect, Task, TaskKind};
 use crate::store::lanes::Company;
-use crate::store::{DbConn, Store, StoreError, hubs, leases};
+use crate::store::{DbConn, Store, StoreError, hub_secrets, hubs, leases};
 
 /// Opens the secrets of a hub.
 pub type SecretReader =
@@ -113,6 +114,19 @@ impl Worker {
     /// Make one attempt and record how it ended. `halt` is the end of a stopping server's
     /// patience: the attempt is given up and the lease given back.
     pub async fn attempt(&self, claimed: Claimed, halt: &CancellationToken) {
+        let task = &claimed.task;
+        let span = tracing::info_span!(
+            "attempt",
+            task.id = %task.id,
+            epoch = claimed.lease.epoch,
+            kind = task.effect.kind.as_str(),
+            hub.id = %task.hub,
+            request.id = task.request_id.as_deref(),
+        );
+        self.run(claimed, halt).instrument(span).await;
+    }
+
+    async fn run(&self, claimed: Claimed, halt: &CancellationToken) {
         let began = self.clock.monotonic();
         self.steps.reached("claimed");
         let task = &claimed.task;
@@ -120,10 +134,16 @@ impl Worker {
         let secrets = Arc::clone(&self.secrets);
         let found = self
             .store
-            .read(move |conn| Ok::<_, StoreError>((hubs::load(conn, workspace, hub)?, secrets(conn, workspace, hub))))
+            .read(move |conn| {
+                let (hub, set) = (hubs::load(conn, workspace, hub)?, hub_secrets::last_set(conn, workspace, hub)?);
+                let secrets = secrets(conn, workspace, hub.id);
+                Ok::<_, StoreError>((hub, set, secrets))
+            })
             .await;
+        let mut secrets_set = None;
         let (hub, noting, end) = match found {
-            Ok((hub, secrets)) => {
+            Ok((hub, set, secrets)) => {
+                secrets_set = set;
                 let noting = Arc::new(Noting::new(Arc::clone(&self.steps)));
                 let connected = match &secrets {
                     Ok(secrets) => self.connectors.connect(&hub, secrets),
@@ -147,8 +167,15 @@ impl Worker {
             age: self.clock.now().since(task.created_at),
         };
         let verdict = outcome::judge(task, end, around);
-        self.meter.attempt(task.effect.kind, verdict.ended.outcome, self.clock.monotonic().saturating_sub(began));
-        self.record(&claimed, hub, verdict).await;
+        let took = self.clock.monotonic().saturating_sub(began);
+        self.meter.attempt(task.effect.kind, verdict.ended.outcome, took);
+        tracing::debug!(
+            outcome = verdict.ended.outcome,
+            class = verdict.ended.error_class,
+            seconds = took.as_secs_f64(),
+            "attempt ended"
+        );
+        self.record(&claimed, hub, secrets_set, verdict).await;
     }
 
     async fn call(
@@ -170,7 +197,8 @@ impl Worker {
         let left = context.left();
         let (effect, verify_first) = (task.effect.clone(), task.verify_first);
         // A task of its own, so that a panic ends the attempt and nothing else.
-        let mut running = tokio::spawn(async move { act(&*connector, &effect, verify_first, &context).await });
+        let acting = async move { act(&*connector, &effect, verify_first, &context).await };
+        let mut running = tokio::spawn(acting.in_current_span());
         let shown = tokio::time::sleep(self.pace.shown_after);
         let deadline = tokio::time::sleep(left);
         tokio::pin!(shown, deadline);
@@ -208,7 +236,7 @@ impl Worker {
 
     /// Write the end down. A store that does not answer is asked again while the lease lasts;
     /// after that the sweep takes the task back and the app is looked at first.
-    async fn record(&self, claimed: &Claimed, hub: Option<Hub>, verdict: Verdict) {
+    async fn record(&self, claimed: &Claimed, hub: Option<Hub>, secrets_set: Option<i64>, verdict: Verdict) {
         let instructions = hub.as_ref().map(|hub| self.connectors.instructions(hub, &claimed.task)).unwrap_or_default();
         let record = Arc::new((claimed.task.clone(), hub, verdict, instructions));
         let lease = claimed.lease;
@@ -225,6 +253,7 @@ impl Worker {
                             lease,
                             task,
                             hub: hub.as_ref(),
+                            secrets_set,
                             verdict,
                             instructions,
                             earliest: None,

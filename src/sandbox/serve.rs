@@ -54,6 +54,7 @@ impl Shared {
             "target": target(request),
             "status": status,
             "op_id": op_id(request),
+            "request_id": header_text(request, "x-request-id"),
             "authorization": request.headers().contains_key(header::AUTHORIZATION).then_some("***"),
         }));
     }
@@ -65,7 +66,11 @@ fn target(request: &HttpRequest) -> String {
 }
 
 fn op_id(request: &HttpRequest) -> Option<String> {
-    request.headers().get("x-request-id").and_then(|value| value.to_str().ok()).map(String::from)
+    header_text(request, "x-attempt-id")
+}
+
+fn header_text(request: &HttpRequest, name: &str) -> Option<String> {
+    request.headers().get(name).and_then(|value| value.to_str().ok()).map(String::from)
 }
 
 /// Run until stopped. Sends the handle back once it listens.

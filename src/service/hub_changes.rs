@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::ServiceError;
 use super::scribe::{About, Scribe};
+use crate::base::ids::HubId;
 use crate::domain::app::{App, FieldFormat};
 use crate::domain::hub::{ConnectionValue, Hub, HubMode};
 use crate::domain::hub_file::subject_text;
@@ -12,7 +13,7 @@ use crate::domain::mapping::{Binding, Mapping, SubjectName};
 use crate::domain::task::TaskStatus;
 use crate::store::hubs::{login_word, mode_word};
 use crate::store::tasks::{self, ByHand, TaskFilter};
-use crate::store::{StoreError, Tx, hub_secrets, hubs, mappings, marks, problems};
+use crate::store::{StoreError, Tx, hub_secrets, hubs, lanes, mappings, marks, problems};
 
 /// Add a hub.
 ///
@@ -53,11 +54,45 @@ pub(super) fn change_hub(
     });
     let kind = if before.mode != after.mode && after.mode == HubMode::Active { "hub.activated" } else { "hub.changed" };
     scribe.record(tx, kind, About { target: &target, hub: Some(after.id), detail, ..About::default() })?;
+    if before.connection != after.connection {
+        mended(tx, scribe, after.id)?;
+    }
     if matters(before, after) {
         let cause = if kind == "hub.activated" { "hub_activated" } else { "hub_changed" };
         marks::hub_changed(tx, scribe.workspace, after.id, &scribe.change(cause))?;
     }
     Ok(cleared)
+}
+
+/// What makes a lane stand still; each is a problem of the same name.
+const STANDSTILLS: [&str; 3] = ["auth_broken", "connection_incomplete", "rate_limited"];
+
+/// A person did something about a hub that stands still: its lane goes on, with the tasks as they
+/// stand, and the problem is closed; a cause that is still there opens it again. Answers whether
+/// the lane stood still.
+///
+/// # Errors
+/// [`ServiceError::Store`].
+pub(super) fn mended(tx: &mut Tx<'_>, scribe: &Scribe, hub: HubId) -> Result<bool, ServiceError> {
+    let stood = lanes::load(tx, scribe.workspace, hub)?.is_some_and(|lane| lane.blocked_reason.is_some());
+    lanes::unblock(tx, scribe.workspace, hub)?;
+    for cause in STANDSTILLS {
+        problems::close(tx, scribe.workspace, hub, Some(cause), scribe.now)?;
+    }
+    Ok(stood)
+}
+
+/// The same on nothing but a person's word (`resume`), which is all the record there is of it.
+///
+/// # Errors
+/// [`ServiceError::Store`].
+pub(super) fn let_go_on(tx: &mut Tx<'_>, scribe: &Scribe, hub: &Hub) -> Result<(), ServiceError> {
+    if mended(tx, scribe, hub.id)? {
+        let target = format!("hub:{}", hub.slug);
+        let detail = json!({"app": hub.app});
+        scribe.record(tx, "hub.unblocked", About { target: &target, hub: Some(hub.id), detail, ..About::default() })?;
+    }
+    Ok(())
 }
 
 /// Forget a hub. Nothing changes in the app; tasks that have not begun are cancelled.

@@ -287,6 +287,9 @@ pub async fn patch(
             if !hub_changes::same(&before, &after) {
                 cleared = hub_changes::change_hub(tx, &scribe, app, &before, &after)?;
             }
+            if patch.paused == Some(false) {
+                hub_changes::let_go_on(tx, &scribe, &after)?;
+            }
             secrets::put_all(tx, &scribe, &keyring, &after, &given)?;
             cleared.retain(|name| !given.iter().any(|(given, _)| given == name));
             Ok::<_, ServiceError>(HubChanged {

@@ -6,12 +6,12 @@ use serde_json::json;
 use subtle::ConstantTimeEq;
 
 use super::scribe::{About, Scribe};
-use super::{Caller, Context, ServiceError, hubs};
+use super::{Caller, Context, ServiceError, hub_changes, hubs};
 use crate::base::ids::{HubId, WorkspaceId};
 use crate::base::secret::SecretString;
 use crate::domain::hub::{ConnectionValue, Hub};
 use crate::domain::hub_rules as rules;
-use crate::store::{DbConn, Keyring, Tx, lanes, marks, problems, secrets as sealed};
+use crate::store::{DbConn, Keyring, Tx, marks, secrets as sealed};
 
 /// The longest secret, in bytes: a long JWT or a private key in PEM fits.
 pub const SECRET_BYTES: usize = 16 * 1024;
@@ -62,8 +62,7 @@ pub(super) fn put_all(
     for (name, value) in given {
         sealed::put(tx, keyring, scribe.workspace, hub.id, name, value, scribe.now)?;
     }
-    lanes::unblock(tx, scribe.workspace, hub.id)?;
-    problems::close(tx, scribe.workspace, hub.id, Some("auth_broken"), scribe.now)?;
+    hub_changes::mended(tx, scribe, hub.id)?;
     marks::hub_changed(tx, scribe.workspace, hub.id, &scribe.change("secret_set"))?;
     let target = format!("hub:{}", hub.slug);
     let names: Vec<&str> = given.iter().map(|(name, _)| name.as_str()).collect();

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::page::{Page, PageRequest};
 use super::scribe::{About, Scribe};
-use super::{Caller, Context, ServiceError, hubs};
+use super::{Caller, Context, ServiceError, hub_changes, hubs};
 use crate::base::clock::Micros;
 use crate::base::ids::{HubId, TaskId, UserId, WorkspaceId};
 use crate::domain::decision::DecisionKind;
@@ -17,7 +17,7 @@ use crate::domain::task::{Task, TaskKind, TaskStatus};
 use crate::store::attempts::{self, Attempt};
 use crate::store::landed::{self, Landing, Recorded};
 use crate::store::tasks::{self as rows, ByHand, TaskFilter};
-use crate::store::{DbConn, StoreError, Tx, decisions, hubs as hub_rows, lanes, marks};
+use crate::store::{DbConn, StoreError, Tx, decisions, hubs as hub_rows, marks};
 
 /// The longest note, in characters.
 const NOTE_CHARACTERS: usize = 2_000;
@@ -358,7 +358,7 @@ fn not_now(task: &Task, what: &str) -> ServiceError {
 
 fn retry(tx: &mut Tx<'_>, scribe: &Scribe, task: &Task, by: &ByHand<'_>) -> Result<(), ServiceError> {
     if rows::retry(tx, scribe.workspace, task.id, by)? {
-        lanes::unblock(tx, scribe.workspace, task.hub)?;
+        hub_changes::mended(tx, scribe, task.hub)?;
         return Ok(());
     }
     match task.status {

@@ -21,6 +21,19 @@ pub fn names(conn: &mut DbConn, workspace: WorkspaceId, hub: HubId) -> Result<Ve
     Ok(names)
 }
 
+/// When a secret of this hub was last set; `None` without any. Another answer than before means
+/// that a person gave or took a credential since.
+///
+/// # Errors
+/// A failed statement.
+pub fn last_set(conn: &mut DbConn, workspace: WorkspaceId, hub: HubId) -> Result<Option<i64>, StoreError> {
+    Ok(hub_secrets::table
+        .filter(hub_secrets::workspace.eq(workspace.0))
+        .filter(hub_secrets::hub_id.eq(hub.bytes()))
+        .select(diesel::dsl::max(hub_secrets::modified_at))
+        .first(conn)?)
+}
+
 /// Forget all secrets of a hub: its address changed, and what was given for the old one must not
 /// be sent to the new one (threat T-21). Answers their names.
 ///

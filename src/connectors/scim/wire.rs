@@ -77,7 +77,8 @@ impl<'a> Wire<'a> {
     fn request(&self, method: Method, target: Target) -> Request {
         Request::new(method, target)
             .header("accept", MEDIA)
-            .header("x-request-id", self.context.op_id.clone())
+            .header("x-request-id", self.context.traced_as().to_owned())
+            .header("x-attempt-id", self.context.op_id.clone())
             .bearer(self.settings.token.as_ref())
             .within(self.context.left())
     }

@@ -3,6 +3,7 @@
 mod actions;
 mod api;
 mod files;
+mod mending;
 mod races;
 mod tenants;
 
