@@ -60,7 +60,7 @@ enum Command {
     Export(export::Arguments),
     /// Set the secrets of a hub's connection.
     Secret(secret::Arguments),
-    /// Stop pushing to apps; SCIM and planning go on.
+    /// Stop pushing to apps; SCIM goes on, and what follows from it waits.
     Pause(pause::Arguments),
     /// Push again.
     Resume(pause::Arguments),

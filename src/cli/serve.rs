@@ -24,7 +24,7 @@ pub struct Arguments {
     /// Where to listen; port 0 takes a free one [default: 127.0.0.1:8080]
     #[arg(long, env = "SCIMHUB_LISTEN", value_name = "ADDRESS:PORT")]
     listen: Option<String>,
-    /// Start without pushing to apps; SCIM and planning go on
+    /// Start without pushing to apps; SCIM goes on, and what follows from it waits
     #[arg(long, env = "SCIMHUB_PAUSED", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
     paused: Option<bool>,
     /// What locations and links begin with [default: the listen address]

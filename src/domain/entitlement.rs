@@ -100,7 +100,8 @@ impl Refusal {
             Self::OutOfScope => "the mapping's where does not match the user",
             Self::ScopeUnreadable => "the mapping's where cannot be read",
             Self::WaitingForConfirmation => {
-                "the user was deactivated since: waiting until the identity provider or a person confirms it"
+                "the user was deactivated since: waiting until the identity provider names the membership again or a \
+                 person releases it"
             }
         }
     }

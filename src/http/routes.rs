@@ -61,6 +61,7 @@ pub fn table() -> Vec<Route> {
         route(Method::PUT, "/api/v1/hubs/{id}/secrets/{name}", admin::hubs::set_secret),
         route(Method::GET, "/api/v1/hubs/{id}/members", admin::hubs::members),
         route(Method::GET, "/api/v1/hubs/{id}/users/{user}/explain", admin::hubs::explain),
+        route(Method::POST, "/api/v1/hubs/{id}/users/{user}/release", admin::hubs::release),
         route(Method::GET, "/api/v1/hubs/{id}/mappings", admin::mappings::list),
         route(Method::PUT, "/api/v1/hubs/{id}/mappings", admin::mappings::put),
         route(Method::GET, "/api/v1/hubs/{id}/mappings/{mapping}", admin::mappings::show),

@@ -13,7 +13,7 @@ use crate::base::clock::Micros;
 use crate::base::ids::{HubId, UserId, WorkspaceId};
 use crate::domain::app::App;
 use crate::domain::decide::{Facts, Ground, decide};
-use crate::domain::entitlement::{Entitlement, Rule};
+use crate::domain::entitlement::{Entitlement, Refusal, Rule};
 use crate::domain::hub::{Hub, HubMode};
 use crate::domain::hub_rules as rules;
 use crate::domain::mapping::Binding;
@@ -318,6 +318,20 @@ fn activity(conn: &mut DbConn, workspace: WorkspaceId, user: UserId) -> Result<V
         .collect())
 }
 
+/// An individual share waits for another word than a membership does.
+fn why_refused(why: Refusal, binding: Binding) -> &'static str {
+    match (why, binding) {
+        (Refusal::WaitingForConfirmation, Binding::User(_)) => {
+            "the user was deactivated since, which ends an individual share: delete the mapping and make it anew"
+        }
+        (Refusal::WaitingForConfirmation, _) => {
+            "the user was deactivated since: waiting until the identity provider names the membership again or a \
+             person releases it (POST /api/v1/hubs/HUB/users/USER/release)"
+        }
+        (why, _) => why.explain(),
+    }
+}
+
 fn rule_view(rule: &Rule, facts: &Facts, entitled: &Entitlement) -> RuleView {
     let mapping = &rule.mapping;
     let membership = match (mapping.binding, &facts.person) {
@@ -329,7 +343,7 @@ fn rule_view(rule: &Rule, facts: &Facts, entitled: &Entitlement) -> RuleView {
     let (applies, why) = if counts {
         ("counts", String::from("it gives this person access"))
     } else if let Some(refused) = refused {
-        ("refused", refused.why.explain().to_owned())
+        ("refused", why_refused(refused.why, mapping.binding).to_owned())
     } else {
         match mapping.binding {
             Binding::Waiting => ("waiting", String::from("its subject has not arrived yet")),

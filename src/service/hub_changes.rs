@@ -230,7 +230,7 @@ pub(super) fn bind_again(
     if mapping.binding == Binding::Waiting {
         let what = subject_text(&mapping.subject);
         return Err(ServiceError::Conflict(format!(
-            "there is no {what} to bind to, or more than one; name its source"
+            "there is no {what} to bind to, or more than one; name its source, or map the group by group_id"
         )));
     }
     mapping.confirmed_at = scribe.now;

@@ -64,7 +64,7 @@ pub enum BindingView {
         #[serde(skip_serializing_if = "Option::is_none")]
         name: Option<String>,
     },
-    /// The bound group was deleted; a person must bind it anew.
+    /// The bound group or user was deleted; a person must bind it anew.
     Gone,
 }
 
@@ -278,7 +278,7 @@ pub async fn remove(context: &Context, caller: &Caller, slug: &str, id: &str) ->
     Ok(())
 }
 
-/// Bind a mapping anew, on a person's word, after its group was deleted.
+/// Bind a mapping anew, on a person's word, after its group or user was deleted.
 ///
 /// # Errors
 /// [`ServiceError::NotFound`]; [`ServiceError::Conflict`] when it is bound, or nothing is there.
@@ -292,6 +292,7 @@ pub async fn bind(context: &Context, caller: &Caller, slug: &str, id: &str) -> R
             let mapping = mapping_of(tx, scribe.workspace, &hub, &id)?;
             match mapping.binding {
                 Binding::Gone | Binding::Waiting => {}
+                Binding::User(id) if reading::user_name(tx, scribe.workspace, id)?.is_none() => {}
                 Binding::Group(_) | Binding::User(_) => {
                     return Err(ServiceError::Conflict(String::from("this mapping is bound already")));
                 }
@@ -345,6 +346,10 @@ pub(super) fn binding_view(
         Binding::Group(id) => {
             BindingView::Bound { id: id.to_string(), name: reading::group_name(conn, workspace, id)? }
         }
-        Binding::User(id) => BindingView::Bound { id: id.to_string(), name: reading::user_name(conn, workspace, id)? },
+        // A deleted user's share never comes back by itself, not to a namesake either.
+        Binding::User(id) => match reading::user_name(conn, workspace, id)? {
+            Some(name) => BindingView::Bound { id: id.to_string(), name: Some(name) },
+            None => BindingView::Gone,
+        },
     })
 }

@@ -20,6 +20,7 @@ pub mod names;
 pub mod overview;
 pub mod page;
 mod preview;
+pub mod regain;
 mod scribe;
 pub mod secrets;
 pub mod shown;

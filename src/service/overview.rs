@@ -208,7 +208,7 @@ pub async fn problems(
 /// Whether pushing goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pushing {
-    /// Nothing is sent to apps; SCIM and planning go on.
+    /// Nothing is sent to apps; SCIM goes on.
     Paused,
     /// Tasks are pushed.
     Resumed,

@@ -14,7 +14,7 @@ use super::tx::Tx;
 use super::users::user_id;
 use super::{StoreError, id_list};
 use crate::base::clock::Micros;
-use crate::base::ids::{GroupId, UserId, WorkspaceId};
+use crate::base::ids::{GroupId, HubId, UserId, WorkspaceId};
 
 /// What a member is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -206,6 +206,31 @@ fn confirm(
         .bind::<Text, _>(id_list::json(ids.iter().copied()))
         .execute(&mut **tx)?;
     Ok(())
+}
+
+/// Confirm, as the IdP would by naming them again, the memberships of a reactivated user through
+/// which a hub's mappings wait (DESIGN.md section 8, reactivated user). Returns how many waited.
+///
+/// # Errors
+/// [`StoreError`] of the statement.
+pub fn confirm_for_hub(
+    tx: &mut Tx<'_>,
+    workspace: WorkspaceId,
+    hub: HubId,
+    user: UserId,
+    now: Micros,
+) -> Result<usize, StoreError> {
+    let sql = "UPDATE memberships SET confirmed_at = $1 WHERE workspace = $2 AND member_id = $3 \
+         AND group_id IN (SELECT m.bound_id FROM mappings m WHERE m.workspace = $2 AND m.hub_id = $4 \
+             AND m.binding = 'bound' AND m.subject_kind = 'group') \
+         AND EXISTS (SELECT 1 FROM users u WHERE u.workspace = $2 AND u.id = $3 AND u.active = TRUE \
+             AND u.deactivated_at IS NOT NULL AND memberships.confirmed_at <= u.deactivated_at)";
+    Ok(diesel::sql_query(sql)
+        .bind::<BigInt, _>(now.0)
+        .bind::<BigInt, _>(workspace.0)
+        .bind::<Binary, _>(user.bytes())
+        .bind::<Binary, _>(hub.bytes())
+        .execute(&mut **tx)?)
 }
 
 /// Which rows of a group go.

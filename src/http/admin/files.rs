@@ -57,7 +57,7 @@ pub async fn export(
     respond::json(StatusCode::OK, &serde_json::json!({ "text": text }))
 }
 
-/// `POST /api/v1/pause`: nothing is sent to apps; SCIM and planning go on.
+/// `POST /api/v1/pause`: nothing is sent to apps; SCIM goes on.
 ///
 /// # Errors
 /// 404 for an unknown hub.

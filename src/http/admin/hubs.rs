@@ -12,7 +12,7 @@ use crate::http::extract::{ApiAdmin, ApiJson, ApiQuery, ApiReader};
 use crate::http::respond;
 use crate::service::hubs::{self, HubPatch, NewHub};
 use crate::service::members::{self, MemberQuery};
-use crate::service::{apps, explain, secrets};
+use crate::service::{apps, explain, regain, secrets};
 
 /// A secret to set.
 #[derive(Deserialize)]
@@ -124,6 +124,20 @@ pub async fn explain(
     let (hub, user) = path.into_inner();
     let explanation = explain::explain(&app.context, &caller, &hub, &user).await?;
     respond::json(StatusCode::OK, &explanation)
+}
+
+/// `POST /api/v1/hubs/{id}/users/{user}/release`: what waits since a reactivation is given back.
+///
+/// # Errors
+/// 404; 409 when nothing waits.
+pub async fn release(
+    caller: ApiAdmin,
+    path: web::Path<(String, String)>,
+    app: web::Data<App>,
+) -> Result<HttpResponse, ApiFailure> {
+    let (hub, user) = path.into_inner();
+    regain::release(&app.context, &caller, &hub, &user).await?;
+    Ok(HttpResponse::NoContent().finish())
 }
 
 /// Kept out of every log: the body of a secret has no `Debug` that shows it.

@@ -5,6 +5,7 @@ mod api;
 mod files;
 mod mending;
 mod races;
+mod regain;
 mod tenants;
 
 use std::time::Duration;
