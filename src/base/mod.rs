@@ -8,3 +8,4 @@ pub mod network;
 pub mod nudge;
 pub mod random;
 pub mod secret;
+pub mod steps;

@@ -2,38 +2,27 @@
 //! nothing can be switched on: the environment is read only with debug assertions.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::connector::{NoSteps, Steps};
+use super::connector::Steps;
+use crate::base::steps;
 
 /// Every step of an attempt by name; a step that is not listed fails the fault test.
 pub const ATTEMPT_STEPS: [&str; 6] =
     ["claimed", "before_send", "after_send", "after_reply", "before_record", "after_record"];
 
-/// The steps of this process: with debug assertions, `SCIMHUB_FAULT_STEP=name[:n]` aborts it when
+/// The steps of this process: with debug assertions, `SCIMHUB_FAULT_STEP=name[:n]` ends it when
 /// it reaches the step for the n-th time (the first when `n` is not given).
 pub fn from_environment() -> Arc<dyn Steps> {
-    #[cfg(debug_assertions)]
-    if let Ok(wish) = std::env::var("SCIMHUB_FAULT_STEP") {
-        let (name, count) = wish.split_once(':').unwrap_or((&wish, "1"));
-        return Arc::new(StopAt { name: name.to_owned(), left: AtomicU64::new(count.parse().unwrap_or(1)) });
-    }
-    Arc::new(NoSteps)
+    Arc::new(OfProcess)
 }
 
-#[cfg_attr(not(debug_assertions), expect(dead_code, reason = "only fault tests stop the process"))]
 #[derive(Debug)]
-struct StopAt {
-    name: String,
-    left: AtomicU64,
-}
+struct OfProcess;
 
-impl Steps for StopAt {
+impl Steps for OfProcess {
     fn reached(&self, step: &'static str) {
-        if step == self.name && self.left.fetch_sub(1, Ordering::SeqCst) == 1 {
-            // As hard as kill -9: no destructor, no flush, no farewell.
-            std::process::abort();
-        }
+        steps::reached(step);
     }
 }
 

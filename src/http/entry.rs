@@ -22,7 +22,7 @@ use super::extract::RequestId;
 use super::extract::request_id;
 use super::respond::{self, JSON, PROBLEM_JSON, SCIM_JSON, Zone};
 use crate::auth::{Caller, bearer};
-use crate::base::limits;
+use crate::base::{limits, steps};
 use crate::telemetry::metrics;
 
 static REQUESTS: LazyLock<IntCounterVec> = LazyLock::new(|| {
@@ -124,7 +124,12 @@ pub async fn authenticate(
         let detail = "replies are application/scim+json or application/json";
         return Ok(request.into_response(zone.refuse(&Refusal::new(StatusCode::NOT_ACCEPTABLE, detail))));
     }
-    Ok(next.call(request).await?.map_into_boxed_body())
+    if request.method().is_safe() {
+        return Ok(next.call(request).await?.map_into_boxed_body());
+    }
+    let response = steps::request(next.call(request)).await?.map_into_boxed_body();
+    steps::reached("before_reply");
+    Ok(response)
 }
 
 /// The caller that a request's `Authorization` header stands for.

@@ -8,6 +8,7 @@ use super::StoreError;
 use super::pool::Pool;
 use super::tx::Tx;
 use crate::base::random::{Dice, SystemDice};
+use crate::base::steps::Watch;
 
 /// Runs of one closure before its caller is told that the database is too busy.
 const RUNS: u32 = 8;
@@ -18,7 +19,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(5);
 /// # Errors
 /// Whatever `work` returned; [`StoreError::Unavailable`] when the connection broke (the outcome of
 /// a broken commit is unknown) or the transaction lost against others too often.
-pub(super) fn write<T, E, F>(pool: &Pool, work: &mut F) -> Result<T, E>
+pub(super) fn write<T, E, F>(pool: &Pool, work: &mut F, watch: Watch) -> Result<T, E>
 where
     F: FnMut(&mut Tx<'_>) -> Result<T, E>,
     E: From<StoreError>,
@@ -33,11 +34,14 @@ where
         let result = work(&mut Tx::over(&mut checked.conn));
         match result {
             Ok(value) => {
+                watch.reached("before_commit");
                 // PostgreSQL answers COMMIT of a failed transaction with success and rolls back:
                 // a closure that swallowed an error must not be taken for committed.
                 let checked_end = if checked.seen.failed() { checked.conn.batch_execute("SELECT 1") } else { Ok(()) };
+                watch.reached("in_commit");
                 match checked_end.and_then(|()| checked.conn.commit()) {
                     Ok(()) => {
+                        watch.reached("after_commit");
                         checked.broken = false;
                         return Ok(value);
                     }

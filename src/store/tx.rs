@@ -23,6 +23,7 @@ use crate::base::clock::{Micros, SharedClock, SystemClock};
 use crate::base::ids::BootId;
 use crate::base::nudge::Nudge;
 use crate::base::random::Ids;
+use crate::base::steps::Watch;
 
 /// A write transaction. Dereferences to the connection.
 pub struct Tx<'a> {
@@ -217,9 +218,10 @@ impl Store {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
+        let watch = Watch::here();
         match &self.inner.writer {
-            Some(writer) => writer.write(work).await,
-            None => self.inner.pool.run(move |pool| rerun::write(pool, &mut work)).await,
+            Some(writer) => writer.write(work, watch).await,
+            None => self.inner.pool.run(move |pool| rerun::write(pool, &mut work, watch)).await,
         }
     }
 

@@ -13,6 +13,7 @@ use super::conn::{DbConn, Place, Role};
 use super::pool::busy;
 use super::tx::Tx;
 use crate::base::clock::SharedClock;
+use crate::base::steps::Watch;
 
 /// Closures in one commit.
 const BATCH: usize = 256;
@@ -38,12 +39,15 @@ trait Job: Send {
     fn committed(self: Box<Self>);
     /// It could not be committed.
     fn failed(self: Box<Self>, error: StoreError);
+    /// Whether fault steps are reached for it.
+    fn watch(&self) -> Watch;
     /// Nobody waits for the answer any more.
     fn abandoned(&self) -> bool;
 }
 
 struct Work<T, E, F> {
     work: F,
+    watch: Watch,
     result: Option<Result<T, E>>,
     reply: oneshot::Sender<Result<T, E>>,
 }
@@ -60,6 +64,7 @@ where
             Ok(result) => {
                 let ran = if result.is_ok() { Ran::Keep } else { Ran::Undo };
                 self.result = Some(result);
+                self.watch.reached("before_commit");
                 ran
             }
             Err(_) => Ran::Panicked,
@@ -73,6 +78,10 @@ where
 
     fn failed(self: Box<Self>, error: StoreError) {
         let _ = self.reply.send(Err(E::from(error)));
+    }
+
+    fn watch(&self) -> Watch {
+        self.watch
     }
 
     fn abandoned(&self) -> bool {
@@ -105,14 +114,14 @@ impl Writer {
     ///
     /// # Errors
     /// Whatever it returned, or a [`StoreError`].
-    pub async fn write<T, E, F>(&self, work: F) -> Result<T, E>
+    pub async fn write<T, E, F>(&self, work: F, watch: Watch) -> Result<T, E>
     where
         F: FnMut(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        let job = Box::new(Work { work, result: None, reply });
+        let job = Box::new(Work { work, watch, result: None, reply });
         match self.queue.send_timeout(job, self.wait).await {
             Ok(()) => {}
             Err(SendTimeoutError::Timeout(_)) => return Err(E::from(busy("too many changes are waiting"))),
@@ -195,7 +204,10 @@ impl Writing {
                 jobs.push(job);
             }
         }
-        Ok(conn.commit()?)
+        jobs.iter().for_each(|job| job.watch().reached("in_commit"));
+        conn.commit()?;
+        jobs.iter().for_each(|job| job.watch().reached("after_commit"));
+        Ok(())
     }
 
     /// Run one closure in a transaction of its own, and answer it.

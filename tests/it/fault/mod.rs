@@ -2,6 +2,7 @@
 //! ledger must balance afterwards. The practice app runs in the test's process and survives.
 
 mod kills;
+mod requests;
 mod stage;
 mod steps;
 mod two_servers;

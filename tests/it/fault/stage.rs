@@ -49,7 +49,8 @@ impl<'a> Stage<'a> {
             file.push_str(&format!(
                 "[[hub]]\nid = \"{space}\"\napp = \"sandbox\"\nlabel = \"{space}\"\nlogin = \"sso\"\nmode = \"active\"\n\
                  settle = \"0s\"\nconnection = {{ base_url = \"{url}\", token = {{ env = \"PRACTICE_TOKEN\" }} }}\n\n  \
-                 [[hub.mapping]]\n  group = \"staff\"\n  app_role = \"editor\"\n\n"
+                 [[hub.mapping]]\n  group = \"staff\"\n  app_role = \"editor\"\n\n  \
+                 [[hub.mapping]]\n  group = \"watchers\"\n  app_role = \"viewer\"\n\n"
             ));
         }
         let path = database.folder().join("hubs.toml");
@@ -170,6 +171,12 @@ impl<'a> Stage<'a> {
     /// The ledger (threats.md section 3): `inside` have exactly one seat everywhere, `outside`
     /// none, nothing took effect twice, nothing is running, nothing failed.
     pub async fn balance(&self, inside: &BTreeSet<String>, outside: &BTreeSet<String>) {
+        let editors = inside.iter().map(|person| (person.clone(), "editor")).collect();
+        self.balance_of(&editors, outside).await;
+    }
+
+    /// The same where not everybody has the same role.
+    pub async fn balance_of(&self, inside: &BTreeMap<String, &str>, outside: &BTreeSet<String>) {
         let name = self.database.name;
         let state = self.app.state();
         for space in &self.spaces {
@@ -179,8 +186,8 @@ impl<'a> Stage<'a> {
                 let role = seat["role"].as_str().unwrap_or_default();
                 held.entry(seat["userName"].as_str().unwrap_or_default()).or_default().push(role);
             }
-            for person in inside {
-                assert_eq!(held.get(person.as_str()), Some(&vec!["editor"]), "{name}: {person} in {space}");
+            for (person, role) in inside {
+                assert_eq!(held.get(person.as_str()), Some(&vec![*role]), "{name}: {person} in {space}");
             }
             for person in outside {
                 assert_eq!(held.get(person.as_str()), None, "{name}: {person} still in {space}");
@@ -215,6 +222,27 @@ pub struct Idp {
 }
 
 impl Idp {
+    /// Send once; `None` when the server ended before it answered.
+    pub async fn once(&self, method: &str, path: &str, body: &Value) -> Option<u16> {
+        let url = format!("{}{path}", *self.base.borrow());
+        let answer = self
+            .http
+            .request(method.parse().unwrap(), url)
+            .header("authorization", format!("Bearer {}", self.token))
+            .header("content-type", "application/scim+json")
+            .body(body.to_string())
+            .send()
+            .await;
+        answer.ok().map(|answer| answer.status().as_u16())
+    }
+
+    /// How many of `endpoint` have this `key`.
+    pub async fn found(&self, endpoint: &str, key: &str, value: &str) -> u64 {
+        let (status, answer) = self.send("GET", &format!("{endpoint}?filter={key}%20eq%20%22{value}%22"), None).await;
+        assert_eq!(status, 200, "{answer}");
+        answer["totalResults"].as_u64().unwrap()
+    }
+
     /// Send until an answer comes; the status and body of that answer.
     async fn send(&self, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {
         let mut base = self.base.clone();
@@ -261,14 +289,7 @@ impl Idp {
     }
 
     pub async fn create_user(&self, name: &str) -> String {
-        let body = json!({
-            "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"],
-            "userName": name,
-            "active": true,
-            "emails": [{"value": name, "type": "work", "primary": true}],
-            "name": {"givenName": "P", "familyName": "Erson"},
-        });
-        self.create("/scim/v2/Users", "userName", name, body).await
+        self.create("/scim/v2/Users", "userName", name, person(name)).await
     }
 
     pub async fn create_group(&self, name: &str) -> String {
@@ -280,23 +301,42 @@ impl Idp {
     }
 
     pub async fn join(&self, group: &str, users: &[String]) {
-        let members: Vec<_> = users.iter().map(|user| json!({"value": user})).collect();
-        let operation = json!({"op": "add", "path": "members", "value": members});
-        self.patch(&format!("/scim/v2/Groups/{group}"), operation).await;
+        self.patch(&format!("/scim/v2/Groups/{group}"), joining(users)).await;
     }
 
     pub async fn deactivate(&self, user: &str) {
-        let operation = json!({"op": "replace", "path": "active", "value": false});
-        self.patch(&format!("/scim/v2/Users/{user}"), operation).await;
+        self.patch(&format!("/scim/v2/Users/{user}"), leaving()).await;
     }
 
-    async fn patch(&self, path: &str, operation: Value) {
-        let body = json!({
-            "schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
-            "Operations": [operation],
-        });
+    async fn patch(&self, path: &str, body: Value) {
         let (status, answer) = self.send("PATCH", path, Some(body)).await;
         assert!(matches!(status, 200 | 204), "{status} {answer}");
         self.note();
     }
+}
+
+/// The body that creates this person.
+pub fn person(name: &str) -> Value {
+    json!({
+        "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"],
+        "userName": name,
+        "active": true,
+        "emails": [{"value": name, "type": "work", "primary": true}],
+        "name": {"givenName": "P", "familyName": "Erson"},
+    })
+}
+
+/// The body that adds these to a group.
+pub fn joining(users: &[String]) -> Value {
+    let members: Vec<_> = users.iter().map(|user| json!({"value": user})).collect();
+    patch_of(&json!({"op": "add", "path": "members", "value": members}))
+}
+
+/// The body that deactivates a user.
+pub fn leaving() -> Value {
+    patch_of(&json!({"op": "replace", "path": "active", "value": false}))
+}
+
+fn patch_of(operation: &Value) -> Value {
+    json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"], "Operations": [operation]})
 }
