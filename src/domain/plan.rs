@@ -194,7 +194,7 @@ pub fn plan(situation: &Situation<'_>) -> Verdict {
             };
         }
     }
-    let Some(seat) = wanted else { return step(Step::Nothing(Why::NotThere)) };
+    let Some(seat) = wanted else { return step(unwanted(situation)) };
     match situation.candidates {
         Candidates::None => {
             let effect = effect(situation, TaskKind::Add, Some(seat), situation.member);
@@ -206,6 +206,23 @@ pub fn plan(situation: &Situation<'_>) -> Verdict {
             None => adopt(situation, wanted, found),
         },
         Candidates::Conflict => step(Step::Nothing(Why::Conflict)),
+    }
+}
+
+/// Nothing is wanted and nothing is known to be there. An add that a person was asked about may
+/// have been done all the same: withdrawing it alone would leave that account with its holder.
+fn unwanted(situation: &Situation<'_>) -> Step {
+    let in_doubt = |task: &Task| task.effect.kind == TaskKind::Add && task.verify_first;
+    match situation.member {
+        Some(member) if member.managed && situation.open.is_some_and(in_doubt) => {
+            let mut effect = effect(situation, TaskKind::Remove, None, Some(member));
+            effect.suspend = match situation.policy.deprovision {
+                Deprovision::Remove => false,
+                Deprovision::Suspend => true,
+            };
+            act(situation, effect, member.reasons.clone(), Direction::TakesAway, Some(member))
+        }
+        Some(_) | None => Step::Nothing(Why::NotThere),
     }
 }
 

@@ -495,6 +495,21 @@ fn a_task_that_may_be_at_the_app_is_not_replaced() {
     }
 }
 
+/// An invitation that got stuck after it may have gone out, and then the person leaves.
+#[test]
+fn an_add_in_doubt_is_undone_when_nobody_wants_it_any_more() {
+    let mut world = World::new(Regain::WhenConfirmed).in_groups(&[EDITOR]);
+    world.plan();
+    world.facts.member = Some(member(Presence::Absent, None));
+    let open = world.facts.open.as_mut().unwrap();
+    open.status = TaskStatus::Manual;
+    world.leave(EDITOR);
+    assert_eq!(world.decide().step, Step::Nothing(Why::NotThere), "nothing was sent");
+    world.facts.open.as_mut().unwrap().verify_first = true;
+    let Step::Act(action) = world.decide().step else { panic!("not undone") };
+    assert_eq!((action.effect.kind, action.takes_away), (TaskKind::Remove, true));
+}
+
 /// Something that happens to a person, or a moment in which planner and worker get their turn.
 #[derive(Clone, Copy, Debug)]
 enum Event {
