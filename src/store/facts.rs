@@ -126,13 +126,16 @@ pub fn of_people(
     people: &[UserId],
 ) -> Result<Vec<Facts>, StoreError> {
     let subjects: Vec<String> = people.iter().map(|user| subject(*user)).collect();
+    // Open tasks before everything that finishing one changes: on PostgreSQL an attempt may be
+    // recorded between two of these statements. A task seen open is waited for or fails to be
+    // replaced; one seen closed must not go with what was known before it, or it is made twice.
+    let mut open = open_tasks(conn, workspace, hub, &subjects)?;
     let mut persons = persons(conn, workspace, rules, people)?;
     let mut emails = emails(conn, workspace, people)?;
     let mut members: HashMap<UserId, Member> = hub_members::of_users(conn, workspace, hub, people)?
         .into_iter()
         .filter_map(|member| Some((member.user?, member)))
         .collect();
-    let mut open = open_tasks(conn, workspace, hub, &subjects)?;
     let mut decided: HashMap<String, _> =
         decisions::of_subjects(conn, workspace, hub, &subjects)?.into_iter().collect();
     let mut facts = Vec::with_capacity(people.len());
