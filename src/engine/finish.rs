@@ -45,6 +45,10 @@ pub(super) fn write(tx: &mut Tx<'_>, record: &Record<'_>) -> Result<(), StoreErr
     let (task, now) = (record.task, record.now);
     let mut ended = record.verdict.ended.clone();
     let mut follow = record.verdict.follow.clone();
+    if matches!(follow, Follow::Again { .. } | Follow::Person) && !hubs::exists(tx, task.workspace, task.hub)? {
+        // Nobody would ever take it again, nor see it.
+        follow = Follow::Refused;
+    }
     // First the row that carries the epoch: a result that no longer counts stops here.
     leases::end(tx, &record.lease, &change(record, &follow))?;
     if let Follow::Landed(landing) | Follow::Exists(landing) = &follow
@@ -59,7 +63,7 @@ pub(super) fn write(tx: &mut Tx<'_>, record: &Record<'_>) -> Result<(), StoreErr
     }
     match &follow {
         Follow::Gone => landed::gone(tx, task, now)?,
-        Follow::Refused if record.hub.is_some() => {
+        Follow::Refused if record.verdict.follow == Follow::Refused && record.hub.is_some() => {
             let note = ended.detail.as_deref();
             decisions::record(tx, task, DecisionKind::Failed, record.actor, note, now)?;
         }

@@ -195,6 +195,15 @@ pub fn load(conn: &mut DbConn, workspace: WorkspaceId, id: HubId) -> Result<Hub,
         .hub()
 }
 
+/// Whether the hub is there.
+///
+/// # Errors
+/// A failed statement.
+pub fn exists(conn: &mut DbConn, workspace: WorkspaceId, id: HubId) -> Result<bool, StoreError> {
+    let found = hubs::table.find((workspace.0, id.bytes())).select(hubs::workspace).first::<i64>(conn).optional()?;
+    Ok(found.is_some())
+}
+
 /// A hub by the name used in files and URLs.
 ///
 /// # Errors
