@@ -5,6 +5,7 @@ mod demo;
 pub mod engine;
 mod export;
 pub mod local;
+mod migrate;
 mod pause;
 pub mod place;
 mod plan;
@@ -60,6 +61,8 @@ enum Command {
     Export(export::Arguments),
     /// Set the secrets of a hub's connection.
     Secret(secret::Arguments),
+    /// Bring the database up to this version; every command does so as it starts.
+    Migrate(migrate::Arguments),
     /// Stop pushing to apps; SCIM goes on, and what follows from it waits.
     Pause(pause::Arguments),
     /// Push again.
@@ -80,6 +83,7 @@ impl Command {
             Self::Apply(arguments) => plan::run(arguments, plan::Mode::Apply),
             Self::Export(arguments) => export::run(arguments),
             Self::Secret(arguments) => secret::run(arguments),
+            Self::Migrate(arguments) => migrate::run(&arguments),
             Self::Pause(arguments) => pause::run(arguments, Pushing::Paused),
             Self::Resume(arguments) => pause::run(arguments, Pushing::Resumed),
         }

@@ -71,6 +71,7 @@ impl Connectors for Registry {
 mod tests {
     use super::*;
     use crate::base::ids::HubId;
+    use crate::connectors::scim::SETTINGS;
     use crate::domain::hub::{ConnectionValue, HubMode, HubPolicy, Login};
     use crate::net::AddressPolicy;
     use std::time::Duration;
@@ -111,6 +112,21 @@ mod tests {
         }
         let unknown = registry.connect(&hub("nothing", &[]), &BTreeMap::new()).unwrap_err();
         assert_eq!(unknown.class, FailureClass::Invalid);
+    }
+
+    #[test]
+    fn every_field_of_a_scim_manifest_is_read_by_its_connector() {
+        let catalog = Catalog::builtin().unwrap();
+        for app in catalog.apps().filter(|app| app.connector == "scim") {
+            let fields = app.fields.iter().map(|field| &field.name);
+            for name in fields.chain(app.settings.keys()) {
+                assert!(SETTINGS.contains(&name.as_str()), "{}: nobody reads {name}", app.id);
+            }
+        }
+        let scim = catalog.get("scim").unwrap();
+        for name in SETTINGS {
+            assert!(scim.fields.iter().any(|field| field.name == name), "nobody can set {name}");
+        }
     }
 
     #[test]

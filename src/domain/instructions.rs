@@ -62,6 +62,7 @@ mod tests {
         let effect = Effect {
             kind: TaskKind::Add,
             principal: Principal {
+                external_id: None,
                 user_name: "ann".into(),
                 email: "{hub}@x".into(),
                 given_name: None,

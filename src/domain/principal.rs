@@ -3,16 +3,18 @@
 
 use serde_json::Value;
 
+use crate::base::ids::UserId;
 use crate::domain::member::Member;
 use crate::domain::task::Principal;
 use crate::scim::resource::Object;
 
 /// The snapshot of a user who exists. E-mail: the one of type work, else the primary, else the
 /// first, else the userName (DESIGN.md section 8; business-hubs.md section 5.1).
-pub fn of_user(user_name: &str, document: &Object) -> Principal {
+pub fn of_user(user: UserId, user_name: &str, document: &Object) -> Principal {
     let name = document.get("name");
     let part = |key: &str| text(name.and_then(|name| name.get(key)));
     Principal {
+        external_id: Some(user.to_string()),
         user_name: user_name.to_owned(),
         email: email(document).unwrap_or_else(|| user_name.to_owned()),
         given_name: part("givenName"),
@@ -28,6 +30,7 @@ pub fn of_leaver(member: &Member, last: Option<&Principal>) -> Principal {
     }
     let email = member.email_key.clone().unwrap_or_else(|| member.display.clone());
     Principal {
+        external_id: member.user.map(|user| user.to_string()),
         user_name: email.clone(),
         email,
         given_name: None,
@@ -84,7 +87,8 @@ mod tests {
             (serde_json::json!({}), "ann@example.com"),
         ];
         for (value, wanted) in cases {
-            assert_eq!(of_user("ann@example.com", &document(value)).email, wanted);
+            let ann = UserId::from_uuid(uuid::Uuid::from_u128(7));
+            assert_eq!(of_user(ann, "ann@example.com", &document(value)).email, wanted);
         }
     }
 }

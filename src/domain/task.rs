@@ -161,6 +161,10 @@ pub struct Effect {
 /// a removal still works after the user's SCIM DELETE.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Principal {
+    /// What apps are told as `externalId`: the user's id here, which outlives every rename. Tasks
+    /// planned by earlier versions have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub external_id: Option<String>,
     /// SCIM userName.
     pub user_name: String,
     /// The work e-mail, else the primary, else the first, else the userName where it looks like one.

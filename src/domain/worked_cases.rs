@@ -115,6 +115,7 @@ impl World {
                     memberships: Vec::new(),
                 }),
                 principal: Principal {
+                    external_id: None,
                     user_name: "ann@x".into(),
                     email: "ann@x".into(),
                     given_name: None,

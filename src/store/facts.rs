@@ -143,7 +143,7 @@ pub fn of_people(
         let member = members.remove(user);
         let (person, principal) = match persons.remove(user) {
             Some((person, user_name)) => {
-                let principal = principal::of_user(&user_name, &person.document);
+                let principal = principal::of_user(*user, &user_name, &person.document);
                 (Some(person), principal)
             }
             None => (None, leaver(conn, workspace, hub, *user, member.as_ref())?),
@@ -267,6 +267,7 @@ fn leaver(
     Ok(match member {
         Some(member) => principal::of_leaver(member, last.as_ref().filter(|last| !last.user_name.is_empty())),
         None => last.unwrap_or_else(|| Principal {
+            external_id: None,
             user_name: String::new(),
             email: String::new(),
             given_name: None,

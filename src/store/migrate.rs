@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use diesel::RunQueryDsl as _;
 use diesel::connection::SimpleConnection;
 use diesel::migration::{MigrationSource, MigrationVersion};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
@@ -46,6 +47,35 @@ pub fn run(conn: &mut DbConn) -> Result<(), StoreError> {
     Ok(())
 }
 
+#[derive(diesel::QueryableByName)]
+struct Version {
+    #[diesel(sql_type = diesel::sql_types::Text)]
+    version: String,
+}
+
+/// Whether the database has every migration that this program knows. More is well: a newer
+/// version has begun its work beside this one.
+///
+/// # Errors
+/// [`StoreError::Unavailable`] when its list cannot be read.
+pub fn is_current(conn: &mut DbConn) -> Result<bool, StoreError> {
+    let ours = match conn {
+        DbConn::Sqlite(_) => known::<diesel::sqlite::Sqlite>(&SQLITE)?,
+        DbConn::Postgres(_) => known::<diesel::pg::Pg>(&POSTGRES)?,
+    };
+    // Read by hand: the harness would create the table where it is missing.
+    let rows: Vec<Version> = diesel::sql_query("SELECT version FROM __diesel_schema_migrations").load(conn)?;
+    let applied: BTreeSet<_> = rows.into_iter().map(|row| MigrationVersion::from(row.version)).collect();
+    Ok(ours.is_subset(&applied))
+}
+
+fn known<DB: diesel::backend::Backend>(
+    ours: &EmbeddedMigrations,
+) -> Result<BTreeSet<MigrationVersion<'static>>, StoreError> {
+    let all = MigrationSource::<DB>::migrations(ours).map_err(StoreError::Unavailable)?;
+    Ok(all.iter().map(|migration| migration.name().version().as_owned()).collect())
+}
+
 /// Under the write lock, and looked at again inside it: another process may have been faster.
 fn run_sqlite(conn: &mut DbConn) -> Result<(), StoreError> {
     conn.begin("BEGIN IMMEDIATE")?;
@@ -72,11 +102,7 @@ where
     C: MigrationHarness<DB>,
     EmbeddedMigrations: MigrationSource<DB>,
 {
-    let known: BTreeSet<MigrationVersion<'static>> = MigrationSource::<DB>::migrations(ours)
-        .map_err(StoreError::Unavailable)?
-        .iter()
-        .map(|migration| migration.name().version().as_owned())
-        .collect();
+    let known = known::<DB>(ours)?;
     let applied: BTreeSet<MigrationVersion<'static>> =
         conn.applied_migrations().map_err(StoreError::Unavailable)?.into_iter().collect();
     if let Some(newer) = applied.difference(&known).max() {

@@ -27,7 +27,7 @@ pub mod mappings;
 pub mod marks;
 pub mod member_lookup;
 pub mod memberships;
-mod migrate;
+pub mod migrate;
 pub mod pausing;
 pub mod pending;
 mod pool;

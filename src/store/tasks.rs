@@ -87,6 +87,7 @@ impl TaskRow {
             self.with(Effect {
                 kind: TaskKind::from_word(&self.kind).unwrap_or(TaskKind::Sync),
                 principal: Principal {
+                    external_id: None,
                     user_name: String::new(),
                     email: String::new(),
                     given_name: None,

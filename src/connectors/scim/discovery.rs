@@ -59,6 +59,7 @@ struct State {
     no_patch: bool,
     no_put: bool,
     no_filter: bool,
+    no_external_id: bool,
     no_delete: bool,
     no_value_path: bool,
     filter_crashes: u8,
@@ -72,6 +73,8 @@ pub(super) enum Refuses {
     Patch,
     Put,
     Filter,
+    /// A filter on `externalId`.
+    ExternalId,
     Delete,
     /// `members[value eq "…"]` as a path.
     ValuePath,
@@ -89,6 +92,7 @@ impl Learned {
             Refuses::Patch => state.no_patch = true,
             Refuses::Put => state.no_put = true,
             Refuses::Filter => state.no_filter = true,
+            Refuses::ExternalId => state.no_external_id = true,
             Refuses::Delete => state.no_delete = true,
             Refuses::ValuePath => state.no_value_path = true,
         }
@@ -101,6 +105,7 @@ impl Learned {
             Refuses::Patch => state.no_patch,
             Refuses::Put => state.no_put,
             Refuses::Filter => state.no_filter,
+            Refuses::ExternalId => state.no_external_id,
             Refuses::Delete => state.no_delete,
             Refuses::ValuePath => state.no_value_path,
         }

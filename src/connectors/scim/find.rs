@@ -25,6 +25,8 @@ pub(super) enum Found {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Key {
     UserName,
+    /// Our id for the person, which the account carries since we created it.
+    ExternalId,
     Email,
 }
 
@@ -32,21 +34,24 @@ impl Key {
     fn path(self) -> &'static str {
         match self {
             Self::UserName => "userName",
+            Self::ExternalId => "externalId",
             Self::Email => "emails.value",
         }
     }
 
-    /// Our own comparison, without case.
+    /// Our own comparison: without case, but for `externalId` (RFC 7643 section 3.1).
     fn matches(self, resource: &Object, wanted: &str) -> bool {
         match self {
             Self::UserName => person::text(resource, "userName").is_some_and(|name| fold::user_name(name) == wanted),
+            Self::ExternalId => person::text(resource, "externalId") == Some(wanted),
             Self::Email => person::emails(resource).any(|email| fold::email(email) == wanted),
         }
     }
 }
 
 impl Session<'_> {
-    /// The account an effect is about: by the app's stable id, else by userName.
+    /// The account an effect is about: by the app's stable id, else by userName, else by our id,
+    /// which finds who was renamed since.
     pub(super) async fn locate(&self, effect: &Effect) -> Result<Found, Failure> {
         if let Some(id) = &effect.remote_id
             && let Found::One(resource) = self.by_id(id).await?
@@ -58,7 +63,23 @@ impl Session<'_> {
         if effect.kind == TaskKind::Remove {
             self.learned.forget_people();
         }
-        self.by_user_name(self.settings.user_name(effect)).await
+        match (self.by_user_name(self.settings.user_name(effect)).await?, &effect.principal.external_id) {
+            (Found::Nobody, Some(id)) => self.by_external_id(id).await,
+            (found, _) => Ok(found),
+        }
+    }
+
+    /// The account that carries our id: only where the app can be asked for it. That nobody has
+    /// the userName is known already, so a refusal or an odd answer is "nobody" here.
+    async fn by_external_id(&self, id: &str) -> Result<Found, Failure> {
+        if !self.features().await?.filter || self.learned.knows(Refuses::ExternalId) {
+            return Ok(Found::Nobody);
+        }
+        if let Some(found) = self.filtered(Key::ExternalId, id, id).await? {
+            return Ok(found);
+        }
+        self.learned.refuses(Refuses::ExternalId);
+        Ok(Found::Nobody)
     }
 
     /// The account with this id; `Nobody` on 404.
@@ -86,6 +107,7 @@ impl Session<'_> {
     async fn find(&self, key: Key, wanted: &str) -> Result<Found, Failure> {
         let folded = match key {
             Key::UserName => fold::user_name(wanted),
+            Key::ExternalId => wanted.to_owned(),
             Key::Email => fold::email(wanted),
         };
         if self.features().await?.filter
@@ -105,8 +127,9 @@ impl Session<'_> {
             Ok(body) => body,
             Err(Trouble::Refused(refusal)) => {
                 return match refusal.status {
-                    // A filter on e-mail is a rarer thing; its refusal says nothing about userName.
-                    400 | 405 | 501 if key == Key::Email => Ok(None),
+                    // Filters on other attributes are a rarer thing; their refusal says nothing about userName.
+                    400 | 405 | 501 if key != Key::UserName => Ok(None),
+                    500 if key == Key::ExternalId => Ok(None),
                     400 | 405 | 501 => {
                         self.learned.refuses(Refuses::Filter);
                         Ok(None)
@@ -119,7 +142,9 @@ impl Session<'_> {
             }
             Err(Trouble::Failed(failure)) => return Err(failure),
         };
-        self.learned.filter_works();
+        if key == Key::UserName {
+            self.learned.filter_works();
+        }
         let page = paging::read(body, &paging::Cursor::Index(1))?;
         let rows = page.resources.len();
         let mut hits = page.resources.into_iter().filter(|resource| key.matches(resource, folded));
@@ -128,7 +153,7 @@ impl Session<'_> {
         match hit {
             Some(_) if another => Err(several()),
             Some(resource) => {
-                if rows > 1 {
+                if rows > 1 && key == Key::UserName {
                     self.learned.refuses(Refuses::Filter);
                 }
                 Ok(Some(Found::One(resource)))

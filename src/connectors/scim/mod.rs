@@ -27,7 +27,7 @@ use crate::engine::connector::{
 use crate::net::Client;
 
 pub use self::discovery::Learned;
-pub use self::settings::{RoleCarrier, Settings};
+pub use self::settings::{RoleCarrier, SETTINGS, Settings};
 
 /// A JSON object.
 type Object = Map<String, Value>;

@@ -24,6 +24,9 @@ impl Settings {
         let person = &effect.principal;
         let mut document = Map::new();
         document.insert(String::from("schemas"), json!([USER]));
+        if let Some(id) = &person.external_id {
+            document.insert(String::from("externalId"), Value::String(id.clone()));
+        }
         document.insert(String::from("userName"), Value::String(self.user_name(effect).to_owned()));
         let mut name = Map::new();
         for (part, value) in [("givenName", &person.given_name), ("familyName", &person.family_name)] {

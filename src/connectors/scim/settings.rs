@@ -8,6 +8,10 @@ use crate::domain::hub::{ConnectionValue, Hub};
 use crate::engine::connector::{Failure, FailureClass};
 use crate::net::{AddressPolicy, Target};
 
+/// The names this connector reads, from the hub's connection or its app's manifest.
+pub const SETTINGS: [&str; 6] =
+    ["base_url", "token", "role_attribute", "role_type", "email_as_user_name", "removal_deactivates"];
+
 /// Where the app keeps a person's role.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RoleCarrier {

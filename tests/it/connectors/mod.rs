@@ -2,6 +2,7 @@
 //! that does everything wrong that was ever seen.
 
 mod bad;
+mod carriers;
 mod demo;
 mod faults;
 mod peers;
@@ -58,6 +59,7 @@ fn effect(kind: TaskKind, user_name: &str, role: &str) -> Effect {
     Effect {
         kind,
         principal: Principal {
+            external_id: Some(format!("id-here-of-{}", user_name.to_lowercase())),
             user_name: user_name.to_owned(),
             email: user_name.to_lowercase(),
             given_name: Some(String::from("Ann")),

@@ -361,6 +361,7 @@ impl Bench {
             effect: Effect {
                 kind,
                 principal: Principal {
+                    external_id: None,
                     user_name: email.to_owned(),
                     email: email.to_owned(),
                     given_name: None,

@@ -42,6 +42,7 @@ fn task(kind: TaskKind, attempts: i32) -> Task {
         effect: Effect {
             kind,
             principal: Principal {
+                external_id: None,
                 user_name: "ann".to_owned(),
                 email: "ann@example.com".to_owned(),
                 given_name: None,

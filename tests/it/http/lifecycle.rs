@@ -3,6 +3,9 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
+use diesel::connection::SimpleConnection as _;
+use scimhub::store::StoreError;
+
 use crate::support::http::Client;
 use crate::support::server::{Server, scimhub};
 use crate::support::{Database, databases};
@@ -21,6 +24,32 @@ async fn a_first_start_is_ready_and_has_its_default_workspace() {
         assert_eq!(sources["items"][0]["name"], "default");
         let text = String::from_utf8(server.run(&["workspace", "list"]).stdout).unwrap();
         assert!(text.contains("default"), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_database_without_a_migration_is_not_ready_until_it_has_it() {
+    for database in databases() {
+        let server = Server::start(&database, &[]);
+        let nobody = Client::anonymous(&server.base);
+        nobody.get("/readyz").await.expect(200);
+        let store = database.open();
+        let rename = |from: &'static str, to: &'static str| {
+            let sql = format!("UPDATE __diesel_schema_migrations SET version = '{to}' WHERE version = '{from}'");
+            store.write(move |tx| {
+                tx.batch_execute(&sql)?;
+                Ok::<_, StoreError>(())
+            })
+        };
+        rename("0001", "9999").await.unwrap();
+        nobody.get("/readyz").await.expect(503);
+        let refused = server.run(&["migrate"]);
+        assert!(!refused.status.success(), "a newer version wrote it");
+        rename("9999", "0001").await.unwrap();
+        nobody.get("/readyz").await.expect(200);
+        let output = server.run(&["migrate"]);
+        assert!(output.status.success(), "{}", database.name);
+        assert_eq!(String::from_utf8_lossy(&output.stdout), "the database is current\n");
     }
 }
 
