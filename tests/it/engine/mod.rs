@@ -4,4 +4,5 @@ mod bench;
 mod claims;
 mod outcomes;
 mod poison;
+mod repeats;
 mod verdicts;

@@ -4,4 +4,5 @@ mod binding;
 mod deciding;
 mod guarding;
 mod marking;
+mod repeats;
 mod world;

@@ -7,8 +7,10 @@ pub mod database;
 pub mod http;
 pub mod postgres;
 pub mod raw;
+mod refusal;
 pub mod server;
 mod wait;
 
 pub use database::{Database, databases};
+pub use refusal::Refusal;
 pub use wait::{eventually, until};
