@@ -91,6 +91,9 @@ pub struct Verdict {
 pub struct Circumstances {
     /// Whether anything that changes the app was about to be sent.
     pub sent: bool,
+    /// Whether another change went out before it in the same attempt, and may have been accepted
+    /// (an account reactivated, then its role refused).
+    pub sent_before: bool,
     /// A number in `0.0..1.0`.
     pub roll: f64,
     /// How long the task has existed.
@@ -253,7 +256,7 @@ fn bad(task: &Task, failure: &Failure, around: Circumstances) -> Verdict {
         verify_first,
         problem,
     };
-    let as_before = task.verify_first;
+    let as_before = task.verify_first || around.sent_before;
     match class {
         FailureClass::RateLimited => match retry::when_rate_limited(failure.retry_after, task.attempts, around.roll) {
             Wait::For(wait) => verdict(again(wait, false), LaneNote::Wait(wait), as_before, None),
@@ -274,6 +277,9 @@ fn bad(task: &Task, failure: &Failure, around: Circumstances) -> Verdict {
         FailureClass::NeedsHuman | FailureClass::Conflict | FailureClass::NotSupported => {
             verdict(Follow::Person, LaneNote::Answered, as_before, None)
         }
+        // Closed for good only where nothing of it can be at the app: a leaver's half-made account
+        // must stay somebody's task.
+        FailureClass::Invalid if around.sent_before => verdict(Follow::Person, LaneNote::Answered, as_before, None),
         FailureClass::Invalid => verdict(Follow::Refused, LaneNote::Answered, as_before, None),
         FailureClass::NotFound => {
             let follow = match task.effect.kind {

@@ -2,7 +2,7 @@
 //! nothing can be switched on: the environment is read only with debug assertions.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::connector::Steps;
 use crate::base::steps;
@@ -26,28 +26,34 @@ impl Steps for OfProcess {
     }
 }
 
-/// Remembers whether anything that changes the app was about to be sent, and passes each step on.
+/// Counts what was about to be sent to change the app, and passes each step on.
 #[derive(Debug)]
 pub(super) struct Noting {
     inner: Arc<dyn Steps>,
-    sent: AtomicBool,
+    sends: AtomicU32,
 }
 
 impl Noting {
     pub(super) fn new(inner: Arc<dyn Steps>) -> Self {
-        Self { inner, sent: AtomicBool::new(false) }
+        Self { inner, sends: AtomicU32::new(0) }
     }
 
     /// Whether `before_send` was reached.
     pub(super) fn sent(&self) -> bool {
-        self.sent.load(Ordering::SeqCst)
+        self.sends.load(Ordering::SeqCst) > 0
+    }
+
+    /// Whether a change before the last one went out too: whatever became of the last, that one
+    /// may have been accepted.
+    pub(super) fn sent_before(&self) -> bool {
+        self.sends.load(Ordering::SeqCst) > 1
     }
 }
 
 impl Steps for Noting {
     fn reached(&self, step: &'static str) {
         if step == "before_send" {
-            self.sent.store(true, Ordering::SeqCst);
+            self.sends.fetch_add(1, Ordering::SeqCst);
         }
         self.inner.reached(step);
     }

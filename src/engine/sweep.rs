@@ -65,7 +65,7 @@ impl Worker {
 fn take_back(worker: &Worker, tx: &mut Tx<'_>, expired: &Expired, roll: f64) -> Result<usize, StoreError> {
     let task = &expired.task;
     let now = worker.clock.now();
-    let around = Circumstances { sent: true, roll, age: now.since(task.created_at) };
+    let around = Circumstances { sent: true, sent_before: true, roll, age: now.since(task.created_at) };
     let verdict = outcome::crash(task, "the attempt did not come to its end", around);
     let (hub, instructions) = worker::by_hand(worker, tx, task);
     // A dead process's last request may still be under way: nobody looks at the app before it

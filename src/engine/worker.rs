@@ -162,7 +162,8 @@ impl Worker {
             }
         };
         let around = Circumstances {
-            sent: noting.is_some_and(|noting| noting.sent()),
+            sent: noting.as_ref().is_some_and(|noting| noting.sent()),
+            sent_before: noting.is_some_and(|noting| noting.sent_before()),
             roll: self.dice.roll(),
             age: self.clock.now().since(task.created_at),
         };

@@ -75,7 +75,7 @@ fn task(kind: TaskKind, attempts: i32) -> Task {
 }
 
 fn around(sent: bool) -> Circumstances {
-    Circumstances { sent, roll: 0.5, age: Duration::from_secs(60) }
+    Circumstances { sent, sent_before: false, roll: 0.5, age: Duration::from_secs(60) }
 }
 
 #[test]
@@ -131,6 +131,20 @@ fn a_passing_failure_after_sending_is_looked_at_first() {
     let end = || End::Answered(Err(Failure::new(FailureClass::Transient, "502")));
     assert!(judge(&task(TaskKind::Add, 0), end(), around(true)).verify_first);
     assert!(!judge(&task(TaskKind::Add, 0), end(), around(false)).verify_first);
+}
+
+#[test]
+fn a_change_accepted_before_the_refused_one_is_not_forgotten() {
+    // An account reactivated, then its role refused: whoever leaves now must still be removed.
+    let around = Circumstances { sent_before: true, ..around(true) };
+    for class in CLASSES {
+        if class == FailureClass::NotFound {
+            continue; // what was there is gone
+        }
+        let verdict = judge(&task(TaskKind::Add, 0), End::Answered(Err(Failure::new(class, "x"))), around);
+        assert!(verdict.verify_first, "{class:?}");
+        assert!(!matches!(verdict.follow, Follow::Refused), "{class:?} closes the task");
+    }
 }
 
 #[test]
