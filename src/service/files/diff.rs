@@ -1,137 +1,25 @@
-//! Hubs and mappings as files: what would change (`plan`), doing it whole or not at all
-//! (`apply`), and the present state as a file whose application changes nothing (`export`).
+//! From what is there to what the files declare: the steps, and the outline people read. Decides
+//! nothing about people and writes nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::{Deserialize, Serialize};
-
-use super::hub_changes::{self, connection_value};
-use super::mappings::{BindingView, binding_view, source_id};
-use super::scribe::Scribe;
-use super::{Caller, Context, ServiceError, names, preview, secrets};
+use super::outline::{Action, BindingShown, HubDiff, MappingDiff, Plan};
+use super::{EnvValues, Wanted};
 use crate::base::ids::{HubId, MappingId, SourceId, WorkspaceId};
 use crate::base::secret::SecretString;
 use crate::domain::catalog::Catalog;
 use crate::domain::hub::{ConnectionValue, Hub, HubMode};
-use crate::domain::hub_file::{self, HubDecl, MappingDecl, Place, subject_text};
+use crate::domain::hub_file::{HubDecl, MappingDecl, Place, subject_text};
 use crate::domain::hub_rules::{self as rules, Given};
 use crate::domain::mapping::{Binding, Mapping};
-use crate::store::rules_lock::rules_change;
-use crate::store::{DbConn, StoreError, Tx, hub_secrets, hubs as hub_rows, mappings as rows, sources};
-
-pub use super::preview::{HubEffect, PersonEffect};
-pub use crate::domain::hub_file::Problem;
-
-/// A file as somebody sent it.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct FileText {
-    /// The name shown in front of a mistake.
-    pub name: String,
-    /// The TOML text.
-    pub text: String,
-}
-
-/// What to plan or apply.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct Wanted {
-    /// The files; together they are one declaration.
-    pub files: Vec<FileText>,
-    /// Who manages what these files name; nothing of another owner is touched.
-    #[serde(default)]
-    pub owner: Option<String>,
-    /// The commit they come from.
-    #[serde(default, rename = "ref")]
-    pub file_ref: Option<String>,
-    /// Delete what the owner has and the files don't name.
-    #[serde(default)]
-    pub prune: bool,
-}
-
-/// Values of `{ env = … }` that a local command read: (hub, field) → value.
-pub type EnvValues = BTreeMap<(String, String), SecretString>;
-
-/// What happens to a hub or mapping.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Action {
-    /// It is new.
-    Add,
-    /// It is there and will be different.
-    Change,
-    /// It will be removed.
-    Remove,
-}
-
-/// A hub that changes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct HubDiff {
-    /// The hub.
-    pub hub: String,
-    /// What happens.
-    pub action: Action,
-    /// The names of what differs.
-    pub changed: Vec<String>,
-}
-
-/// A mapping that changes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct MappingDiff {
-    /// The hub.
-    pub hub: String,
-    /// `group meta-admins` …
-    pub subject: String,
-    /// Its filter.
-    #[serde(rename = "where")]
-    pub scope: Option<String>,
-    /// What happens.
-    pub action: Action,
-    /// What it gives now.
-    pub before: Option<String>,
-    /// What it will give.
-    pub after: Option<String>,
-}
-
-/// What a declared mapping is, or will be, bound to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BindingShown {
-    /// The hub.
-    pub hub: String,
-    /// `group meta-admins` …
-    pub subject: String,
-    /// `bound`, `waiting` or `gone`.
-    pub state: String,
-    /// The SCIM id, and the name now.
-    pub to: Option<String>,
-}
-
-/// What would change, or did.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Plan {
-    /// Hubs.
-    pub hubs: Vec<HubDiff>,
-    /// Mappings.
-    pub mappings: Vec<MappingDiff>,
-    /// Secrets that would be sealed from the command's environment, as `hub/field`.
-    pub secrets: Vec<String>,
-    /// Every declared mapping's binding.
-    pub bindings: Vec<BindingShown>,
-    /// What it means for people, for each hub that changes.
-    pub effects: Vec<HubEffect>,
-    /// What a person should know.
-    pub notes: Vec<String>,
-}
-
-impl Plan {
-    /// Whether nothing would change.
-    pub fn is_empty(&self) -> bool {
-        self.hubs.is_empty() && self.mappings.is_empty() && self.secrets.is_empty()
-    }
-}
+use crate::service::hub_changes::{self, connection_value};
+use crate::service::mappings::{BindingView, binding_view, source_id};
+use crate::service::scribe::Scribe;
+use crate::service::{ServiceError, preview, secrets};
+use crate::store::{DbConn, StoreError, hub_secrets, hubs as hub_rows, mappings as rows};
 
 /// One step of an application, in the order of carrying out.
-enum Step {
+pub(super) enum Step {
     AddHub(Hub),
     ChangeHub { before: Box<Hub>, after: Box<Hub> },
     RemoveHub(Hub),
@@ -141,137 +29,19 @@ enum Step {
     Seal(Hub, String, SecretString),
 }
 
-struct Diff {
-    steps: Vec<Step>,
-    plan: Plan,
+pub(super) struct Diff {
+    pub(super) steps: Vec<Step>,
+    pub(super) plan: Plan,
     /// For the preview: hub, its mappings before, and after.
-    touched: Vec<preview::Touched>,
+    pub(super) touched: Vec<preview::Touched>,
 }
 
-/// Read and check all files.
+/// The steps from what is there to what the files declare.
 ///
 /// # Errors
-/// Every mistake of every file.
-pub fn read(catalog: &Catalog, files: &[FileText]) -> Result<Vec<HubDecl>, Vec<Problem>> {
-    let mut declared = Vec::new();
-    let mut problems = Vec::new();
-    for file in files {
-        match hub_file::read(&file.name, &file.text, catalog) {
-            Ok(hubs) => declared.extend(hubs),
-            Err(found) => problems.extend(found),
-        }
-    }
-    if problems.is_empty() { hub_file::together(&declared).map(|()| declared) } else { Err(problems) }
-}
-
-fn declared(catalog: &Catalog, wanted: &Wanted, env: Option<&EnvValues>) -> Result<Vec<HubDecl>, ServiceError> {
-    if let Some(owner) = &wanted.owner {
-        names::check("an owner", owner)?;
-    }
-    if wanted.file_ref.as_ref().is_some_and(|text| text.len() > 200 || text.chars().any(char::is_control)) {
-        return Err(ServiceError::Invalid(String::from("ref has at most 200 bytes on one line")));
-    }
-    let hubs = read(catalog, &wanted.files).map_err(|problems| {
-        ServiceError::Invalid(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
-    })?;
-    if env.is_none() {
-        for hub in &hubs {
-            for (name, given) in &hub.connection {
-                if matches!(given, Given::Env(_)) {
-                    connection_value(name, given)
-                        .map_err(|error| ServiceError::Forbidden(format!("{}: {error}", hub.place)))?;
-                }
-            }
-        }
-    }
-    Ok(hubs)
-}
-
-/// What would change. `env` holds what a local command read from its environment; a server
-/// passes `None`, and `{ env = … }` is refused.
-///
-/// # Errors
-/// [`ServiceError::Invalid`] with every mistake as `file:line: …`, one a line.
-pub async fn plan(
-    context: &Context,
-    caller: &Caller,
-    wanted: Wanted,
-    env: Option<EnvValues>,
-) -> Result<Plan, ServiceError> {
-    let hubs = declared(&context.catalog, &wanted, env.as_ref())?;
-    let (scribe, catalog, keyring) = (Scribe::new(context, caller), context.catalog.clone(), context.keyring.clone());
-    context
-        .store
-        .read(move |conn| {
-            let env = env.unwrap_or_default();
-            let diff = diff(conn, &scribe, &catalog, &keyring, &hubs, &wanted, &env)?;
-            let mut plan = diff.plan;
-            plan.effects = preview::effects(conn, scribe.workspace, &catalog, &diff.touched)?;
-            Ok(plan)
-        })
-        .await
-}
-
-/// Do it, in one transaction: the whole declaration or nothing.
-///
-/// # Errors
-/// As [`plan`].
-pub async fn apply(
-    context: &Context,
-    caller: &Caller,
-    wanted: Wanted,
-    env: Option<EnvValues>,
-) -> Result<Plan, ServiceError> {
-    let hubs = declared(&context.catalog, &wanted, env.as_ref())?;
-    let (scribe, catalog, keyring) = (Scribe::new(context, caller), context.catalog.clone(), context.keyring.clone());
-    let env = env.unwrap_or_default();
-    let plan = context
-        .store
-        .write(move |tx| {
-            rules_change(tx, scribe.workspace)?;
-            for hub in &hubs {
-                hub_rows::lock(tx, scribe.workspace, hub.slug.as_str())?;
-            }
-            let diff = diff(tx, &scribe, &catalog, &keyring, &hubs, &wanted, &env)?;
-            let mut plan = diff.plan;
-            for step in &diff.steps {
-                carry_out(tx, &scribe, &catalog, &keyring, step, &mut plan)?;
-            }
-            Ok::<_, ServiceError>(plan)
-        })
-        .await?;
-    context.nudge.planner();
-    context.nudge.workers();
-    Ok(plan)
-}
-
-fn carry_out(
-    tx: &mut Tx<'_>,
-    scribe: &Scribe,
-    catalog: &Catalog,
-    keyring: &crate::store::Keyring,
-    step: &Step,
-    plan: &mut Plan,
-) -> Result<(), ServiceError> {
-    match step {
-        Step::AddHub(hub) => hub_changes::add_hub(tx, scribe, hub),
-        Step::ChangeHub { before, after } => {
-            let app = rules::app(catalog, &after.app).map_err(ServiceError::Invalid)?;
-            let cleared = hub_changes::change_hub(tx, scribe, app, before, after)?;
-            if !cleared.is_empty() {
-                plan.notes.push(format!("{}: forgot the secrets {}", after.slug, cleared.join(", ")));
-            }
-            Ok(())
-        }
-        Step::RemoveHub(hub) => hub_changes::remove_hub(tx, scribe, hub),
-        Step::AddMapping(hub, mapping) => hub_changes::add_mapping(tx, scribe, hub, mapping.clone()).map(|_| ()),
-        Step::ChangeMapping(hub, mapping) => hub_changes::change_mapping(tx, scribe, hub, mapping),
-        Step::RemoveMapping(hub, mapping) => hub_changes::remove_mapping(tx, scribe, hub, mapping),
-        Step::Seal(hub, name, value) => secrets::put_all(tx, scribe, keyring, hub, &[(name.clone(), value.clone())]),
-    }
-}
-
-fn diff(
+/// [`ServiceError::Conflict`] for what another owner manages, [`ServiceError::Invalid`] with the
+/// place of the mistake.
+pub(super) fn diff(
     conn: &mut DbConn,
     scribe: &Scribe,
     catalog: &Catalog,
@@ -620,60 +390,4 @@ fn remove_hub(
     diff.plan.notes.push(format!("{}: nothing changes in the app when its hub is removed", hub.slug));
     diff.steps.push(Step::RemoveHub(hub.clone()));
     Ok(())
-}
-
-/// The hubs and mappings as a file; one hub, or all of the workspace. Secrets are references.
-///
-/// # Errors
-/// [`ServiceError::NotFound`] for an unknown hub.
-pub async fn export(context: &Context, caller: &Caller, hub: Option<&str>) -> Result<String, ServiceError> {
-    let (workspace, only) = (caller.workspace, hub.map(ToOwned::to_owned));
-    context
-        .store
-        .read(move |conn| {
-            let source_names: BTreeMap<SourceId, String> =
-                sources::list(conn, workspace)?.into_iter().map(|source| (source.id, source.name)).collect();
-            let hubs = match &only {
-                Some(slug) => vec![super::hubs::find(conn, workspace, slug)?],
-                None => hub_rows::list(conn, workspace)?,
-            };
-            let mut declared = Vec::new();
-            for hub in hubs {
-                let mappings = rows::of_hub(conn, workspace, hub.id)?;
-                declared.push(declaration(hub, mappings, &source_names));
-            }
-            Ok(hub_file::write(&declared))
-        })
-        .await
-}
-
-fn declaration(hub: Hub, mappings: Vec<Mapping>, sources: &BTreeMap<SourceId, String>) -> HubDecl {
-    let given = |value: ConnectionValue| match value {
-        ConnectionValue::Plain(text) => Given::Plain(text),
-        ConnectionValue::Secret { secret } => Given::Secret(secret),
-    };
-    HubDecl {
-        place: Place::default(),
-        slug: hub.slug,
-        app: hub.app,
-        label: hub.label,
-        login: hub.login,
-        mode: Some(hub.mode),
-        settle: hub.settle,
-        connection: hub.connection.into_iter().map(|(name, value)| (name, given(value))).collect(),
-        policy: hub.policy,
-        mappings: mappings
-            .into_iter()
-            .map(|mapping| MappingDecl {
-                place: Place::default(),
-                subject: mapping.subject,
-                source: mapping.source.and_then(|source| sources.get(&source).cloned()),
-                scope: mapping.scope,
-                hub_role: mapping.hub_role,
-                app_role: mapping.app_role,
-                seat: mapping.seat,
-                assets: mapping.assets,
-            })
-            .collect(),
-    }
 }
