@@ -3,6 +3,7 @@
 use comfy_table::Table;
 
 use super::plan::Mode;
+use super::table::count;
 use crate::service::files::{Action, HubEffect, Plan};
 
 /// People listed by name for one hub; `--output json` has all.
@@ -57,7 +58,7 @@ pub fn lines(plan: &Plan, mode: Mode) -> Vec<String> {
             Mode::Plan => "would change",
             Mode::Apply => "changed",
         };
-        out.push(format!("{word}: {} hubs, {} mappings", plan.hubs.len(), plan.mappings.len()));
+        out.push(format!("{word}: {}, {}", count(plan.hubs.len(), "hub"), count(plan.mappings.len(), "mapping")));
     }
     out
 }

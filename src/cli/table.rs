@@ -14,3 +14,8 @@ pub fn print(head: &[&str], rows: Vec<Vec<String>>) {
         say(line.trim_end());
     }
 }
+
+/// `1 hub`, `2 hubs`.
+pub fn count(number: usize, one: &str) -> String {
+    if number == 1 { format!("1 {one}") } else { format!("{number} {one}s") }
+}

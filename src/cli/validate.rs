@@ -8,6 +8,7 @@ use clap::Args;
 
 use super::local::say;
 use super::read_files;
+use super::table::count;
 use crate::domain::catalog::Catalog;
 use crate::service::files;
 
@@ -35,9 +36,9 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     match files::read(&catalog, &texts) {
         Ok(hubs) => {
             let mappings: usize = hubs.iter().map(|hub| hub.mappings.len()).sum();
-            say(&format!("{} hubs and {mappings} mappings, no mistakes", hubs.len()));
+            say(&format!("{} and {}, no mistakes", count(hubs.len(), "hub"), count(mappings, "mapping")));
             Ok(ExitCode::SUCCESS)
         }
-        Err(problems) => anyhow::bail!("{} mistakes\n{}", problems.len(), read_files::lines(&problems)),
+        Err(problems) => anyhow::bail!("{}\n{}", count(problems.len(), "mistake"), read_files::lines(&problems)),
     }
 }
