@@ -103,7 +103,10 @@ pub enum Expanded {
     Some(usize),
 }
 
-type WideRow = (Vec<u8>, Option<Vec<u8>>, Option<Vec<u8>>, i64, String, Option<String>, i64);
+/// Id, group, where the expansion stands.
+type Oldest = (Vec<u8>, Option<Vec<u8>>, Option<Vec<u8>>);
+/// Settle time, cause, request, made at.
+type Story = (i64, String, Option<String>, i64);
 
 /// Turn the next batch of the hub's oldest wide mark into marks. The caller holds the hub's row,
 /// so that one planner expands at a time.
@@ -111,30 +114,26 @@ type WideRow = (Vec<u8>, Option<Vec<u8>>, Option<Vec<u8>>, i64, String, Option<S
 /// # Errors
 /// [`StoreError`] of the statements.
 pub fn expand_batch(tx: &mut DbConn, workspace: WorkspaceId, hub: HubId, now: Micros) -> Result<Expanded, StoreError> {
-    let oldest: Option<WideRow> = wide_marks::table
+    let oldest: Option<Oldest> = wide_marks::table
         .filter(wide_marks::workspace.eq(workspace.0))
         .filter(wide_marks::hub_id.eq(hub.bytes()))
         .filter(wide_marks::due_at.le(now.0))
         .order((wide_marks::due_at, wide_marks::id))
-        .select((
-            wide_marks::id,
-            wide_marks::group_id,
-            wide_marks::after_id,
-            wide_marks::settle_until,
-            wide_marks::cause,
-            wide_marks::request_id,
-            wide_marks::created_at,
-        ))
+        .select((wide_marks::id, wide_marks::group_id, wide_marks::after_id))
         .first(tx)
         .optional()?;
-    let Some((id, group, after, settle_until, cause, request_id, created_at)) = oldest else {
+    let Some((id, group, after)) = oldest else {
         return Ok(Expanded::Nothing);
     };
     // Begun: from here on a writer no longer refreshes this row but adds a new one, so nobody
-    // whose key lies before `after` is missed.
+    // whose key lies before `after` is missed. The settle time is read with the same statement: a
+    // writer that refreshed the row a moment before must not see its removals settle early.
     let key = wide_marks::table.find((workspace.0, id));
     let after = after.unwrap_or_default();
-    diesel::update(key.clone()).set(wide_marks::after_id.eq(Some(after.clone()))).execute(tx)?;
+    let (settle_until, cause, request_id, created_at): Story = diesel::update(key.clone())
+        .set(wide_marks::after_id.eq(Some(after.clone())))
+        .returning((wide_marks::settle_until, wide_marks::cause, wide_marks::request_id, wide_marks::created_at))
+        .get_result(tx)?;
     let batch = match group {
         Some(group) => members_after(tx, workspace, &group, &after)?,
         None => everybody_after(tx, workspace, hub, &after)?,
