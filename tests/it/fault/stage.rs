@@ -90,6 +90,8 @@ impl<'a> Stage<'a> {
         environment.extend_from_slice(more);
         let server = Server::try_start_in(self.database, &["--app-network", "127.0.0.0/8"], &environment)
             .unwrap_or_else(|log| panic!("serve did not start:\n{log}"));
+        server.watch("the app's token", TOKEN);
+        server.watch("the identity provider's token", self.token.rsplit('_').next().expect("a secret part"));
         self.base.send_replace(server.base.clone());
         server
     }
@@ -135,7 +137,7 @@ impl<'a> Stage<'a> {
                 clock.monotonic() < end,
                 "{}: left after {deadline:?}: {left:#?}\nserver:\n{}",
                 self.database.name,
-                server.log()
+                server.log_end()
             );
             tokio::time::sleep(Duration::from_millis(25)).await;
         }

@@ -43,6 +43,12 @@ impl Database {
         Some(Self { name: "postgres", url, folder, on_postgres: Some(database) })
     }
 
+    /// The password in the URL, where it has one.
+    pub fn password(&self) -> Option<&str> {
+        let (credential, _) = self.url.split_once("://")?.1.rsplit_once('@')?;
+        credential.split_once(':').map(|(_, password)| password).filter(|password| password.len() >= 8)
+    }
+
     /// A private folder that lives as long as the database.
     pub fn folder(&self) -> &Path {
         self.folder.path()

@@ -3,6 +3,7 @@
 
 #![allow(dead_code, unused_imports, reason = "a toolbox: not every test folder uses every tool")]
 
+pub mod canary;
 pub mod database;
 pub mod http;
 pub mod postgres;
@@ -11,6 +12,7 @@ mod refusal;
 pub mod server;
 mod wait;
 
+pub use canary::Canaries;
 pub use database::{Database, databases};
 pub use refusal::Refusal;
 pub use wait::{eventually, until};

@@ -1,11 +1,14 @@
-//! The real binary as a process: started on a free port, killed on drop.
+//! The real binary as a process: started on a free port, killed on drop. It logs everything it
+//! can, and its log is searched at the end for every secret it was given (threat T-25).
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
+use super::canary::Canaries;
 use super::database::Database;
 use super::http::Client;
 use super::until;
@@ -17,7 +20,9 @@ pub struct Server {
     pub base: String,
     child: Child,
     log: Arc<Mutex<String>>,
+    readers: Vec<JoinHandle<()>>,
     environment: Vec<(&'static str, String)>,
+    canaries: Mutex<Canaries>,
 }
 
 /// The real binary on a database: its URL and key file as environment variables, in a folder of
@@ -68,6 +73,7 @@ impl Server {
         more: &[(&'static str, String)],
     ) -> Result<Self, String> {
         let mut child = scimhub(database)
+            .env("SCIMHUB_LOG", "trace")
             .args(["serve", "--listen", "127.0.0.1:0"])
             .args(extra_args)
             .envs(more.iter().map(|(name, value)| (*name, value.as_str())))
@@ -76,14 +82,25 @@ impl Server {
             .spawn()
             .expect("the binary runs");
         let log = Arc::new(Mutex::new(String::new()));
-        let lines = follow(child.stdout.take().expect("a pipe"), &log);
-        follow(child.stderr.take().expect("a pipe"), &log);
+        let (lines, stdout) = follow(child.stdout.take().expect("a pipe"), &log);
+        let (_, stderr) = follow(child.stderr.take().expect("a pipe"), &log);
+        let mut canaries = Canaries::default();
+        if let Some(password) = database.password() {
+            canaries.add("the database's password", password);
+        }
         loop {
             match lines.recv_timeout(Duration::from_secs(60)) {
                 Ok(line) => {
                     if let Some(at) = line.find("listening on http://") {
                         let base = line[at + "listening on ".len()..].trim().trim_end_matches('/').to_owned();
-                        return Ok(Self { base, child, log, environment: environment(database) });
+                        return Ok(Self {
+                            base,
+                            child,
+                            log,
+                            readers: vec![stdout, stderr],
+                            environment: environment(database),
+                            canaries: Mutex::new(canaries),
+                        });
                     }
                 }
                 Err(_) => {
@@ -122,7 +139,14 @@ impl Server {
             &name,
         ]);
         assert!(output.status.success(), "token create: {}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).expect("a token is text").trim().to_owned()
+        let token = String::from_utf8(output.stdout).expect("a token is text").trim().to_owned();
+        self.watch(&format!("a token of scope {scope}"), token.rsplit('_').next().expect("a secret part"));
+        token
+    }
+
+    /// A secret that must not stand in this server's log.
+    pub fn watch(&self, name: &str, secret: &str) {
+        self.canaries.lock().expect("the canaries").add(name, secret);
     }
 
     /// A client with a new credential of `scope`.
@@ -140,6 +164,14 @@ impl Server {
     /// What it wrote so far, both streams.
     pub fn log(&self) -> String {
         self.log.lock().expect("the log").clone()
+    }
+
+    /// The last of it, for a failure's message.
+    pub fn log_end(&self) -> String {
+        let log = self.log.lock().expect("the log");
+        let mut lines: Vec<&str> = log.lines().rev().filter(|line| !line.contains("\"TRACE\"")).take(60).collect();
+        lines.reverse();
+        lines.join("\n")
     }
 
     /// The process's number.
@@ -174,14 +206,21 @@ impl Drop for Server {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        for reader in self.readers.drain(..) {
+            let _ = reader.join();
+        }
+        if !std::thread::panicking() {
+            let canaries = self.canaries.lock().expect("the canaries");
+            canaries.assert_absent("the server's log", &self.log());
+        }
     }
 }
 
 /// Read a stream to its end on a thread of its own: into the log, and line by line to the caller.
-fn follow(stream: impl Read + Send + 'static, log: &Arc<Mutex<String>>) -> Receiver<String> {
+fn follow(stream: impl Read + Send + 'static, log: &Arc<Mutex<String>>) -> (Receiver<String>, JoinHandle<()>) {
     let (sender, lines) = channel();
     let log = Arc::clone(log);
-    std::thread::spawn(move || {
+    let reader = std::thread::spawn(move || {
         for line in BufReader::new(stream).lines().map_while(Result::ok) {
             if let Ok(mut log) = log.lock() {
                 log.push_str(&line);
@@ -190,5 +229,5 @@ fn follow(stream: impl Read + Send + 'static, log: &Arc<Mutex<String>>) -> Recei
             let _ = sender.send(line);
         }
     });
-    lines
+    (lines, reader)
 }
