@@ -20,6 +20,7 @@ pub mod plan;
 pub mod principal;
 pub mod retry;
 pub mod scope;
+pub mod slots;
 pub mod task;
 pub mod task_states;
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::EngineError;
 use super::worker::Worker;
+use crate::domain::slots::Slots;
 use crate::domain::task::Task;
 use crate::store::lanes::Company;
 use crate::store::leases::{self, Holder, Lease, Wish};
@@ -28,6 +29,8 @@ pub struct Taken {
     pub tasks: Vec<Claimed>,
     /// Another process was just claiming; ask again soon.
     pub contended: bool,
+    /// Nothing was free; how long until a hub with a limit of calls a second may call again.
+    pub next_turn: Option<Duration>,
 }
 
 impl Worker {
@@ -36,18 +39,26 @@ impl Worker {
         Ok(Holder { boot: self.boot, now: self.clock.now(), lease_now: self.store.lease_now(tx)? })
     }
 
-    /// Take at most `most` tasks.
+    /// Take at most `most` tasks of whoever is next.
     ///
     /// # Errors
     /// [`EngineError::Store`].
     pub async fn claim(&self, most: usize, company: Company) -> Result<Taken, EngineError> {
+        self.claim_for(Slots::all(most), company).await
+    }
+
+    /// Take as many tasks as there are places for their workspace.
+    ///
+    /// # Errors
+    /// [`EngineError::Store`].
+    pub async fn claim_for(&self, slots: Slots, company: Company) -> Result<Taken, EngineError> {
         let began = self.clock.monotonic();
         let worker = self.clone();
         let claim = self
             .store
             .write(move |tx| {
                 let holder = worker.holder(tx)?;
-                let wish = Wish { holder, lease: worker.pace.lease(), most, company };
+                let wish = Wish { holder, lease: worker.pace.lease(), slots: slots.clone(), company };
                 leases::claim_across_workspaces(tx, &wish)
             })
             .await?;
@@ -65,6 +76,7 @@ impl Worker {
                 task,
             })
             .collect();
-        Ok(Taken { tasks, contended: claim.contended })
+        let next_turn = claim.next_turn.map(|at| at.since(self.clock.now()));
+        Ok(Taken { tasks, contended: claim.contended, next_turn })
     }
 }

@@ -12,7 +12,7 @@ pub struct Pace {
     pub attempt: Duration,
     /// Between the deadline and the lease's end.
     pub grace: Duration,
-    /// Attempts at once in this process, over all hubs.
+    /// Attempts at once in this process, over all hubs; see [`crate::domain::slots`] for whose.
     pub in_flight: usize,
     /// How often work is looked for when nobody nudges.
     pub poll: Duration,
@@ -27,7 +27,7 @@ impl Default for Pace {
         Self {
             attempt: ATTEMPT,
             grace: LEASE_GRACE,
-            in_flight: 64,
+            in_flight: 96,
             poll: Duration::from_secs(1),
             shown_after: Duration::from_secs(1),
             farewell: Duration::from_secs(20),

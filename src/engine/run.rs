@@ -1,15 +1,18 @@
 //! The engine as it runs in a server: a dispatcher that claims and starts attempts, a sweeper,
 //! and a stop that gives leases back. Nudges make it quick, polling makes it certain.
 
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::task::JoinSet;
+use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use super::claim::{Claimed, Taken};
 use super::planner::Planner;
 use super::worker::Worker;
+use crate::base::ids::WorkspaceId;
+use crate::domain::slots::Slots;
 use crate::store::lanes::Company;
 
 /// How soon a claim that met another process's lock is repeated.
@@ -48,9 +51,11 @@ impl Engine {
     }
 }
 
-/// Attempts under way, and the end of the patience for them.
+/// Attempts under way, whose they are, and the end of the patience for them.
+#[derive(Default)]
 struct Running {
     attempts: JoinSet<()>,
+    owners: HashMap<Id, WorkspaceId>,
     halt: CancellationToken,
 }
 
@@ -58,12 +63,48 @@ impl Running {
     fn start(&mut self, worker: &Arc<Worker>, tasks: Vec<Claimed>) {
         for claimed in tasks {
             let (worker, halt) = (Arc::clone(worker), self.halt.clone());
-            self.attempts.spawn(async move { worker.attempt(claimed, &halt).await });
+            let workspace = claimed.task.workspace;
+            let attempt = self.attempts.spawn(async move { worker.attempt(claimed, &halt).await });
+            self.owners.insert(attempt.id(), workspace);
+        }
+    }
+
+    /// Forget the attempts that have ended.
+    fn tidy(&mut self) {
+        while let Some(ended) = self.attempts.try_join_next_with_id() {
+            self.forget(&ended);
+        }
+    }
+
+    /// Until one more has ended; never where none is under way.
+    async fn one_ends(&mut self) {
+        match self.attempts.join_next_with_id().await {
+            Some(ended) => self.forget(&ended),
+            None => std::future::pending().await,
         }
     }
 
     async fn drain(&mut self) {
-        while self.attempts.join_next().await.is_some() {}
+        while let Some(ended) = self.attempts.join_next_with_id().await {
+            self.forget(&ended);
+        }
+    }
+
+    fn forget(&mut self, ended: &Result<(Id, ()), JoinError>) {
+        let id = match ended {
+            Ok((id, ())) => *id,
+            Err(error) => error.id(),
+        };
+        self.owners.remove(&id);
+    }
+
+    /// What is left of so many places, and for whom.
+    fn slots(&self, places: usize) -> Slots {
+        let mut held = BTreeMap::new();
+        for workspace in self.owners.values() {
+            *held.entry(*workspace).or_default() += 1;
+        }
+        Slots::shared(places.saturating_sub(self.attempts.len()), held)
     }
 }
 
@@ -72,17 +113,18 @@ async fn dispatch(worker: &Arc<Worker>, stop: &CancellationToken) {
     if let Err(error) = worker.sweep().await {
         tracing::error!(%error, "leases could not be looked through at the start");
     }
-    let mut running = Running { attempts: JoinSet::new(), halt: CancellationToken::new() };
+    let mut running = Running::default();
     while !stop.is_cancelled() {
-        while running.attempts.try_join_next().is_some() {}
-        let free = worker.pace.in_flight.saturating_sub(running.attempts.len());
-        let taken = if free == 0 { Ok(Taken::default()) } else { worker.claim(free, Company::Many).await };
+        running.tidy();
+        let slots = running.slots(worker.pace.in_flight);
+        let taken = if slots.is_empty() { Ok(Taken::default()) } else { worker.claim_for(slots, Company::Many).await };
         match taken {
             Ok(taken) if !taken.tasks.is_empty() => running.start(worker, taken.tasks),
             Ok(taken) if taken.contended => pause(stop, CONTENDED).await,
-            Ok(_) => {
+            Ok(taken) => {
                 if !alone(worker, &mut running, stop).await {
-                    wait(worker, &mut running, stop).await;
+                    let poll = worker.pace.poll;
+                    wait(worker, &mut running, taken.next_turn.map_or(poll, |next| next.min(poll)), stop).await;
                 }
             }
             Err(error) => {
@@ -101,8 +143,10 @@ async fn dispatch(worker: &Arc<Worker>, stop: &CancellationToken) {
 /// Run one task that processes died with, and nothing beside it. Answers whether there was one.
 async fn alone(worker: &Arc<Worker>, running: &mut Running, stop: &CancellationToken) -> bool {
     let now = worker.clock.now();
-    let waiting =
-        worker.store.read(move |conn| crate::store::lanes::ready_across_workspaces(conn, Company::Alone, now, 1)).await;
+    let waiting = worker
+        .store
+        .read(move |conn| crate::store::lanes::ready_across_workspaces(conn, Company::Alone, now, &[], 1))
+        .await;
     if !waiting.is_ok_and(|hubs| !hubs.is_empty()) {
         return false;
     }
@@ -127,11 +171,11 @@ async fn alone(worker: &Arc<Worker>, running: &mut Running, stop: &CancellationT
     }
 }
 
-/// Until something may have become possible: a nudge, an attempt that ended, or the poll.
-async fn wait(worker: &Worker, running: &mut Running, stop: &CancellationToken) {
+/// Until something may have become possible: a nudge, an attempt that ended, or `most` is over.
+async fn wait(worker: &Worker, running: &mut Running, most: Duration, stop: &CancellationToken) {
     tokio::select! {
-        () = worker.nudge.wait_workers(worker.pace.poll) => {}
-        Some(_) = running.attempts.join_next(), if !running.attempts.is_empty() => {}
+        () = worker.nudge.wait_workers(most) => {}
+        () = running.one_ends() => {}
         () = stop.cancelled() => {}
     }
 }

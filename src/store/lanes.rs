@@ -180,6 +180,47 @@ pub enum Company {
     Alone,
 }
 
+/// Which ready tasks of a hub a claim is about, as conditions on the row `t`: written out, so
+/// that a partial index answers each and no claim reads a queue to find the few it wants.
+pub(super) struct Ready {
+    /// The index that answers.
+    index: &'static str,
+    /// Beside the status and the time.
+    also: String,
+}
+
+impl Ready {
+    /// Of an active hub everything; of an observed one only what changes nothing in the app.
+    pub(super) fn of(company: Company, active: bool) -> Self {
+        let suspect = CRASHES - 1;
+        let crashes = match company {
+            Company::Many => format!("t.crashes < {suspect}"),
+            Company::Alone => format!("t.crashes >= {suspect}"),
+        };
+        let (index, also) = match (active, company) {
+            (true, Company::Many) => ("tasks_ready", crashes),
+            (true, Company::Alone) => ("tasks_ready_alone", crashes),
+            (false, Company::Many | Company::Alone) => ("tasks_ready_sync", format!("t.kind = 'sync' AND {crashes}")),
+        };
+        Self { index, also }
+    }
+
+    /// `FROM … ORDER BY …` for the ready tasks of one hub, the next one first.
+    pub(super) fn sql(&self, conn: &DbConn, workspace: &str, hub: &str, now: &str) -> String {
+        // SQLite is told: its statistics are a guess made before the first task.
+        let index = match conn {
+            DbConn::Sqlite(_) => format!("INDEXED BY {}", self.index),
+            DbConn::Postgres(_) => String::new(),
+        };
+        format!(
+            "FROM tasks t {index} WHERE t.workspace = {workspace} AND t.hub_id = {hub} \
+             AND t.status IN ('queued', 'retrying') AND t.not_before <= {now} AND {} \
+             ORDER BY t.priority, t.not_before, t.id",
+            self.also
+        )
+    }
+}
+
 #[derive(QueryableByName)]
 struct HubRow {
     #[diesel(sql_type = BigInt)]
@@ -188,8 +229,9 @@ struct HubRow {
     hub_id: Vec<u8>,
 }
 
-/// Hubs that have a ready task and may call, the one that waited longest first: first by when
-/// their workspace was last served, then by when they were.
+/// Hubs that have a ready task, may call and have room in their lane, the one that waited longest
+/// first: first by when their workspace was last served, then by when they were. Workspaces in
+/// `crowded` are left out.
 ///
 /// # Errors
 /// A failed statement.
@@ -197,42 +239,65 @@ pub fn ready_across_workspaces(
     conn: &mut DbConn,
     company: Company,
     now: Micros,
+    crowded: &[WorkspaceId],
     limit: i64,
 ) -> Result<Vec<(WorkspaceId, HubId)>, StoreError> {
-    // SQLite keeps no statistics here, and counting or looking through any other index would cost
-    // the size of the hub's history.
-    let (by_flight, by_ready) = match conn {
-        DbConn::Sqlite(_) => ("INDEXED BY tasks_in_flight", "INDEXED BY tasks_ready"),
-        DbConn::Postgres(_) => ("", ""),
+    let next = |conn: &DbConn, active| Ready::of(company, active).sql(conn, "l.workspace", "l.hub_id", "$1");
+    let (active, observed) = (next(conn, true), next(conn, false));
+    let by_flight = match conn {
+        DbConn::Sqlite(_) => "INDEXED BY tasks_in_flight",
+        DbConn::Postgres(_) => "",
     };
-    let crashes = match company {
-        Company::Many => "<",
-        Company::Alone => ">=",
+    let crowded = match crowded {
+        [] => String::new(),
+        some => {
+            let ids: Vec<_> = some.iter().map(|workspace| workspace.0.to_string()).collect();
+            format!("AND l.workspace NOT IN ({})", ids.join(", "))
+        }
     };
+    // What the breaker admits (domain::breaker) is part of the condition: a hub whose one trial
+    // is under way must not take a place on this list from one that can be served. And the next
+    // task is asked for by a subquery that cannot be turned into a join: PostgreSQL would read
+    // the workspace's whole queue for it.
     let sql = format!(
         "SELECT l.workspace, l.hub_id FROM hub_lanes l \
          JOIN hubs h ON h.workspace = l.workspace AND h.id = l.hub_id \
          JOIN workspaces w ON w.id = l.workspace \
          WHERE NOT h.paused AND NOT w.paused AND l.blocked_reason IS NULL AND l.next_allowed_at <= $1 \
-         AND (l.breaker <> 'open' OR l.breaker_until <= $1) \
+         AND (l.breaker <> 'open' OR l.breaker_until <= $1) {crowded} \
          AND NOT EXISTS (SELECT 1 FROM settings s WHERE s.name = 'paused' AND s.value = 'true') \
-         AND EXISTS (SELECT 1 FROM tasks t {by_ready} WHERE t.workspace = l.workspace AND t.hub_id = l.hub_id \
-             AND t.status IN ('queued', 'retrying') AND t.not_before <= $1 AND t.crashes {crashes} $2 \
-             AND (h.mode = 'active' OR t.kind = 'sync')) \
-         AND (SELECT COUNT(*) FROM tasks r {by_flight} WHERE r.workspace = l.workspace AND r.hub_id = l.hub_id \
-             AND r.status IN ('started', 'running')) < l.max_in_flight \
+         AND CASE WHEN (SELECT COUNT(*) FROM tasks r {by_flight} WHERE r.workspace = l.workspace \
+             AND r.hub_id = l.hub_id AND r.status IN ('started', 'running')) \
+           < CASE WHEN l.breaker IN ('open', 'half_open') THEN 1 \
+             WHEN l.breaker = 'slow' AND l.breaker_failures BETWEEN 0 AND 20 \
+               AND (1 << l.breaker_failures) < l.max_in_flight THEN (1 << l.breaker_failures) \
+             ELSE l.max_in_flight END \
+           THEN CASE WHEN h.mode = 'active' THEN (SELECT t.priority {active} LIMIT 1) \
+             ELSE (SELECT t.priority {observed} LIMIT 1) END \
+           END IS NOT NULL \
          ORDER BY MAX(l.last_claim_at) OVER (PARTITION BY l.workspace), l.last_claim_at, l.workspace, l.hub_id \
-         LIMIT $3"
+         LIMIT $2"
     );
-    let rows: Vec<HubRow> = diesel::sql_query(sql)
-        .bind::<BigInt, _>(now.0)
-        .bind::<BigInt, _>(i64::from(CRASHES - 1))
-        .bind::<BigInt, _>(limit)
-        .load(conn)?;
+    let rows: Vec<HubRow> = diesel::sql_query(sql).bind::<BigInt, _>(now.0).bind::<BigInt, _>(limit).load(conn)?;
     rows.into_iter()
         .map(|row| {
             let hub = HubId::from_bytes(&row.hub_id).map_err(|_| StoreError::Corrupt("a lane's hub".into()))?;
             Ok((WorkspaceId(row.workspace), hub))
         })
         .collect()
+}
+
+/// When the first of the hubs with a limit of calls a second may call again; `None` where none
+/// waits for that.
+///
+/// # Errors
+/// A failed statement.
+pub fn next_turn_across_workspaces(conn: &mut DbConn, now: Micros) -> Result<Option<Micros>, StoreError> {
+    let next: Option<i64> = hub_lanes::table
+        .filter(hub_lanes::per_second.is_not_null())
+        .filter(hub_lanes::blocked_reason.is_null())
+        .filter(hub_lanes::next_allowed_at.gt(now.0))
+        .select(diesel::dsl::min(hub_lanes::next_allowed_at))
+        .first(conn)?;
+    Ok(next.map(Micros))
 }

@@ -9,13 +9,13 @@ use diesel::sql_types::{BigInt, Binary, Nullable};
 
 use super::attempts;
 use super::conn::DbConn;
-use super::lanes::{self, Company, Locked};
+use super::lanes::{self, Company, Locked, Ready};
 use super::schema::{hubs, tasks};
 use super::tasks::{TaskRow, words};
 use super::{StoreError, Tx};
 use crate::base::clock::Micros;
 use crate::base::ids::{BootId, HubId, TaskId, WorkspaceId};
-use crate::base::limits::CRASHES;
+use crate::domain::slots::Slots;
 use crate::domain::task::{Effect, Task, TaskStatus};
 use crate::domain::task_states::TaskEvent;
 
@@ -42,14 +42,14 @@ pub struct Holder {
 }
 
 /// What a worker can take.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Wish {
     /// Who asks.
     pub holder: Holder,
     /// How long the lease lasts.
     pub lease: Duration,
-    /// Tasks at most.
-    pub most: usize,
+    /// Places for them, and who may have how many.
+    pub slots: Slots,
     /// Ordinary tasks, or one that must run alone.
     pub company: Company,
 }
@@ -63,6 +63,8 @@ pub struct Claim {
     pub unreadable: Vec<TaskId>,
     /// Nothing was free, but another process was just claiming: ask again soon.
     pub contended: bool,
+    /// Nothing was free; a hub with a limit of calls a second may call again then.
+    pub next_turn: Option<Micros>,
 }
 
 #[derive(QueryableByName)]
@@ -89,7 +91,8 @@ const HUBS_PER_CLAIM: i64 = 32;
 pub fn claim_across_workspaces(tx: &mut Tx<'_>, wish: &Wish) -> Result<Claim, StoreError> {
     let now = wish.holder.now;
     let mut claim = Claim::default();
-    for (workspace, hub) in lanes::ready_across_workspaces(tx, wish.company, now, HUBS_PER_CLAIM)? {
+    let crowded = wish.slots.crowded();
+    for (workspace, hub) in lanes::ready_across_workspaces(tx, wish.company, now, &crowded, HUBS_PER_CLAIM)? {
         let Some(mut lane) = lanes::lock(tx, workspace, hub, Locked::Skip)? else {
             claim.contended = true;
             continue;
@@ -98,7 +101,7 @@ pub fn claim_across_workspaces(tx: &mut Tx<'_>, wish: &Wish) -> Result<Claim, St
             continue;
         }
         let free = i64::from(lane.breaker.admits(lane.max_in_flight, now)) - lanes::in_flight(tx, workspace, hub)?;
-        let mut most = usize::try_from(free).unwrap_or(0).min(wish.most);
+        let mut most = usize::try_from(free).unwrap_or(0).min(wish.slots.left_for(workspace));
         if lane.per_second.is_some() {
             most = most.min(1);
         }
@@ -126,6 +129,7 @@ pub fn claim_across_workspaces(tx: &mut Tx<'_>, wish: &Wish) -> Result<Claim, St
             return Ok(claim);
         }
     }
+    claim.next_turn = lanes::next_turn_across_workspaces(tx, now)?;
     Ok(claim)
 }
 
@@ -136,30 +140,20 @@ fn ready(
     wish: &Wish,
     most: usize,
 ) -> Result<Vec<Vec<u8>>, StoreError> {
-    let (index, lock) = match &**tx {
-        DbConn::Sqlite(_) => ("INDEXED BY tasks_ready", ""),
-        DbConn::Postgres(_) => ("", "FOR UPDATE OF t SKIP LOCKED"),
-    };
-    let crashes = match wish.company {
-        Company::Many => "<",
-        Company::Alone => ">=",
-    };
-    let active: String = hubs::table
+    let mode: String = hubs::table
         .filter(hubs::workspace.eq(workspace.0))
         .filter(hubs::id.eq(hub.bytes()))
         .select(hubs::mode)
         .first(&mut **tx)?;
-    let kinds = if active == "active" { "" } else { "AND t.kind = 'sync'" };
-    let sql = format!(
-        "SELECT t.id FROM tasks t {index} WHERE t.workspace = $1 AND t.hub_id = $2 \
-         AND t.status IN ('queued', 'retrying') AND t.not_before <= $3 AND t.crashes {crashes} $4 {kinds} \
-         ORDER BY t.priority, t.not_before, t.id LIMIT $5 {lock}"
-    );
-    let rows: Vec<Id> = diesel::sql_query(sql)
+    let next = Ready::of(wish.company, mode == "active").sql(tx, "$1", "$2", "$3");
+    let lock = match &**tx {
+        DbConn::Sqlite(_) => "",
+        DbConn::Postgres(_) => "FOR UPDATE OF t SKIP LOCKED",
+    };
+    let rows: Vec<Id> = diesel::sql_query(format!("SELECT t.id {next} LIMIT $4 {lock}"))
         .bind::<BigInt, _>(workspace.0)
         .bind::<Binary, _>(hub.bytes())
         .bind::<BigInt, _>(wish.holder.now.0)
-        .bind::<BigInt, _>(i64::from(CRASHES - 1))
         .bind::<BigInt, _>(i64::try_from(most).unwrap_or(i64::MAX))
         .load(&mut **tx)?;
     Ok(rows.into_iter().map(|row| row.id).collect())

@@ -265,6 +265,8 @@ pub struct Bench {
     pub app: Arc<App>,
     pub worker: Worker,
     pub workspace: WorkspaceId,
+    /// `sqlite` or `postgres`.
+    pub database: &'static str,
 }
 
 impl Bench {
@@ -298,7 +300,7 @@ impl Bench {
             pace: Pace { poll: Duration::from_millis(20), ..Pace::default() },
             meter: Arc::new(NoMeter),
         };
-        Self { app, worker, workspace: workspace.id }
+        Self { app, worker, workspace: workspace.id, database: database.name }
     }
 
     /// Leases and attempts so short that a test can wait for their end.

@@ -2,6 +2,7 @@
 
 mod bench;
 mod claims;
+mod fairness;
 mod outcomes;
 mod poison;
 mod repeats;

@@ -1,0 +1,10 @@
+-- Ready tasks that a claim looks for among many others: what an observed hub may still run, and
+-- what must run alone. Both are empty as a rule, so keeping them costs nothing.
+CREATE INDEX tasks_ready_sync ON tasks (workspace, hub_id, priority, not_before, id)
+    WHERE status IN ('queued', 'retrying') AND kind = 'sync';
+CREATE INDEX tasks_ready_alone ON tasks (workspace, hub_id, priority, not_before, id)
+    WHERE status IN ('queued', 'retrying') AND crashes >= 2;
+INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
+    ('tasks', 'tasks_ready_sync', '1000 1000 100 25 2 1'),
+    ('tasks', 'tasks_ready_alone', '1000 1000 100 25 2 1');
+ANALYZE sqlite_schema;

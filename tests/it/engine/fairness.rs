@@ -1,0 +1,336 @@
+//! T-32: a long queue delays nobody else. One hub, or one workspace, has 100,000 tasks; another
+//! has one. Order and counts are asserted, and the rows that a claim touches, never time.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use diesel::connection::{Connection, InstrumentationEvent, SimpleConnection};
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Text};
+use scimhub::base::clock::Micros;
+use scimhub::base::ids::{HubId, WorkspaceId};
+use scimhub::domain::breaker::{Breaker, State};
+use scimhub::domain::hub::{HubMode, HubPolicy};
+use scimhub::domain::slots::Slots;
+use scimhub::domain::task::{TaskKind, TaskStatus};
+use scimhub::engine::run::Engine;
+use scimhub::store::lanes::{self, Company, Locked};
+use scimhub::store::leases::{self, Holder, Wish};
+use scimhub::store::{DbConn, StoreError, Tx, hubs, workspaces};
+use tokio_util::sync::CancellationToken;
+
+use super::bench::{Behaviour, Bench};
+use crate::support::{Database, databases, eventually};
+
+const SOON: Duration = Duration::from_secs(30);
+const FLOOD: usize = 100_000;
+
+fn lane_of(most: u32) -> HubPolicy {
+    HubPolicy { max_in_flight: most, ..HubPolicy::default() }
+}
+
+impl Bench {
+    /// Queue `count` adds in a hub: one through the store, the others as copies of its row.
+    async fn flood(&self, workspace: WorkspaceId, hub: HubId, count: usize) {
+        let mut first = self.task(hub, "flood@example.com", TaskKind::Add);
+        first.workspace = workspace;
+        let id = self.put(first).await;
+        let (numbers, new_id, own) = match self.database {
+            "sqlite" => (
+                format!("WITH RECURSIVE n(n) AS (VALUES (1) UNION ALL SELECT n + 1 FROM n WHERE n < {}) ", count - 1),
+                "randomblob(16)",
+                format!("x'{}'", hex(&id.bytes())),
+            ),
+            _ => (
+                format!("WITH n AS (SELECT generate_series(1, {}) AS n) ", count - 1),
+                "decode(md5(n.n::TEXT || encode(t.id, 'hex')), 'hex')",
+                format!("'\\x{}'", hex(&id.bytes())),
+            ),
+        };
+        let sql = format!(
+            "{numbers} INSERT INTO tasks (workspace, id, hub_id, subject, user_id, kind, status, cause, payload, reasons, \
+             priority, not_before, created_at, modified_at) SELECT t.workspace, {new_id}, t.hub_id, t.subject || n.n, \
+             t.user_id, t.kind, t.status, t.cause, t.payload, t.reasons, t.priority, t.not_before + n.n, t.created_at, \
+             t.modified_at FROM tasks t, n WHERE t.id = {own}"
+        );
+        self.worker.store.write(move |tx| Ok::<_, StoreError>(tx.batch_execute(&sql)?)).await.unwrap();
+    }
+
+    /// Claim once, at most `most`; how many tasks of which hub.
+    async fn claimed(&self, most: usize) -> BTreeMap<HubId, usize> {
+        let mut found = BTreeMap::new();
+        for claimed in self.worker.claim(most, Company::Many).await.unwrap().tasks {
+            *found.entry(claimed.task.hub).or_default() += 1;
+        }
+        found
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+#[tokio::test]
+async fn t32_a_queue_of_100000_delays_no_other_hub_and_no_other_workspace() {
+    for database in databases() {
+        let bench = Bench::new(&database).await;
+        let now = bench.now();
+        let other = bench.worker.store.write(move |tx| workspaces::insert(tx, "other", now)).await.unwrap().id;
+        let big = bench.hub("big", lane_of(400)).await;
+        let small = bench.hub("small", lane_of(4)).await;
+        let far = bench.hub_in(other, "far", lane_of(4)).await;
+        bench.flood(bench.workspace, big, FLOOD).await;
+
+        // Nobody else: the big one has every turn.
+        for _ in 0..3 {
+            assert_eq!(bench.claimed(10).await, BTreeMap::from([(big, 10)]), "{}", database.name);
+        }
+        // A hub with a single task is next, though 99,970 were there before it; then the turns go on.
+        bench.add(small, "one@example.com").await;
+        assert_eq!(bench.claimed(10).await, BTreeMap::from([(small, 1)]), "{}: next in line", database.name);
+        assert_eq!(bench.claimed(10).await, BTreeMap::from([(big, 10)]), "{}", database.name);
+        // Also where it was served last: at most one turn of the other lies between.
+        bench.add(small, "two@example.com").await;
+        bench.claimed(10).await;
+        bench.add(small, "three@example.com").await;
+        let turns = [bench.claimed(10).await, bench.claimed(10).await];
+        assert!(turns.contains(&BTreeMap::from([(small, 1)])), "{}: {turns:?}", database.name);
+
+        // The same between workspaces.
+        let mut stranger = bench.task(far, "far@example.com", TaskKind::Add);
+        stranger.workspace = other;
+        bench.put(stranger).await;
+        assert_eq!(bench.claimed(10).await, BTreeMap::from([(far, 1)]), "{}: the other workspace", database.name);
+        assert_eq!(bench.claimed(10).await, BTreeMap::from([(big, 10)]), "{}", database.name);
+    }
+}
+
+#[derive(QueryableByName)]
+struct Touched {
+    #[diesel(sql_type = BigInt)]
+    rows: i64,
+}
+
+/// Rows of `tasks` and entries of its indexes that this connection has read lately.
+const TOUCHED: &str = "SELECT (pg_stat_get_xact_tuples_returned('tasks'::regclass) \
+     + pg_stat_get_xact_tuples_fetched('tasks'::regclass) \
+     + COALESCE((SELECT SUM(pg_stat_get_xact_tuples_returned(i.indexrelid)) FROM pg_index i \
+         WHERE i.indrelid = 'tasks'::regclass), 0))::BIGINT AS rows";
+
+/// Ends a transaction without keeping anything.
+enum Undo {
+    Counted(usize, i64),
+    Failed(StoreError),
+}
+
+impl From<StoreError> for Undo {
+    fn from(error: StoreError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<diesel::result::Error> for Undo {
+    fn from(error: diesel::result::Error) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+impl Bench {
+    /// Claim ten and undo it: how many were taken, and how many rows of `tasks` that read
+    /// (PostgreSQL).
+    async fn cost_of_a_claim(&self) -> (usize, i64) {
+        let worker = self.worker.clone();
+        let ended = self.worker.store.write(move |tx| {
+            let lease_now = worker.store.lease_now(tx)?;
+            let holder = Holder { boot: worker.boot, now: worker.clock.now().plus(Duration::from_secs(1)), lease_now };
+            let slots = Slots::all(10);
+            let touched = |conn: &mut DbConn| diesel::sql_query(TOUCHED).get_result::<Touched>(conn);
+            let before = touched(tx)?.rows;
+            let wish = Wish { holder, lease: Duration::from_secs(60), slots, company: Company::Many };
+            let claim = leases::claim_across_workspaces(tx, &wish)?;
+            Err::<(), _>(Undo::Counted(claim.tasks.len(), touched(tx)?.rows - before))
+        });
+        match ended.await {
+            Err(Undo::Counted(taken, touched)) => (taken, touched),
+            Err(Undo::Failed(error)) => panic!("{error}"),
+            Ok(()) => unreachable!("it is always undone"),
+        }
+    }
+}
+
+async fn observe(bench: &Bench, hub: HubId) {
+    let (workspace, now) = (bench.workspace, bench.now());
+    bench
+        .worker
+        .store
+        .write(move |tx| {
+            let mut observing = hubs::load(tx, workspace, hub)?;
+            observing.mode = HubMode::Observe;
+            hubs::update(tx, workspace, &observing, now)
+        })
+        .await
+        .unwrap();
+}
+
+/// A claim reads as many rows from 100,000 as from 100.
+#[tokio::test]
+async fn t32_the_cost_of_a_claim_does_not_grow_with_the_queue() {
+    for database in databases().into_iter().filter(|database| database.name == "postgres") {
+        let bench = Bench::new(&database).await;
+        for name in ["a", "b", "c"] {
+            let hub = bench.hub(name, lane_of(400)).await;
+            bench.flood(bench.workspace, hub, 100).await;
+        }
+        let (taken, few) = bench.cost_of_a_claim().await;
+        assert_eq!(taken, 10);
+        let big = bench.hub("big", lane_of(400)).await;
+        bench.flood(bench.workspace, big, FLOOD).await;
+        for round in 0..8 {
+            let (taken, many) = bench.cost_of_a_claim().await;
+            assert_eq!(taken, 10, "round {round}");
+            assert!(many <= few + 100, "{many} rows were read for ten tasks, {few} before the flood");
+        }
+        let _: Result<(), StoreError> = bench.worker.store.write(|tx| Ok(tx.batch_execute("ANALYZE tasks")?)).await;
+        for _ in 0..4 {
+            let (_, many) = bench.cost_of_a_claim().await;
+            assert!(many <= few + 100, "{many} rows were read after ANALYZE, {few} before the flood");
+        }
+        observe(&bench, big).await;
+        for _ in 0..4 {
+            let (_, many) = bench.cost_of_a_claim().await;
+            assert!(many <= few + 100, "{many} rows were read beside an observed hub, {few} before the flood");
+        }
+    }
+}
+
+#[derive(QueryableByName)]
+struct Step {
+    #[diesel(sql_type = Text)]
+    detail: String,
+}
+
+/// On SQLite nothing counts rows; but a claim's statements look every task up by the whole of an
+/// index's leading columns, so none of them reads a queue.
+#[tokio::test]
+async fn t32_a_claim_on_sqlite_only_searches() {
+    let database = Database::sqlite();
+    let bench = Bench::new(&database).await;
+    let hub = bench.hub("one", lane_of(400)).await;
+    bench.crowd(hub, 20).await;
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    for company in [Company::Many, Company::Alone] {
+        let (worker, asked) = (bench.worker.clone(), Arc::clone(&asked));
+        bench
+            .worker
+            .store
+            .write(move |tx| {
+                let noting = Arc::clone(&asked);
+                tx.set_instrumentation(move |event: InstrumentationEvent<'_>| {
+                    if let InstrumentationEvent::StartQuery { query, .. } = event {
+                        noting.lock().unwrap().push(query.to_string());
+                    }
+                });
+                let lease_now = worker.store.lease_now(tx)?;
+                let holder = Holder { boot: worker.boot, now: worker.clock.now(), lease_now };
+                let slots = Slots::all(10);
+                leases::claim_across_workspaces(tx, &Wish { holder, lease: Duration::from_secs(60), slots, company })?;
+                tx.set_instrumentation(|_: InstrumentationEvent<'_>| {});
+                Ok::<_, StoreError>(())
+            })
+            .await
+            .unwrap();
+    }
+    let asked: BTreeSet<_> =
+        asked.lock().unwrap().iter().map(|sql| sql.split("-- binds").next().unwrap().to_owned()).collect();
+    assert!(asked.iter().any(|sql| sql.contains("INDEXED BY tasks_ready")), "{asked:?}");
+    for sql in asked {
+        let explain = format!("EXPLAIN QUERY PLAN {sql}");
+        let steps: Vec<Step> = bench
+            .worker
+            .store
+            .read(move |conn| Ok::<_, StoreError>(diesel::sql_query(explain).load(conn)?))
+            .await
+            .unwrap();
+        for Step { detail } in steps {
+            let words: Vec<_> = detail.split(' ').collect();
+            let of_tasks = matches!(words.as_slice(), [_, "t" | "r" | "tasks", ..]);
+            let by_key = ["(workspace=? AND hub_id=?", "(workspace=? AND id=?"].iter().any(|key| detail.contains(key));
+            assert!(!of_tasks || (words[0] == "SEARCH" && by_key), "{detail}\nin {sql}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn t32_hubs_on_trial_do_not_hide_one_that_can_be_served() {
+    for database in databases() {
+        let bench = Bench::new(&database).await;
+        let workspace = bench.workspace;
+        let healthy = bench.hub("healthy", lane_of(4)).await;
+        bench.add(healthy, "first@example.com").await;
+        assert_eq!(bench.claimed(10).await, BTreeMap::from([(healthy, 1)]));
+        // More than a claim looks at: their apps are down, and each has its one trial under way.
+        for number in 0..40 {
+            let hub = bench.hub(&format!("down-{number}"), lane_of(4)).await;
+            bench.crowd(hub, 3).await;
+            let tripped = move |tx: &mut Tx<'_>| {
+                let mut lane = lanes::lock(tx, workspace, hub, Locked::Wait)?.unwrap();
+                lane.breaker = Breaker { state: State::Open, count: 5, until: Micros(1) };
+                lanes::save(tx, workspace, hub, &lane)
+            };
+            bench.worker.store.write(tripped).await.unwrap();
+            assert_eq!(bench.claimed(10).await, BTreeMap::from([(hub, 1)]), "{}: one trial", database.name);
+        }
+        bench.add(healthy, "second@example.com").await;
+        assert_eq!(bench.claimed(10).await, BTreeMap::from([(healthy, 1)]), "{}", database.name);
+        assert_eq!(bench.claimed(10).await, BTreeMap::new(), "{}: nobody tries twice at once", database.name);
+    }
+}
+
+/// Thirty hubs whose apps never answer could hold every place of the process.
+#[tokio::test]
+async fn t32_a_workspace_of_silent_apps_leaves_places_for_others() {
+    for database in databases() {
+        let bench = Bench::new(&database).await;
+        let now = bench.now();
+        for number in 0..30 {
+            let hub = bench.hub(&format!("silent-{number}"), lane_of(4)).await;
+            for person in 0..4 {
+                let email = format!("p{person}@silent-{number}.example");
+                bench.app.always(&email, Behaviour::Hang);
+                bench.add(hub, &email).await;
+            }
+        }
+        let stop = CancellationToken::new();
+        let engine = tokio::spawn(Engine::pushing(bench.worker.clone()).run(stop.clone()));
+        let places = bench.worker.pace.in_flight;
+        eventually("its share is taken", SOON, async || bench.app.calls().len() >= places / 2).await;
+        let other = bench.worker.store.write(move |tx| workspaces::insert(tx, "other", now)).await.unwrap().id;
+        let far = bench.hub_in(other, "far", lane_of(4)).await;
+        let mut stranger = bench.task(far, "far@example.com", TaskKind::Add);
+        stranger.workspace = other;
+        bench.put(stranger).await;
+        eventually("the other workspace's task is started", SOON, async || bench.app.applied("far@example.com") > 0)
+            .await;
+        let before = bench.app.calls().iter().filter(|call| call.1 != far).count();
+        assert!(before < places, "{}: {before} of {places} places", database.name);
+        engine.abort();
+    }
+}
+
+/// A hub with a limit of calls a second goes at that pace, however rarely work is looked for.
+#[tokio::test]
+async fn a_limited_hub_is_served_as_often_as_it_may_be() {
+    for database in databases() {
+        let mut bench = Bench::new(&database).await;
+        bench.worker.pace.poll = Duration::from_secs(600);
+        let policy = HubPolicy { calls_per_second: Some(40.0), ..lane_of(4) };
+        let hub = bench.hub("limited", policy).await;
+        bench.crowd(hub, 12).await;
+        let stop = CancellationToken::new();
+        let engine = tokio::spawn(Engine::pushing(bench.worker.clone()).run(stop.clone()));
+        eventually("all are pushed", SOON, async || bench.count(TaskStatus::Completed).await == 12).await;
+        stop.cancel();
+        engine.await.unwrap();
+    }
+}
