@@ -2,6 +2,7 @@
 //! and the system's random source, each in the one file named after it.
 
 pub mod clock;
+pub mod duration;
 pub mod ids;
 pub mod limits;
 pub mod network;

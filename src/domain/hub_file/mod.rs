@@ -3,7 +3,6 @@
 
 mod read;
 mod table;
-pub mod text;
 mod write;
 
 use std::collections::BTreeMap;
@@ -14,6 +13,7 @@ pub use read::{read, together};
 pub use write::write;
 
 pub use super::hub_rules::Given;
+pub use crate::base::duration as text;
 use crate::domain::hub::{HubMode, HubPolicy, Login};
 use crate::domain::mapping::{AssetGrant, HubRole, SubjectName};
 use crate::scim::fold;
