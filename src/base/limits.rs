@@ -14,6 +14,27 @@ pub const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 pub const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// Requests under way may take this long to end when the server stops.
 pub const DRAIN: Duration = Duration::from_secs(30);
+/// The longest a stopping server may go on accepting: a load balancer that has not looked by then
+/// does not look.
+pub const DRAIN_DELAY: Duration = Duration::from_secs(5 * 60);
+/// How long a stopping server that can be reached from elsewhere goes on accepting unless told:
+/// a health check every 2 s that must fail twice, and a little.
+pub const DRAIN_DELAY_DEFAULT: Duration = Duration::from_secs(5);
+/// A TLS handshake must be done by then; a phone far away needs two.
+pub const TLS_HANDSHAKE: Duration = Duration::from_secs(5);
+/// How often certificate files are looked at.
+pub const TLS_LOOK: Duration = Duration::from_secs(2);
+/// A certificate or key file; a long chain has 20 KiB.
+pub const TLS_FILE_BYTES: u64 = 1024 * 1024;
+/// How long before its end a certificate is warned about: two weeks, a holiday of whoever renews it.
+pub const TLS_EXPIRES_SOON: Duration = Duration::from_secs(14 * 24 * 60 * 60);
+/// How often an ending certificate is warned about.
+pub const TLS_WARN_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
+/// How long a browser remembers to come over TLS only: long enough to count, short enough to
+/// live down.
+pub const HSTS: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// Hops of `X-Forwarded-For` that are looked at.
+pub const FORWARDED_HOPS: usize = 32;
 /// An address: three times a filter of [`FILTER_BYTES`], every byte percent-encoded, and the rest.
 pub const URL_BYTES: usize = 56 * 1024;
 /// Nesting of a JSON body; real ones need five levels (T-30).

@@ -1,17 +1,23 @@
 //! `scimhub serve`: SCIM, the API, and the engine that plans and pushes, in one process.
 
 use std::net::TcpListener;
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use clap::Args;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::engine;
 use super::local::{self, say};
 use super::place::{Found, Place};
-use crate::config::{File, Given, Serve};
-use crate::http;
+use crate::base::clock::SystemClock;
+use crate::base::limits;
+use crate::config::{ConfigError, File, Given, Serve, TlsFiles};
+use crate::http::tls::{self, Certificates};
+use crate::http::{self, Exposure};
 use crate::service::Context;
 use crate::store::{Purpose, StoreError, settings};
 use crate::telemetry::logs;
@@ -30,9 +36,18 @@ pub struct Arguments {
     /// What locations and links begin with [default: the listen address]
     #[arg(long, env = "SCIMHUB_PUBLIC_URL", value_name = "URL")]
     public_url: Option<String>,
+    /// The server's certificate and its chain (PEM); with it the server speaks https
+    #[arg(long, env = "SCIMHUB_TLS_CERT", value_name = "FILE")]
+    tls_cert: Option<PathBuf>,
+    /// The certificate's key (PEM); both files are read again when they change, and on SIGHUP
+    #[arg(long, env = "SCIMHUB_TLS_KEY", value_name = "FILE")]
+    tls_key: Option<PathBuf>,
     /// Addresses of a proxy that ends TLS in front of this server; may be repeated
     #[arg(long, env = "SCIMHUB_TRUSTED_PROXY", value_name = "CIDR", value_delimiter = ',')]
     trusted_proxy: Option<Vec<String>>,
+    /// How long to go on answering after SIGTERM while /readyz says no [default: 5s; 0s on loopback]
+    #[arg(long, env = "SCIMHUB_DRAIN_DELAY", value_name = "DURATION")]
+    drain_delay: Option<String>,
     /// Networks in which apps may be called although they are not public; may be repeated
     #[arg(long, env = "SCIMHUB_APP_NETWORK", value_name = "CIDR", value_delimiter = ',')]
     app_network: Option<Vec<String>>,
@@ -49,24 +64,43 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         database: arguments.place.database,
         paused: arguments.paused,
         public_url: arguments.public_url,
+        tls_cert: arguments.tls_cert,
+        tls_key: arguments.tls_key,
+        drain_delay: arguments.drain_delay,
         trusted_proxy: arguments.trusted_proxy,
         app_network: arguments.app_network,
         apps: arguments.place.apps,
         key_file: arguments.place.key_file,
         log: arguments.place.log,
     };
-    let settings = Serve::merge(given, file)?;
+    let tls = TlsFiles::named(&given, &file).map(|TlsFiles { cert, key }| {
+        let files = tls::Files { cert, key };
+        tls::open(files, Arc::new(SystemClock::new()))
+    });
+    // What is wrong with the files is told together with what is wrong with the settings.
+    let (settings, certificates) = match (Serve::merge(given, file), tls.transpose()) {
+        (Ok(settings), Ok(certificates)) => (settings, certificates),
+        (settings, certificates) => {
+            let mut problems = settings.err().map(|error| error.problems).unwrap_or_default();
+            problems.extend(certificates.err().unwrap_or_default());
+            return Err(ConfigError { problems }.into());
+        }
+    };
     logs::start(&settings.log)?;
-    local::block_on(serve(settings))?;
+    local::block_on(serve(settings, certificates))?;
     Ok(ExitCode::SUCCESS)
 }
 
-async fn serve(wanted: Serve) -> anyhow::Result<()> {
+async fn serve(wanted: Serve, certificates: Option<Arc<Certificates>>) -> anyhow::Result<()> {
     let listener = TcpListener::bind(wanted.listen)
         .with_context(|| format!("cannot listen on {}; is another server there? see --listen", wanted.listen))?;
     let address = listener.local_addr().context("the listener has no address")?;
-    let own_url = format!("http://{address}");
+    let scheme = if certificates.is_some() { "https" } else { "http" };
+    let own_url = format!("{scheme}://{address}");
     let base_url = wanted.public_url.as_deref().unwrap_or(&own_url);
+    if wanted.public_url.is_none() && address.ip().is_unspecified() {
+        tracing::warn!("locations will begin with {base_url}, which nobody can call; set --public-url");
+    }
     let found = Found { database: wanted.database, key_file: wanted.key_file, apps: wanted.apps, log: wanted.log };
     let context = local::open(&found, Purpose::Serve, base_url).await?;
     context.store.share_nudges(&context.nudge)?;
@@ -74,12 +108,24 @@ async fn serve(wanted: Serve) -> anyhow::Result<()> {
         pause(&context).await.context("pushing cannot be paused")?;
     }
 
+    // Not earlier: a start that takes long can be ended like any other process.
+    let signals = Signals::listen()?;
     let stop = CancellationToken::new();
+    let tls = match certificates {
+        Some(certificates) => {
+            certificates.report();
+            let config = tls::config(Arc::clone(&certificates)).context("TLS cannot be set up")?;
+            tokio::spawn(watch(certificates, hang_ups()?, stop.clone()));
+            Some(config)
+        }
+        None => None,
+    };
     let engine = engine::engine(&context, wanted.app_networks)?;
     let engine = tokio::spawn(engine.run(stop.clone()));
-    let app = http::App::new(context, wanted.trusted_proxies);
-    let server = http::server::run(app, listener, stop.clone());
-    tokio::spawn(stop_on_signal(stop));
+    let exposure = Exposure { tls: tls.is_some(), trusted_proxies: wanted.trusted_proxies.into() };
+    let app = http::App::new(context, exposure);
+    let server = http::server::run(app, listener, tls, wanted.drain_delay, stop.clone());
+    tokio::spawn(signals.stop(stop));
     tracing::info!(%address, base_url, "serving");
     say(&format!("listening on {own_url}"));
     server.await.context("the server failed")?;
@@ -93,25 +139,55 @@ async fn pause(context: &Context) -> Result<(), StoreError> {
     context.store.write(|tx| settings::put_across_workspaces(tx, "paused", "true")).await
 }
 
-/// SIGTERM and SIGINT end the server in good order; a second one at once.
-async fn stop_on_signal(stop: CancellationToken) {
-    let mut terminate = match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-        Ok(terminate) => terminate,
-        Err(error) => {
-            tracing::warn!(%error, "SIGTERM cannot be listened for");
-            return;
+/// Look at the certificate's files every few seconds, and at once on SIGHUP.
+async fn watch(certificates: Arc<Certificates>, mut hang_ups: Signal, stop: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(limits::TLS_LOOK) => {}
+            _ = hang_ups.recv() => tracing::info!("SIGHUP: looking at the TLS files"),
+            () = stop.cancelled() => return,
         }
-    };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = tokio::signal::ctrl_c() => {}
+        let certificates = Arc::clone(&certificates);
+        if let Err(error) = tokio::task::spawn_blocking(move || certificates.look()).await {
+            tracing::error!(%error, "the TLS files could not be looked at");
+        }
     }
-    tracing::info!("stopping: finishing what is under way");
-    stop.cancel();
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = tokio::signal::ctrl_c() => {}
+}
+
+/// Without TLS there is nothing to read again, and SIGHUP ends the process as it always does.
+fn hang_ups() -> anyhow::Result<Signal> {
+    signal(SignalKind::hangup()).context("SIGHUP cannot be listened for")
+}
+
+/// The signals that end a server; listened for before it says that it is ready.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn listen() -> anyhow::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate()).context("SIGTERM cannot be listened for")?,
+            interrupt: signal(SignalKind::interrupt()).context("SIGINT cannot be listened for")?,
+        })
     }
-    tracing::warn!("told twice to stop: ending at once");
-    std::process::exit(1);
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+
+    /// The first ends the server in good order, the second at once: what was acknowledged is
+    /// committed, and what was being pushed is looked at first by the next start.
+    async fn stop(mut self, stop: CancellationToken) {
+        self.next().await;
+        tracing::info!("stopping: finishing what is under way");
+        stop.cancel();
+        self.next().await;
+        tracing::warn!("told twice to stop: ending at once");
+        std::process::exit(1);
+    }
 }

@@ -9,8 +9,20 @@ use super::nearest::nearest;
 /// The file that is read where none is named and it exists.
 pub const DEFAULT_FILE: &str = "scimhub.toml";
 
-const KEYS: [&str; 9] =
-    ["listen", "database", "paused", "public_url", "trusted_proxy", "app_network", "apps", "key_file", "log"];
+const KEYS: [&str; 12] = [
+    "listen",
+    "database",
+    "paused",
+    "public_url",
+    "tls_cert",
+    "tls_key",
+    "trusted_proxy",
+    "drain_delay",
+    "app_network",
+    "apps",
+    "key_file",
+    "log",
+];
 
 /// The configuration cannot be used; lists every problem.
 #[derive(Debug, thiserror::Error)]
@@ -38,8 +50,14 @@ pub struct File {
     pub paused: Option<bool>,
     /// `public_url = "https://scim.example.com"`
     pub public_url: Option<String>,
+    /// `tls_cert = "/etc/scimhub/tls.crt"`
+    pub tls_cert: Option<PathBuf>,
+    /// `tls_key = "/etc/scimhub/tls.key"`
+    pub tls_key: Option<PathBuf>,
     /// `trusted_proxy = ["10.0.0.0/8"]`, or one text
     pub trusted_proxy: Option<Vec<String>>,
+    /// `drain_delay = "5s"`
+    pub drain_delay: Option<String>,
     /// `app_network = ["10.0.0.0/8"]`, or one text
     pub app_network: Option<Vec<String>>,
     /// `apps = "/etc/scimhub/apps"`
@@ -83,6 +101,9 @@ impl File {
                 ("database", Value::String(text)) => set(&mut file.database, text),
                 ("public_url", Value::String(text)) => set(&mut file.public_url, text),
                 ("log", Value::String(text)) => set(&mut file.log, text),
+                ("drain_delay", Value::String(text)) => set(&mut file.drain_delay, text),
+                ("tls_cert", Value::String(text)) => set(&mut file.tls_cert, PathBuf::from(text)),
+                ("tls_key", Value::String(text)) => set(&mut file.tls_key, PathBuf::from(text)),
                 ("key_file", Value::String(text)) => set(&mut file.key_file, PathBuf::from(text)),
                 ("paused", Value::Boolean(on)) => set(&mut file.paused, on),
                 ("trusted_proxy", Value::String(text)) => set(&mut file.trusted_proxy, vec![text]),

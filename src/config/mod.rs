@@ -7,4 +7,4 @@ pub mod nearest;
 pub mod serve;
 
 pub use file::{ConfigError, File};
-pub use serve::{Given, Serve};
+pub use serve::{Given, Serve, TlsFiles};

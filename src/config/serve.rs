@@ -2,8 +2,11 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::file::{ConfigError, File};
+use crate::base::duration::{duration, humane};
+use crate::base::limits;
 use crate::base::network::Network;
 
 /// Where the server listens unless told.
@@ -24,6 +27,12 @@ pub struct Given {
     pub paused: Option<bool>,
     /// `--public-url`
     pub public_url: Option<String>,
+    /// `--tls-cert`
+    pub tls_cert: Option<PathBuf>,
+    /// `--tls-key`
+    pub tls_key: Option<PathBuf>,
+    /// `--drain-delay`
+    pub drain_delay: Option<String>,
     /// `--trusted-proxy`
     pub trusted_proxy: Option<Vec<String>>,
     /// `--app-network`
@@ -34,6 +43,25 @@ pub struct Given {
     pub key_file: Option<PathBuf>,
     /// `--log`
     pub log: Option<String>,
+}
+
+/// A PEM certificate with its chain, and its key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The certificate, and behind it the rest of its chain.
+    pub cert: PathBuf,
+    /// The certificate's key.
+    pub key: PathBuf,
+}
+
+impl TlsFiles {
+    /// The files that flags, environment and configuration file name together; `None` unless both
+    /// are named.
+    pub fn named(given: &Given, file: &File) -> Option<Self> {
+        let cert = given.tls_cert.as_ref().or(file.tls_cert.as_ref())?.clone();
+        let key = given.tls_key.as_ref().or(file.tls_key.as_ref())?.clone();
+        Some(Self { cert, key })
+    }
 }
 
 /// Settings that fit together.
@@ -47,6 +75,10 @@ pub struct Serve {
     pub paused: bool,
     /// What `meta.location` and links begin with; the listen address without it.
     pub public_url: Option<String>,
+    /// Certificate and key, where the server speaks TLS itself.
+    pub tls: Option<TlsFiles>,
+    /// How long a stopping server goes on accepting after `/readyz` says no.
+    pub drain_delay: Duration,
     /// Who may pass on requests that came over TLS.
     pub trusted_proxies: Vec<Network>,
     /// Networks that are not public and in which apps may be called.
@@ -66,6 +98,13 @@ impl Serve {
     /// [`ConfigError`] with every problem.
     pub fn merge(given: Given, file: File) -> Result<Self, ConfigError> {
         let mut problems = Vec::new();
+        let tls = TlsFiles::named(&given, &file);
+        if tls.is_none() && (given.tls_cert.is_some() || file.tls_cert.is_some()) {
+            problems.push(String::from("tls_cert: a certificate needs its key; name it with --tls-key"));
+        }
+        if tls.is_none() && (given.tls_key.is_some() || file.tls_key.is_some()) {
+            problems.push(String::from("tls_key: a key needs its certificate; name it with --tls-cert"));
+        }
         let listen_text = given.listen.or(file.listen).unwrap_or_else(|| String::from(DEFAULT_LISTEN));
         let listen = listen_text.parse::<SocketAddr>();
         if listen.is_err() {
@@ -79,6 +118,10 @@ impl Serve {
         {
             problems.push(format!("public_url: {problem}"));
         }
+        if tls.is_some() && public_url.as_deref().is_some_and(|url| url.starts_with("http://")) {
+            problems
+                .push(String::from("public_url: it says http://, but with --tls-cert the server speaks only https"));
+        }
         let mut networks = |key: &str, texts: Option<Vec<String>>| {
             let mut networks = Vec::new();
             for text in texts.unwrap_or_default() {
@@ -91,15 +134,25 @@ impl Serve {
         };
         let trusted_proxies = networks("trusted_proxy", given.trusted_proxy.or(file.trusted_proxy));
         let app_networks = networks("app_network", given.app_network.or(file.app_network));
+        let wanted_delay = given.drain_delay.or(file.drain_delay).map(|text| duration(&text));
+        match &wanted_delay {
+            Some(Err(wrong)) => problems.push(format!("drain_delay: {wrong}")),
+            Some(Ok(delay)) if *delay > limits::DRAIN_DELAY => {
+                problems.push(format!("drain_delay: at most {}", humane(limits::DRAIN_DELAY)));
+            }
+            Some(Ok(_)) | None => {}
+        }
+        let is_local = listen.as_ref().is_ok_and(|address| address.ip().to_canonical().is_loopback());
         if let Ok(address) = listen
-            && !address.ip().is_loopback()
+            && !is_local
+            && tls.is_none()
         {
             let is_https = public_url.as_deref().is_some_and(|url| url.starts_with("https://"));
             if trusted_proxies.is_empty() || !is_https {
                 problems.push(format!(
                     "listen: {address} can be reached from other machines, and tokens must not travel over plain \
-                     HTTP; listen on 127.0.0.1, or put a proxy that ends TLS in front and name it with \
-                     --trusted-proxy CIDR and --public-url https://…"
+                     HTTP; listen on 127.0.0.1, or give the server a certificate with --tls-cert and --tls-key, or \
+                     put a proxy that ends TLS in front and name it with --trusted-proxy CIDR and --public-url https://…"
                 ));
             }
         }
@@ -109,6 +162,13 @@ impl Serve {
                 database,
                 paused: given.paused.or(file.paused).unwrap_or(false),
                 public_url,
+                tls,
+                drain_delay: match wanted_delay {
+                    Some(Ok(delay)) => delay,
+                    // Nobody balances over a server that only this machine reaches.
+                    Some(Err(_)) | None if is_local => Duration::ZERO,
+                    Some(Err(_)) | None => limits::DRAIN_DELAY_DEFAULT,
+                },
                 trusted_proxies,
                 app_networks,
                 apps: given.apps.or(file.apps),
@@ -169,6 +229,34 @@ mod tests {
             assert!(merge(given(), http).is_err(), "{listen}");
             let good = "trusted_proxy = \"10.0.0.0/8\"\npublic_url = \"https://x.example/\"";
             assert_eq!(merge(given(), good).unwrap().public_url.as_deref(), Some("https://x.example"));
+        }
+    }
+
+    #[test]
+    fn tls_needs_both_files_and_makes_every_address_good() {
+        let both = "tls_cert = \"c.pem\"\ntls_key = \"k.pem\"\n";
+        let given = || Given { listen: Some("0.0.0.0:8443".into()), ..Given::default() };
+        let serve = merge(given(), both).unwrap();
+        assert_eq!(serve.tls, Some(TlsFiles { cert: "c.pem".into(), key: "k.pem".into() }));
+        assert_eq!(serve.drain_delay, limits::DRAIN_DELAY_DEFAULT);
+        let given = Given { tls_key: Some("flag.pem".into()), ..given() };
+        assert_eq!(merge(given, both).unwrap().tls.unwrap().key, PathBuf::from("flag.pem"));
+        for (half, needs) in [("tls_cert = \"c\"", "--tls-key"), ("tls_key = \"k\"", "--tls-cert")] {
+            assert!(merge(Given::default(), half).unwrap_err().contains(needs), "{half}");
+        }
+        let text = merge(Given::default(), &format!("{both}public_url = \"http://x.example\"")).unwrap_err();
+        assert!(text.contains("only https"), "{text}");
+    }
+
+    #[test]
+    fn the_drain_delay_is_short_where_nobody_balances() {
+        let delay = |file: &str| merge(Given::default(), file).map(|serve| serve.drain_delay);
+        assert_eq!(delay(""), Ok(Duration::ZERO));
+        assert_eq!(delay("listen = \"[::1]:0\""), Ok(Duration::ZERO));
+        assert_eq!(delay("drain_delay = \"20s\""), Ok(Duration::from_secs(20)));
+        assert_eq!(delay("drain_delay = \"5min\""), Ok(Duration::from_secs(300)));
+        for bad in ["5", "-1s", "6min", ""] {
+            assert!(delay(&format!("drain_delay = \"{bad}\"")).unwrap_err().contains("drain_delay: "), "{bad}");
         }
     }
 

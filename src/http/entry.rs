@@ -1,15 +1,14 @@
 //! What every request passes: its id, span, metrics and the last look at the reply's shape; and,
 //! below `/scim` and `/api`, the check of its credential before anything else of it is read.
 
-use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, LazyLock};
 
 use actix_web::body::{BoxBody, MessageBody};
-use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::dev::{ResponseHead, ServiceRequest, ServiceResponse};
 use actix_web::error::InternalError;
-use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderName, HeaderValue};
+use actix_web::http::{ConnectionType, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse, web};
 use futures_util::FutureExt;
@@ -21,6 +20,7 @@ use super::error::Refusal;
 use super::extract::RequestId;
 use super::extract::request_id;
 use super::respond::{self, JSON, PROBLEM_JSON, SCIM_JSON, Zone};
+use super::transport;
 use crate::auth::{Caller, bearer};
 use crate::base::{limits, steps};
 use crate::telemetry::metrics;
@@ -30,6 +30,11 @@ static REQUESTS: LazyLock<IntCounterVec> = LazyLock::new(|| {
 });
 static SECONDS: LazyLock<HistogramVec> =
     LazyLock::new(|| metrics::seconds("scimhub_http_request_seconds", "Time to the answer.", &["method", "route"]));
+
+static HSTS: LazyLock<HeaderValue> = LazyLock::new(|| {
+    let value = format!("max-age={}", limits::HSTS.as_secs());
+    HeaderValue::from_str(&value).unwrap_or_else(|_| HeaderValue::from_static("max-age=0"))
+});
 
 /// Around everything: gives the request its id and the reply its last shape.
 ///
@@ -56,6 +61,7 @@ pub async fn entry(
         request.id = %id.0,
         method = %method,
         route = %route,
+        client = transport::of(&app, request.request()).client.map(tracing::field::display),
         token.id = tracing::field::Empty
     );
 
@@ -88,14 +94,14 @@ pub async fn entry(
                 let (request, _) = response.into_parts();
                 response = ServiceResponse::new(request, zone.refuse(&unshaped(status)));
             }
-            dress(response.headers_mut(), &id, media);
+            dress(response.response_mut().head_mut(), &app, &id, media);
             Ok(response)
         }
         Err(mut response) => {
             if !is_shaped(response.status(), response.headers()) {
                 response = zone.refuse(&unshaped(status));
             }
-            dress(response.headers_mut(), &id, media);
+            dress(response.head_mut(), &app, &id, media);
             Err(InternalError::from_response("request failed", response).into())
         }
     }
@@ -135,18 +141,17 @@ pub async fn authenticate(
 /// The caller that a request's `Authorization` header stands for.
 ///
 /// # Errors
-/// 401 for anything but one living token, 503 when it cannot be checked.
+/// 403 for a credential that could be read on the way, 401 for anything but one living token, 503
+/// when it cannot be checked.
 pub async fn caller(request: &HttpRequest) -> Result<Caller, Refusal> {
     let app = request.app_data::<web::Data<App>>().ok_or_else(Refusal::unauthorized)?;
     let id = request.extensions().get::<RequestId>().map_or_else(|| Arc::from("unknown"), |id| Arc::clone(&id.0));
-    let token = bearer::token(request.headers().get_all(header::AUTHORIZATION).map(HeaderValue::as_bytes))?;
-    let peer = request.peer_addr().map(|address| address.ip());
-    let is_safe = |ip: IpAddr| ip.to_canonical().is_loopback() || app.trusted_proxies.iter().any(|n| n.contains(ip));
-    if !peer.is_some_and(is_safe) {
-        // R-AUTH-04. The token travelled in the clear: its owner must hear of it.
-        let detail = "credentials are not taken over plain HTTP; call the public https address";
-        return Err(Refusal::new(StatusCode::FORBIDDEN, detail));
+    let given = || request.headers().get_all(header::AUTHORIZATION).map(HeaderValue::as_bytes);
+    // Whatever kind of credential it is: it was sent in the clear (R-AUTH-04).
+    if given().any(|value| !value.trim_ascii().is_empty()) {
+        transport::admit_credential(app, request)?;
     }
+    let token = bearer::token(given())?;
     Ok(app.authenticator.authenticate(token, id).await?)
 }
 
@@ -182,7 +187,15 @@ fn unshaped(status: StatusCode) -> Refusal {
     Refusal::new(status, status.canonical_reason().unwrap_or("the request was refused"))
 }
 
-fn dress(headers: &mut header::HeaderMap, id: &RequestId, media: Option<&'static str>) {
+fn dress(head: &mut ResponseHead, app: &App, id: &RequestId, media: Option<&'static str>) {
+    if app.readiness.is_draining() {
+        // The client's next request belongs to another server.
+        head.set_connection_type(ConnectionType::Close);
+    }
+    let headers = head.headers_mut();
+    if app.exposure.tls {
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, HSTS.clone());
+    }
     if let Ok(value) = HeaderValue::from_str(&id.0) {
         headers.insert(HeaderName::from_static(request_id::HEADER), value);
     }

@@ -14,6 +14,8 @@ pub mod respond;
 pub mod routes;
 pub mod search;
 pub mod server;
+pub mod tls;
+pub mod transport;
 pub mod users;
 
 use std::ops::Deref;
@@ -34,16 +36,25 @@ pub struct App {
     pub authenticator: Authenticator,
     /// Whether this process wants more requests.
     pub readiness: Readiness,
-    /// Who, besides this machine itself, may pass on credentials over plain HTTP.
+    /// Whom this process believes about where a request came from.
+    pub exposure: Exposure,
+}
+
+/// How the server stands in the network.
+#[derive(Clone, Debug, Default)]
+pub struct Exposure {
+    /// Whether every connection to it is TLS.
+    pub tls: bool,
+    /// Proxies whose word about the client and its TLS counts.
     pub trusted_proxies: Arc<[Network]>,
 }
 
 impl App {
-    /// Serve `context`; credentials are taken from this machine and from `trusted_proxies`.
-    pub fn new(context: Context, trusted_proxies: Vec<Network>) -> Self {
+    /// Serve `context`; credentials are taken over TLS, from this machine and from trusted proxies.
+    pub fn new(context: Context, exposure: Exposure) -> Self {
         let authenticator =
             Authenticator::new(context.store.clone(), Arc::clone(&context.clock), context.token_key.clone());
-        Self { context, authenticator, readiness: Readiness::default(), trusted_proxies: trusted_proxies.into() }
+        Self { context, authenticator, readiness: Readiness::default(), exposure }
     }
 }
 

@@ -4,6 +4,7 @@
 mod architecture;
 mod connectors;
 mod engine;
+mod exposure;
 mod fault;
 mod http;
 mod hubs;

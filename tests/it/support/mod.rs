@@ -10,6 +10,7 @@ pub mod postgres;
 pub mod raw;
 mod refusal;
 pub mod server;
+pub mod tls;
 mod wait;
 
 pub use canary::Canaries;

@@ -39,7 +39,11 @@ pub fn request(base: &str, method: &str, target: &[u8], headers: &[&[u8]], body:
     read(&exchange(base, &bytes))
 }
 
-fn read(answer: &[u8]) -> Reply {
+/// Bytes as a reply.
+///
+/// # Panics
+/// When they are not HTTP.
+pub fn read(answer: &[u8]) -> Reply {
     let end = answer.windows(4).position(|w| w == b"\r\n\r\n").unwrap_or_else(|| {
         panic!("no HTTP reply: {:?}", String::from_utf8_lossy(answer));
     });

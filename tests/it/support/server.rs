@@ -16,7 +16,7 @@ use super::until;
 /// A running `scimhub serve`.
 #[derive(Debug)]
 pub struct Server {
-    /// `http://127.0.0.1:PORT`.
+    /// `http://127.0.0.1:PORT`, or https where it was given a certificate.
     pub base: String,
     child: Child,
     log: Arc<Mutex<String>>,
@@ -74,7 +74,8 @@ impl Server {
     ) -> Result<Self, String> {
         let mut child = scimhub(database)
             .env("SCIMHUB_LOG", "trace")
-            .args(["serve", "--listen", "127.0.0.1:0"])
+            .arg("serve")
+            .args(if extra_args.contains(&"--listen") { &[][..] } else { &["--listen", "127.0.0.1:0"] })
             .args(extra_args)
             .envs(more.iter().map(|(name, value)| (*name, value.as_str())))
             .stdout(Stdio::piped())
@@ -91,7 +92,7 @@ impl Server {
         loop {
             match lines.recv_timeout(Duration::from_secs(60)) {
                 Ok(line) => {
-                    if let Some(at) = line.find("listening on http://") {
+                    if let Some(at) = line.find("listening on http") {
                         let base = line[at + "listening on ".len()..].trim().trim_end_matches('/').to_owned();
                         return Ok(Self {
                             base,
@@ -106,12 +107,10 @@ impl Server {
                 Err(_) => {
                     let _ = child.kill();
                     let _ = child.wait();
-                    // What it said on its way out is still in the pipe's thread for a moment.
-                    let mut seen = usize::MAX;
-                    until("the log of the ended process", Duration::from_secs(5), || {
-                        let now = log.lock().expect("the log").len();
-                        std::mem::replace(&mut seen, now) == now
-                    });
+                    // What it said on its way out may still be in the pipe.
+                    for reader in [stdout, stderr] {
+                        let _ = reader.join();
+                    }
                     return Err(log.lock().expect("the log").clone());
                 }
             }
@@ -166,6 +165,19 @@ impl Server {
         self.log.lock().expect("the log").clone()
     }
 
+    /// Wait until it has written `text`; the line that holds it.
+    ///
+    /// # Panics
+    /// When it does not within 20 s.
+    pub fn says(&self, text: &str) -> String {
+        let mut found = None;
+        until(&format!("the log line '{text}'"), Duration::from_secs(20), || {
+            found = self.log.lock().expect("the log").lines().find(|line| line.contains(text)).map(str::to_owned);
+            found.is_some()
+        });
+        found.unwrap_or_default()
+    }
+
     /// The last of it, for a failure's message.
     pub fn log_end(&self) -> String {
         let log = self.log.lock().expect("the log");
@@ -190,15 +202,29 @@ impl Server {
         let _ = self.child.wait();
     }
 
-    /// SIGTERM: an orderly end. Whether it ended with status 0, and its log.
-    pub fn stop(mut self) -> (bool, String) {
-        let _ = Command::new("/bin/sh").args(["-c", &format!("kill -TERM {}", self.child.id())]).status();
+    /// Send it a signal: `TERM`, `HUP` …
+    pub fn signal(&self, name: &str) {
+        let _ = Command::new("/bin/sh").args(["-c", &format!("kill -{name} {}", self.child.id())]).status();
+    }
+
+    /// Wait for its end; its exit status, `None` where a signal ended it.
+    pub fn ended(&mut self) -> Option<i32> {
         let mut status = None;
-        until("the server's orderly end", Duration::from_secs(60), || {
+        until("the server's end", Duration::from_secs(60), || {
             status = self.child.try_wait().expect("a child");
             status.is_some()
         });
-        (status.is_some_and(|s| s.success()), self.log())
+        for reader in self.readers.drain(..) {
+            let _ = reader.join();
+        }
+        status.and_then(|status| status.code())
+    }
+
+    /// SIGTERM: an orderly end. Whether it ended with status 0, and its log.
+    pub fn stop(mut self) -> (bool, String) {
+        self.signal("TERM");
+        let status = self.ended();
+        (status == Some(0), self.log())
     }
 }
 
