@@ -36,16 +36,18 @@ impl Default for Pace {
 }
 
 impl Pace {
-    /// The times of a server. With debug assertions, `SCIMHUB_FAULT_PACE=attempt,grace` in
-    /// milliseconds shortens attempts and leases, so that a fault test need not wait for them.
+    /// The times of a server. With debug assertions, `SCIMHUB_FAULT_PACE=attempt,grace[,farewell]`
+    /// in milliseconds changes them, so that a fault test need not wait for attempts and leases.
     pub fn of_server() -> Self {
         let pace = Self::default();
         #[cfg(debug_assertions)]
         if let Ok(wish) = std::env::var("SCIMHUB_FAULT_PACE")
-            && let Some((attempt, grace)) = wish.split_once(',')
-            && let (Ok(attempt), Ok(grace)) = (attempt.parse(), grace.parse())
+            && let Ok(times) =
+                wish.split(',').map(|ms| ms.parse().map(Duration::from_millis)).collect::<Result<Vec<_>, _>>()
+            && let [attempt, grace, farewell @ ..] = times.as_slice()
         {
-            return Self { attempt: Duration::from_millis(attempt), grace: Duration::from_millis(grace), ..pace };
+            let farewell = farewell.first().copied().unwrap_or(pace.farewell);
+            return Self { attempt: *attempt, grace: *grace, farewell, ..pace };
         }
         pace
     }

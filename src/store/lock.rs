@@ -23,7 +23,9 @@ impl ServeLock {
     /// made; says which file and what to do.
     pub(super) fn take(place: &Place) -> Result<Option<Self>, StoreError> {
         let Place::Sqlite(database) = place else { return Ok(None) };
-        let mut path = database.as_os_str().to_owned();
+        // The file itself, not the name it was called by: a link to it is the same database.
+        let file = std::fs::canonicalize(database).unwrap_or_else(|_| database.to_path_buf());
+        let mut path = file.into_os_string();
         path.push(".lock");
         let path = PathBuf::from(path);
         let refused = |error: std::io::Error| {
@@ -73,5 +75,17 @@ mod tests {
         assert!(error.contains("a.db") && error.contains(&std::process::id().to_string()), "{error}");
         drop(first);
         assert!(ServeLock::take(&place).unwrap().is_some());
+    }
+
+    #[test]
+    fn a_link_to_the_file_is_the_same_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, link) = (folder.path().join("a.db"), folder.path().join("b.db"));
+        std::fs::write(&file, "").unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        let place = |path: &std::path::Path| format!("sqlite:{}", path.display()).parse::<Place>().unwrap();
+        let first = ServeLock::take(&place(&file)).unwrap();
+        assert!(ServeLock::take(&place(&link)).is_err());
+        drop(first);
     }
 }

@@ -3,6 +3,8 @@
 
 mod kills;
 mod requests;
+mod shutdown;
 mod stage;
 mod steps;
+mod two_processes;
 mod two_servers;

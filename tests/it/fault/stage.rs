@@ -86,10 +86,16 @@ impl<'a> Stage<'a> {
 
     /// Start a server; clients turn to the one started last.
     pub fn start(&self, more: &[(&'static str, String)]) -> Server {
+        self.start_as(more, &[])
+    }
+
+    /// The same with more arguments.
+    pub fn start_as(&self, more: &[(&'static str, String)], args: &[&str]) -> Server {
         let mut environment = vec![("SCIMHUB_FAULT_PACE", PACE.to_owned())];
         environment.extend_from_slice(more);
-        let server = Server::try_start_in(self.database, &["--app-network", "127.0.0.0/8"], &environment)
-            .unwrap_or_else(|log| panic!("serve did not start:\n{log}"));
+        let server =
+            Server::try_start_in(self.database, &[&["--app-network", "127.0.0.0/8"], args].concat(), &environment)
+                .unwrap_or_else(|log| panic!("serve did not start:\n{log}"));
         server.watch("the app's token", TOKEN);
         server.watch("the identity provider's token", self.token.rsplit('_').next().expect("a secret part"));
         self.base.send_replace(server.base.clone());
@@ -236,6 +242,28 @@ impl Idp {
             .send()
             .await;
         answer.ok().map(|answer| answer.status().as_u16())
+    }
+
+    /// Send once and read the whole answer.
+    ///
+    /// # Errors
+    /// `no answer` when the server ended or was gone before it began one, `broken answer` when it
+    /// ended in the middle of one.
+    pub async fn ask(&self, method: &str, path: &str, body: &Value) -> Result<(u16, Value), String> {
+        let url = format!("{}{path}", *self.base.borrow());
+        let answer = self
+            .http
+            .request(method.parse().unwrap(), url)
+            .header("authorization", format!("Bearer {}", self.token))
+            .header("content-type", "application/scim+json")
+            .body(body.to_string())
+            .send()
+            .await
+            .map_err(|error| format!("no answer: {error:?}"))?;
+        let status = answer.status().as_u16();
+        let bytes = answer.bytes().await.map_err(|error| format!("broken answer {status}: {error:?}"))?;
+        let body = if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes).unwrap() };
+        Ok((status, body))
     }
 
     /// How many of `endpoint` have this `key`.
