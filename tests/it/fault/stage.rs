@@ -113,6 +113,11 @@ impl<'a> Stage<'a> {
         }
     }
 
+    /// A client that sends once and shows the whole answer.
+    pub fn plain(&self) -> Client {
+        Client::new(&self.base.borrow(), &self.token)
+    }
+
     /// Requests answered with success so far.
     pub fn acknowledged(&self) -> usize {
         self.acknowledged.load(Ordering::SeqCst)
