@@ -20,6 +20,8 @@ pub mod names;
 pub mod overview;
 pub mod page;
 mod preview;
+pub mod problems;
+pub mod pushing;
 pub mod regain;
 mod scribe;
 pub mod secrets;

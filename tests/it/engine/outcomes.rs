@@ -8,6 +8,7 @@ use scimhub::base::limits::ATTEMPTS;
 use scimhub::domain::breaker::State;
 use scimhub::domain::hub::HubPolicy;
 use scimhub::domain::member::Presence;
+use scimhub::domain::problem::Cause;
 use scimhub::domain::task::{TaskKind, TaskStatus};
 use scimhub::engine::connector::{Failure, FailureClass, Outcome};
 use scimhub::store::schema::{access_intervals, decisions, hub_members, reconcile_marks};
@@ -252,7 +253,7 @@ async fn a_dead_credential_is_one_problem_and_mending_it_goes_on() {
             .worker
             .store
             .write(move |tx| {
-                problems::close(tx, workspace, hub, Some("auth_broken"), now)?;
+                problems::close(tx, workspace, hub, Some(Cause::AuthBroken), now)?;
                 lanes::unblock(tx, workspace, hub)
             })
             .await

@@ -167,7 +167,7 @@ impl<'a> Stage<'a> {
         // Slow adds leave a hub so small that two leavers are half of it: the guard is right to ask.
         for task in self.tasks(&[TaskStatus::Held]).await {
             let (id, hold, now) = (task.id, task.hold.expect("a held task has a hold"), self.store.clock().now());
-            self.store.write(move |tx| released::release(tx, WORKSPACE, hold, Some(&[id]), now)).await.unwrap();
+            self.store.write(move |tx| released::release(tx, WORKSPACE, hold, &[id], now)).await.unwrap();
         }
         let now = self.store.clock().now();
         let marked = self
