@@ -9,8 +9,8 @@ use crate::store::{StoreError, Tx};
 
 use super::outcome::LaneNote;
 
-/// Write down what the lane learned. Answers whether the app is back: it answered, and its breaker
-/// is closed again.
+/// Write down what the lane learned. Answers whether the app is back: its breaker was open, and is
+/// closed again.
 ///
 /// # Errors
 /// A failed statement.
@@ -52,5 +52,5 @@ pub fn learn(
         }
     }
     lanes::save(tx, workspace, hub, &lane)?;
-    Ok(*note == LaneNote::Answered && was != Breaker::CLOSED && lane.breaker == Breaker::CLOSED)
+    Ok(was.state != State::Closed && lane.breaker.state == State::Closed)
 }
