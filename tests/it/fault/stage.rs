@@ -102,6 +102,11 @@ impl<'a> Stage<'a> {
         server
     }
 
+    /// Clients turn to this server from now on.
+    pub fn turn_to(&self, server: &Server) {
+        self.base.send_replace(server.base.clone());
+    }
+
     /// A client that never gives up: what was not acknowledged is sent again.
     pub fn client(&self) -> Idp {
         let _ = rustls::crypto::ring::default_provider().install_default();
