@@ -8,7 +8,7 @@ use std::sync::Arc;
 use actix_web::{HttpRequest, HttpResponse, HttpServer, web};
 use scimhub::base::nudge::Nudge;
 use scimhub::domain::catalog::Catalog;
-use scimhub::http::{App, entry};
+use scimhub::http::{App, Exposure, entry};
 use scimhub::service::Context;
 use scimhub::store::{Store, StoreConfig};
 
@@ -39,7 +39,7 @@ impl Hello {
 pub fn serve(database: &str, key_file: &Path) -> anyhow::Result<()> {
     let store = Store::open_with(StoreConfig { key_file: Some(key_file.to_owned()), ..StoreConfig::new(database) })?;
     let context = Context::new(store, Arc::new(Catalog::builtin()?), Nudge::default(), "http://127.0.0.1");
-    let app = web::Data::new(App::new(context, Vec::new()));
+    let app = web::Data::new(App::new(context, Exposure::default()));
     let body = web::Bytes::from(vec![b'x'; BODY]);
     actix_web::rt::System::new().block_on(async move {
         let listener = TcpListener::bind("127.0.0.1:0")?;
