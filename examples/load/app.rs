@@ -22,8 +22,8 @@ use scimhub::engine::planner::Planner;
 use scimhub::engine::worker::{NoMeter, Worker};
 use scimhub::store::hubs;
 
-use super::database::Database;
 use super::fill::Filler;
+use super::support::Database;
 
 /// Does what it is told at once, or after a while, and counts.
 #[derive(Debug, Default)]

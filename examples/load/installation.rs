@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::database::Database;
 use super::driver;
 use super::fill::Filler;
 use super::process::{Process, run, scimhub};
 use super::report::Progress;
 use super::rows::Stage;
+use super::support::Database;
 use super::wire::{Request, Target};
 
 /// A served database. The process ends before the database goes.

@@ -33,23 +33,18 @@ mod person;
 mod process;
 mod report;
 mod rows;
+#[allow(dead_code, reason = "shared with the tests, which use more of it")]
+mod support;
 mod wire;
-
-#[allow(dead_code, reason = "shared with the tests, which use more of it")]
-#[path = "../../tests/it/support/database.rs"]
-mod database;
-#[allow(dead_code, reason = "shared with the tests, which use more of it")]
-#[path = "../../tests/it/support/postgres.rs"]
-mod postgres;
 
 use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use database::Database;
 use options::{Kind, Mode, Options};
 use report::Report;
 use rows::Stage;
+use support::Database;
 
 fn main() -> ExitCode {
     if std::env::var_os(process::AS_SCIMHUB).is_some() {

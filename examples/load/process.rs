@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 
-use super::database::Database;
+use super::support::Database;
 use super::wire::Target;
 
 /// The kernel counts CPU time in hundredths of a second (USER_HZ).

@@ -12,9 +12,9 @@ use scimhub::http::{App, Exposure, entry};
 use scimhub::service::Context;
 use scimhub::store::{Store, StoreConfig};
 
-use crate::database::Database;
 use crate::options::Options;
 use crate::process::{Process, run, scimhub};
+use crate::support::Database;
 
 const BODY: usize = 1_024;
 

@@ -10,9 +10,9 @@ mod reads;
 mod resident;
 mod stores;
 
-use super::database::Database;
 use super::options::{Kind, Options};
 use super::report::{Budget, Line, Report};
+use super::support::Database;
 
 /// A row by the name that `--only` takes.
 pub struct Row {

@@ -15,10 +15,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::Stage;
 use crate::app::{App, Bench};
-use crate::database::Database;
 use crate::limits;
 use crate::options::Kind;
 use crate::report::{Budget, Spread};
+use crate::support::Database;
 
 const MEMBERS: usize = 20_000;
 /// Calls at once in the hub: an app that costs nothing takes as many as come.
