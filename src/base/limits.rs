@@ -63,10 +63,16 @@ pub const IDENTIFIER_BYTES: usize = 1_024;
 pub const DIRECT_MARKS: usize = 500;
 /// Pairs a wide mark is expanded by at a time.
 pub const WIDE_MARK_BATCH: i64 = 200;
+/// Changes of mappings in one request of the API; files have no such limit but their size.
+pub const MAPPING_CHANGES: usize = 200;
 /// A page of the API where `limit` is not given, and at most.
 pub const API_PAGE: (i64, i64) = (50, 500);
 /// An answer from an app.
 pub const REMOTE_BODY_BYTES: usize = 1024 * 1024;
+/// What a command waits for our own server: a plan goes over everybody that 40 hubs reach.
+pub const COMMAND_TIMEOUT: Duration = Duration::from_secs(10 * 60);
+/// What a command takes from our own server: a plan names [`FILTER_CANDIDATES`] people in each hub.
+pub const COMMAND_ANSWER_BYTES: usize = 256 * 1024 * 1024;
 /// Connecting to an app.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// One call to an app.
@@ -87,14 +93,3 @@ pub const RETRY_AFTER_CAP: Duration = Duration::from_secs(24 * 60 * 60);
 pub const CRASHES: i32 = 3;
 /// The guard's window (DESIGN.md section 2.5).
 pub const GUARD_WINDOW: Duration = Duration::from_secs(10 * 60);
-/// People of a workspace from whom something may be taken in the window, over all its hubs: beyond
-/// this many *and* beyond [`GUARD_PEOPLE_PERCENT`] the guard holds (DESIGN.md section 2.5).
-pub const GUARD_PEOPLE: u32 = 50;
-/// The share that goes with [`GUARD_PEOPLE`], in percent.
-pub const GUARD_PEOPLE_PERCENT: u32 = 5;
-/// How far ahead a person may let held changes of one kind pass: a migration takes days, and a
-/// guard that is off for longer is forgotten.
-pub const GUARD_PASS: Duration = Duration::from_secs(7 * 24 * 60 * 60);
-/// A leaver still present in an app after this is a problem somebody must look at (DESIGN.md
-/// section 2.13).
-pub const LEAVER_PRESENT: Duration = Duration::from_secs(24 * 60 * 60);

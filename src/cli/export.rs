@@ -11,7 +11,7 @@ use super::local::{self, Local, say};
 use super::place::Place;
 use super::remote::Server;
 use crate::net::client::Method;
-use crate::service::files;
+use crate::service::files::{self, Part};
 
 /// Arguments of `export`.
 #[derive(Debug, Args)]
@@ -26,6 +26,9 @@ pub struct Arguments {
     /// Only this hub
     #[arg(long, value_name = "HUB")]
     hub: Option<String>,
+    /// Only what this owner manages
+    #[arg(long, value_name = "NAME")]
+    owner: Option<String>,
 }
 
 /// Do it.
@@ -39,7 +42,8 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
 async fn act(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let text = match arguments.server.connect()? {
         Some(remote) => {
-            let query: Vec<(&str, &str)> = arguments.hub.as_deref().map(|hub| ("hub", hub)).into_iter().collect();
+            let given = [("hub", arguments.hub.as_deref()), ("owner", arguments.owner.as_deref())];
+            let query: Vec<(&str, &str)> = given.iter().filter_map(|(name, value)| Some((*name, (*value)?))).collect();
             let reply = remote.call(Method::Get, &["export"], &query, None).await?;
             let text = reply.get("text").and_then(Value::as_str);
             text.context("the server's reply is not an export; is it of this version?")?.to_owned()
@@ -47,7 +51,8 @@ async fn act(arguments: Arguments) -> anyhow::Result<ExitCode> {
         None => {
             let local = Local::open(&arguments.place).await?;
             let caller = local.caller(&arguments.workspace).await?;
-            files::export(&local.context, &caller, arguments.hub.as_deref()).await?
+            let part = Part { hub: arguments.hub, owner: arguments.owner };
+            files::export(&local.context, &caller, part).await?
         }
     };
     say(text.trim_end());

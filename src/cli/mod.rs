@@ -25,7 +25,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::service::pushing::Pushing;
+use crate::service::overview::Pushing;
 
 /// SCIM 2.0 provisioning: groups at the identity provider become seats in connected apps.
 #[derive(Debug, Parser)]
@@ -56,7 +56,7 @@ enum Command {
     /// Show what hub files would change, and for whom; exits with 2 when something would.
     Plan(plan::Arguments),
     /// Do what plan shows: whole or not at all.
-    Apply(plan::Arguments),
+    Apply(plan::ApplyArguments),
     /// Print hubs and mappings as a file whose application changes nothing.
     Export(export::Arguments),
     /// Set the secrets of a hub's connection.
@@ -79,8 +79,8 @@ impl Command {
             Self::Workspace(arguments) => workspace::run(arguments),
             Self::Source(arguments) => source::run(arguments),
             Self::Validate(arguments) => validate::run(&arguments),
-            Self::Plan(arguments) => plan::run(arguments, plan::Mode::Plan),
-            Self::Apply(arguments) => plan::run(arguments, plan::Mode::Apply),
+            Self::Plan(arguments) => plan::plan(arguments),
+            Self::Apply(arguments) => plan::apply(arguments),
             Self::Export(arguments) => export::run(arguments),
             Self::Secret(arguments) => secret::run(arguments),
             Self::Migrate(arguments) => migrate::run(&arguments),

@@ -1,4 +1,4 @@
-//! `scimhub plan PATH` and `scimhub apply PATH`: what files would change for whom, and doing it.
+//! `scimhub plan PATH…` and `scimhub apply PATH…`: what files would change for whom, and doing it.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -8,11 +8,12 @@ use clap::{Args, ValueEnum};
 
 use super::local::{self, Local, say};
 use super::place::Place;
-use super::plan_text;
+use super::plan_text::{self, Names};
 use super::read_files;
 use super::remote::Server;
 use crate::net::client::Method;
-use crate::service::files::{self, Plan, Wanted};
+use crate::service::files::{self, Wanted};
+use crate::service::whatif::{Digest, Plan};
 
 /// `plan` exits with it when something would change.
 const CHANGES: u8 = 2;
@@ -26,22 +27,23 @@ pub enum Output {
     Json,
 }
 
-/// Arguments of `plan` and `apply`.
+/// Arguments of `plan`.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// A file, or a folder of *.toml files
-    path: PathBuf,
+    /// Files, or folders of *.toml files with all they hold
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
     #[command(flatten)]
     place: Place,
     #[command(flatten)]
     server: Server,
-    /// The workspace
+    /// The workspace; over --server it is the token's
     #[arg(long, default_value = "default")]
     workspace: String,
     /// Whose files these are; nothing of another owner is touched
     #[arg(long, value_name = "NAME")]
     owner: Option<String>,
-    /// The commit they come from, shown by explain
+    /// The commit they come from; explain shows it with every mapping it changed
     #[arg(long = "ref", value_name = "COMMIT")]
     file_ref: Option<String>,
     /// Delete what the owner has and the files don't name
@@ -50,6 +52,22 @@ pub struct Arguments {
     /// The form of the answer
     #[arg(long, value_enum, default_value = "table")]
     output: Output,
+    /// The same as --output json
+    #[arg(long, conflicts_with = "output")]
+    json: bool,
+    /// Name everybody in the table, however many they are
+    #[arg(long)]
+    all: bool,
+}
+
+/// Arguments of `apply`.
+#[derive(Debug, Args)]
+pub struct ApplyArguments {
+    #[command(flatten)]
+    plan: Arguments,
+    /// Only where it still means what the plan with this digest showed
+    #[arg(long, value_name = "DIGEST")]
+    expect: Option<String>,
 }
 
 /// Show, or do.
@@ -57,21 +75,31 @@ pub struct Arguments {
 pub enum Mode {
     /// Only show.
     Plan,
-    /// Do it.
-    Apply,
+    /// Do it, under a digest where one was given.
+    Apply(Option<Digest>),
 }
 
-/// Do it. `plan` exits with 0 when nothing would change and with 2 when something would.
+/// Show it. Exits with 0 when nothing would change and with 2 when something would.
 ///
 /// # Errors
 /// With every mistake of the files as `file:line: …`.
-pub fn run(arguments: Arguments, mode: Mode) -> anyhow::Result<ExitCode> {
-    local::block_on(act(arguments, mode))
+pub fn plan(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    local::block_on(act(arguments, Mode::Plan))
+}
+
+/// Do it, asking nothing. Exits with 0 when it is done.
+///
+/// # Errors
+/// With every mistake of the files as `file:line: …`; when it means something else than `--expect`.
+pub fn apply(arguments: ApplyArguments) -> anyhow::Result<ExitCode> {
+    // Refused here, so that a slip of the pen does not travel.
+    let expect = arguments.expect.map(|text| text.trim().parse::<Digest>()).transpose().context("--expect")?;
+    local::block_on(act(arguments.plan, Mode::Apply(expect)))
 }
 
 async fn act(arguments: Arguments, mode: Mode) -> anyhow::Result<ExitCode> {
     let wanted = Wanted {
-        files: read_files::texts(&arguments.path)?,
+        files: read_files::texts(&arguments.paths)?,
         owner: arguments.owner,
         file_ref: arguments.file_ref,
         prune: arguments.prune,
@@ -79,11 +107,16 @@ async fn act(arguments: Arguments, mode: Mode) -> anyhow::Result<ExitCode> {
     let plan = match arguments.server.connect()? {
         Some(remote) => {
             let body = serde_json::to_value(&wanted)?;
+            let expect = match mode {
+                Mode::Apply(expect) => expect.map(|digest| digest.to_string()),
+                Mode::Plan => None,
+            };
+            let query: Vec<(&str, &str)> = expect.iter().map(|digest| ("expect", digest.as_str())).collect();
             let path = match mode {
                 Mode::Plan => "plan",
-                Mode::Apply => "apply",
+                Mode::Apply(_) => "apply",
             };
-            let reply = remote.call(Method::Post, &[path], &[], Some(&body)).await?;
+            let reply = remote.call(Method::Post, &[path], &query, Some(&body)).await?;
             serde_json::from_value(reply).context("the server's reply is not a plan; is it of this version?")?
         }
         None => {
@@ -92,22 +125,24 @@ async fn act(arguments: Arguments, mode: Mode) -> anyhow::Result<ExitCode> {
             let env = read_files::environment(&local.context.catalog, &wanted.files);
             match mode {
                 Mode::Plan => files::plan(&local.context, &caller, wanted, Some(env)).await?,
-                Mode::Apply => files::apply(&local.context, &caller, wanted, Some(env)).await?,
+                Mode::Apply(expect) => files::apply(&local.context, &caller, wanted, Some(env), expect).await?,
             }
         }
     };
-    show(&plan, mode, arguments.output)?;
+    let names = if arguments.all { Names::All } else { Names::Some };
+    let output = if arguments.json { Output::Json } else { arguments.output };
+    show(&plan, mode, output, names)?;
     Ok(match mode {
         Mode::Plan if !plan.is_empty() => ExitCode::from(CHANGES),
-        Mode::Plan | Mode::Apply => ExitCode::SUCCESS,
+        Mode::Plan | Mode::Apply(_) => ExitCode::SUCCESS,
     })
 }
 
-fn show(plan: &Plan, mode: Mode, output: Output) -> anyhow::Result<()> {
+fn show(plan: &Plan, mode: Mode, output: Output, names: Names) -> anyhow::Result<()> {
     match output {
         Output::Json => say(&serde_json::to_string_pretty(plan)?),
         Output::Table => {
-            for line in plan_text::lines(plan, mode) {
+            for line in plan_text::lines(plan, mode, names) {
                 say(&line);
             }
         }

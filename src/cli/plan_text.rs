@@ -4,10 +4,19 @@ use comfy_table::Table;
 
 use super::plan::Mode;
 use super::table::count;
-use crate::service::files::{Action, HubEffect, Plan};
+use crate::service::whatif::{Action, Begins, HubEffect, Outcome, PersonEffect, Plan};
 
-/// People listed by name for one hub; `--output json` has all.
+/// People listed by name for one hub unless all are asked for.
 const NAMED: usize = 50;
+
+/// How many names are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Names {
+    /// So many that a screen or two holds them.
+    Some,
+    /// Every one.
+    All,
+}
 
 const fn sign(action: Action) -> &'static str {
     match action {
@@ -18,7 +27,7 @@ const fn sign(action: Action) -> &'static str {
 }
 
 /// The lines of a plan.
-pub fn lines(plan: &Plan, mode: Mode) -> Vec<String> {
+pub fn lines(plan: &Plan, mode: Mode, names: Names) -> Vec<String> {
     let mut out = Vec::new();
     for hub in &plan.hubs {
         let changed = if hub.changed.is_empty() { String::new() } else { format!(": {}", hub.changed.join(", ")) };
@@ -45,52 +54,115 @@ pub fn lines(plan: &Plan, mode: Mode) -> Vec<String> {
     }
     for effect in &plan.effects {
         out.push(String::new());
-        out.extend(effect_lines(effect));
+        out.extend(effect_lines(effect, names));
     }
     if !plan.notes.is_empty() {
         out.push(String::new());
         out.extend(plan.notes.iter().map(|note| format!("note: {note}")));
     }
+    if !out.is_empty() {
+        out.push(String::new());
+    }
+    out.extend(end(plan, mode));
+    out
+}
+
+fn end(plan: &Plan, mode: Mode) -> Vec<String> {
     if plan.is_empty() {
-        out.push(String::from("nothing to change"));
-    } else {
-        let word = match mode {
-            Mode::Plan => "would change",
-            Mode::Apply => "changed",
+        return vec![String::from("nothing to change")];
+    }
+    let what = format!("{}, {}", count(plan.hubs.len(), "hub"), count(plan.mappings.len(), "mapping"));
+    match mode {
+        Mode::Plan => vec![format!("would change: {what}"), format!("digest: {}", plan.digest)],
+        Mode::Apply(_) => vec![format!("changed: {what}")],
+    }
+}
+
+fn effect_lines(effect: &HubEffect, names: Names) -> Vec<String> {
+    if let Some(stays) = effect.stays {
+        let under_way = match effect.withdraws {
+            0 => String::new(),
+            tasks => format!("; {} under way cancelled", count(tasks, "task")),
         };
-        out.push(format!("{word}: {}, {}", count(plan.hubs.len(), "hub"), count(plan.mappings.len(), "mapping")));
+        return vec![format!(
+            "{}: nothing changes in the app; {} stay there, managed by nobody{under_way}",
+            effect.hub,
+            count(stays, "managed account"),
+        )];
+    }
+    let mut out = vec![format!(
+        "{}: {}{}{}",
+        effect.hub,
+        effect.counts(),
+        if effect.observe { " (the hub observes: shown, not done)" } else { "" },
+        if effect.cut { " (of those looked at; there are more)" } else { "" },
+    )];
+    for (reason, held) in &effect.held {
+        out.push(format!("  the guard would hold {held} of these: {}", reason.replace('_', " ")));
+    }
+    if effect.manual > 0 {
+        out.push(format!("  {} of these would be done by hand", effect.manual));
+    }
+    let mut people: Vec<&PersonEffect> = effect.people.iter().collect();
+    people.sort_by_key(|person| weight(person.change));
+    let most = match names {
+        Names::Some => NAMED,
+        Names::All => usize::MAX,
+    };
+    if !people.is_empty() {
+        let rows = people.iter().take(most).map(|person| row(person)).collect();
+        out.extend(table(&["change", "user", "from", "to", "because of"], rows));
+    }
+    if people.len() > most {
+        out.push(format!("… and {} more; --all shows them", people.len().saturating_sub(most)));
     }
     out
 }
 
-fn effect_lines(effect: &HubEffect) -> Vec<String> {
-    let mut out = vec![format!(
-        "{}: adds {}, promotes {}, demotes {}, removes {}{}{}",
-        effect.hub,
-        effect.adds,
-        effect.promotes,
-        effect.demotes,
-        effect.removes,
-        if effect.observe { " (the hub observes: shown, not done)" } else { "" },
-        if effect.cut { " (of those looked at; there are more)" } else { "" },
-    )];
-    let rows = effect.people.iter().take(NAMED).map(|person| {
-        let or_dash = |text: &Option<String>| text.clone().unwrap_or_else(|| String::from("-"));
-        vec![
-            person.change.clone(),
-            person.user.clone(),
-            or_dash(&person.from),
-            or_dash(&person.to),
-            person.because.join(", "),
-        ]
-    });
-    if !effect.people.is_empty() {
-        out.extend(table(&["change", "user", "from", "to", "because of"], rows.collect()));
+/// What somebody should look at comes first.
+const fn weight(change: Outcome) -> u8 {
+    match change {
+        Outcome::Remove => 0,
+        Outcome::Demote => 1,
+        Outcome::Promote => 2,
+        Outcome::Add => 3,
+        Outcome::Adopt => 4,
+        Outcome::Withdraw => 5,
+        Outcome::Keep => 6,
     }
-    if effect.people.len() > NAMED {
-        out.push(format!("… and {} more; --output json has all", effect.people.len().saturating_sub(NAMED)));
+}
+
+const fn word(change: Outcome) -> &'static str {
+    match change {
+        Outcome::Add => "add",
+        Outcome::Promote => "promote",
+        Outcome::Demote => "demote",
+        Outcome::Remove => "remove",
+        Outcome::Adopt => "adopt",
+        Outcome::Withdraw => "withdraw",
+        Outcome::Keep => "keep",
     }
-    out
+}
+
+fn row(person: &PersonEffect) -> Vec<String> {
+    let or_dash = |text: &Option<String>| text.clone().unwrap_or_else(|| String::from("-"));
+    let mut because = person.because.join(", ");
+    if person.leaver {
+        because = String::from("left");
+    } else if person.change == Outcome::Remove {
+        because = format!("no longer {because}");
+    }
+    let begins = match person.begins {
+        None => None,
+        Some(Begins::Manual) => Some("by hand"),
+        Some(Begins::AfterAcceptance) => Some("after the invitation is accepted"),
+        Some(Begins::Held) => Some("stays held"),
+    };
+    let held = person.held.as_ref().map(|reason| format!("held: {}", reason.replace('_', " ")));
+    for more in [begins.map(str::to_owned), held, person.why.clone()].into_iter().flatten() {
+        because.push_str(&format!(" ({more})"));
+    }
+    vec![word(person.change).to_owned(), person.user.clone(), or_dash(&person.from), or_dash(&person.to), because]
 }
 
 fn table(head: &[&str], rows: Vec<Vec<String>>) -> Vec<String> {

@@ -1,6 +1,7 @@
-//! Hub files from disk: one file, or every `*.toml` of a folder in name order; and the values of
+//! Hub files from disk: files, or every `*.toml` below a folder in name order; and the values of
 //! `{ env = … }`, which only a command that opens the database itself may read.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
@@ -10,27 +11,52 @@ use crate::domain::catalog::Catalog;
 use crate::domain::hub_file::{FILE_BYTES, Given};
 use crate::service::files::{self, EnvValues, FileText, Problem};
 
-/// Read `path`: a file, or the `*.toml` files of a folder.
+/// Folders inside folders; deeper is a loop or a mistake.
+const DEPTH: usize = 16;
+
+/// Read files, and every `*.toml` file below folders; in the order given, inside a folder by path.
+/// Names that begin with a dot are left out (`.git`, an editor's copies). A file that is reached
+/// twice is read once.
 ///
 /// # Errors
 /// When nothing is there or it cannot be read.
-pub fn texts(path: &Path) -> anyhow::Result<Vec<FileText>> {
-    let mut paths: Vec<PathBuf> = Vec::new();
-    if path.is_dir() {
-        for entry in std::fs::read_dir(path).with_context(|| format!("cannot read {}", path.display()))? {
-            let found = entry.with_context(|| format!("cannot read {}", path.display()))?.path();
-            if found.is_file() && found.extension().is_some_and(|extension| extension == "toml") {
-                paths.push(found);
+pub fn texts(paths: &[PathBuf]) -> anyhow::Result<Vec<FileText>> {
+    let mut found: Vec<PathBuf> = Vec::new();
+    for path in paths {
+        if path.is_dir() {
+            let mut inside = Vec::new();
+            below(path, DEPTH, &mut inside)?;
+            if inside.is_empty() {
+                bail!("the folder {} has no *.toml file", path.display());
             }
+            inside.sort();
+            found.extend(inside);
+        } else {
+            found.push(path.clone());
         }
-        paths.sort();
-        if paths.is_empty() {
-            bail!("the folder {} has no *.toml file", path.display());
-        }
-    } else {
-        paths.push(path.to_owned());
     }
-    paths.iter().map(|path| text(path)).collect()
+    let mut seen = BTreeSet::new();
+    found.retain(|path| seen.insert(std::fs::canonicalize(path).unwrap_or_else(|_| path.clone())));
+    found.iter().map(|path| text(path)).collect()
+}
+
+fn below(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) -> anyhow::Result<()> {
+    let cannot = || format!("cannot read {}", folder.display());
+    if depth == 0 {
+        bail!("{} lies more than {DEPTH} folders deep", folder.display());
+    }
+    for entry in std::fs::read_dir(folder).with_context(cannot)? {
+        let path = entry.with_context(cannot)?.path();
+        if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.')) {
+            continue;
+        }
+        if path.is_dir() {
+            below(&path, depth.saturating_sub(1), found)?;
+        } else if path.extension().is_some_and(|extension| extension == "toml") {
+            found.push(path);
+        }
+    }
+    Ok(())
 }
 
 fn text(path: &Path) -> anyhow::Result<FileText> {
@@ -50,7 +76,7 @@ pub fn environment(catalog: &Catalog, texts: &[FileText]) -> EnvValues {
     let mut values = EnvValues::new();
     // A file with mistakes is told by the service; there is nothing to look up for it.
     for hub in files::read(catalog, texts).unwrap_or_default() {
-        for (field, given) in &hub.connection {
+        for (field, given) in hub.settings.iter().flat_map(|settings| &settings.connection) {
             if let Given::Env(variable) = given
                 && let Ok(value) = std::env::var(variable)
             {

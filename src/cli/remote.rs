@@ -5,9 +5,10 @@ use anyhow::{Context as _, anyhow, bail};
 use clap::Args;
 use serde_json::Value;
 
+use crate::base::limits;
 use crate::base::secret::SecretString;
 use crate::net::addresses::{AddressPolicy, Network};
-use crate::net::client::{Client, Method, Request};
+use crate::net::client::{Client, Method, Request, Timeouts, system_lookup};
 use crate::net::url::Target;
 
 /// Which server to talk to, if any.
@@ -34,7 +35,8 @@ impl Server {
         if !base.is_plain() {
             policy.networks.extend(["0.0.0.0/0", "::/0"].iter().filter_map(|n| n.parse::<Network>().ok()));
         }
-        let client = Client::new(policy).context("no HTTP client")?;
+        let timeouts = Timeouts { call: limits::COMMAND_TIMEOUT, ..Timeouts::default() };
+        let client = Client::with(policy, timeouts, &system_lookup()).context("no HTTP client")?;
         Ok(Some(Remote { client, base, token: SecretString::new(token) }))
     }
 }
@@ -61,6 +63,7 @@ impl Remote {
     ) -> anyhow::Result<Value> {
         let target = self.base.join(&["api", "v1"]).join(path).with_query(query);
         let mut request = Request::new(method, target).bearer(Some(&self.token)).header("accept", "application/json");
+        request = request.to_ourselves();
         if let Some(body) = body {
             request = request.body("application/json", body.to_string().into_bytes());
         }

@@ -15,8 +15,9 @@ use crate::service::files;
 /// Arguments of `validate`.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// A file, or a folder of *.toml files
-    path: PathBuf,
+    /// Files, or folders of *.toml files with all they hold
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
     /// A folder of app manifests besides those compiled in
     #[arg(long, env = "SCIMHUB_APPS", value_name = "FOLDER")]
     apps: Option<PathBuf>,
@@ -32,7 +33,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         None => Catalog::builtin(),
     };
     let catalog = catalog.context("the app manifests cannot be used")?;
-    let texts = read_files::texts(&arguments.path)?;
+    let texts = read_files::texts(&arguments.paths)?;
     match files::read(&catalog, &texts) {
         Ok(hubs) => {
             let mappings: usize = hubs.iter().map(|hub| hub.mappings.len()).sum();

@@ -18,12 +18,12 @@ pub mod mapping;
 pub mod member;
 pub mod plan;
 pub mod principal;
-pub mod problem;
 pub mod retry;
 pub mod scope;
 pub mod slots;
 pub mod task;
 pub mod task_states;
+pub mod whatif;
 
 #[cfg(test)]
 mod worked_cases;

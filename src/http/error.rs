@@ -7,12 +7,13 @@ use std::fmt;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use super::respond::{PROBLEM_JSON, SCIM_JSON};
 use crate::auth::AuthError;
 use crate::scim::error::{ScimError, ScimType};
 use crate::service::ServiceError;
+use crate::service::whatif::Plan;
 
 /// A request that was not carried out, before it takes a shape.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,12 +26,14 @@ pub struct Refusal {
     pub detail: Cow<'static, str>,
     /// `Allow` of a 405.
     pub allow: Option<String>,
+    /// Further members of a problem (RFC 9457 section 3.2).
+    pub members: Option<Box<Map<String, Value>>>,
 }
 
 impl Refusal {
     /// A status and its sentence.
     pub fn new(status: StatusCode, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { status, scim_type: None, detail: detail.into(), allow: None }
+        Self { status, scim_type: None, detail: detail.into(), allow: None, members: None }
     }
 
     /// 400 with SCIM's keyword.
@@ -60,12 +63,15 @@ impl Refusal {
 
     /// As a problem (RFC 9457).
     pub fn problem(&self) -> HttpResponse {
-        let body = json!({
+        let mut body = json!({
             "type": "about:blank",
             "title": self.status.canonical_reason().unwrap_or("Error"),
             "status": self.status.as_u16(),
             "detail": self.detail,
         });
+        if let (Some(body), Some(members)) = (body.as_object_mut(), &self.members) {
+            body.extend(members.as_ref().clone());
+        }
         self.builder().insert_header((header::CONTENT_TYPE, PROBLEM_JSON)).body(body.to_string())
     }
 
@@ -91,6 +97,7 @@ impl From<ScimError> for Refusal {
             scim_type: error.scim_type,
             detail: error.detail.into(),
             allow: None,
+            members: None,
         }
     }
 }
@@ -106,6 +113,9 @@ impl From<ServiceError> for Refusal {
             }
             ServiceError::Invalid(_) => Self::bad(ScimType::InvalidValue, detail),
             ServiceError::VersionMismatch => Self::new(StatusCode::PRECONDITION_FAILED, detail),
+            ServiceError::Moved(plan) => {
+                Self { members: Some(Box::new(moved(&plan))), ..Self::new(StatusCode::CONFLICT, detail) }
+            }
             ServiceError::Forbidden(_) => Self::new(StatusCode::FORBIDDEN, detail),
             ServiceError::Unavailable => Self::new(StatusCode::SERVICE_UNAVAILABLE, detail),
             ServiceError::Store(cause) => {
@@ -120,6 +130,17 @@ impl From<ServiceError> for Refusal {
             }
         }
     }
+}
+
+/// What a change would mean now: the digest, and the counts of every hub without the names.
+fn moved(plan: &Plan) -> Map<String, Value> {
+    let mut effects = serde_json::to_value(&plan.effects).unwrap_or_default();
+    for effect in effects.as_array_mut().into_iter().flatten() {
+        if let Some(effect) = effect.as_object_mut() {
+            effect.remove("people");
+        }
+    }
+    Map::from_iter([(String::from("digest"), json!(plan.digest)), (String::from("effects"), effects)])
 }
 
 impl From<AuthError> for Refusal {

@@ -64,12 +64,21 @@ pub struct Request {
     bearer: Option<SecretString>,
     body: Option<Vec<u8>>,
     timeout: Duration,
+    answer_bytes: usize,
 }
 
 impl Request {
     /// A call without a body.
     pub fn new(method: Method, target: Target) -> Self {
-        Self { method, target, headers: Vec::new(), bearer: None, body: None, timeout: limits::CALL_TIMEOUT }
+        Self {
+            method,
+            target,
+            headers: Vec::new(),
+            bearer: None,
+            body: None,
+            timeout: limits::CALL_TIMEOUT,
+            answer_bytes: limits::REMOTE_BODY_BYTES,
+        }
     }
 
     /// Add a header; its name is ours, never the app's.
@@ -98,6 +107,15 @@ impl Request {
     #[must_use]
     pub fn within(mut self, timeout: Duration) -> Self {
         self.timeout = timeout.min(limits::CALL_TIMEOUT);
+        self
+    }
+
+    /// A call of ours to a server of ours, which may go over a whole workspace before it answers.
+    /// Never for an app.
+    #[must_use]
+    pub fn to_ourselves(mut self) -> Self {
+        self.timeout = limits::COMMAND_TIMEOUT;
+        self.answer_bytes = limits::COMMAND_ANSWER_BYTES;
         self
     }
 }
@@ -219,7 +237,7 @@ impl Client {
     /// # Errors
     /// A [`NetError`]; every status is an [`Answer`], not an error. Redirects are not followed.
     pub async fn send(&self, request: Request) -> Result<Answer, NetError> {
-        let Request { method, target, headers, bearer, body, timeout } = request;
+        let Request { method, target, headers, bearer, body, timeout, answer_bytes } = request;
         target.check(&self.policy)?;
         let host = target.host();
         let client = if target.is_plain() { &self.plain } else { &self.tls };
@@ -242,8 +260,8 @@ impl Client {
             let Ok(chunk) = chunk else {
                 return Err(NetError::Lost { host, status: Some(status), why: "the answer broke off" });
             };
-            if body.len().saturating_add(chunk.len()) > limits::REMOTE_BODY_BYTES {
-                return Err(NetError::TooLarge { host, status, limit: limits::REMOTE_BODY_BYTES });
+            if body.len().saturating_add(chunk.len()) > answer_bytes {
+                return Err(NetError::TooLarge { host, status, limit: answer_bytes });
             }
             body.extend_from_slice(&chunk);
         }

@@ -1,6 +1,7 @@
 //! What a use case can refuse, named by what the caller can do about it. Status codes and
 //! `scimType` are chosen in one place, `http::error`.
 
+use super::whatif::Plan;
 use crate::scim::error::ScimError;
 use crate::store::StoreError;
 
@@ -22,6 +23,9 @@ pub enum ServiceError {
     /// `If-Match` named another version than the present one.
     #[error("the resource changed since it was read")]
     VersionMismatch,
+    /// A change was to be made as a plan showed it, and would mean something else now.
+    #[error("this is not what the expected plan showed, so nothing was changed: the world moved, or something else is wanted. Now it would be: {}. Look at it again; its digest is {}", .0.counts(), .0.digest)]
+    Moved(Box<Plan>),
     /// The caller is known and may not do this.
     #[error("{0}")]
     Forbidden(String),

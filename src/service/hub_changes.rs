@@ -10,11 +10,10 @@ use crate::domain::app::{App, FieldFormat};
 use crate::domain::hub::{ConnectionValue, Hub, HubMode};
 use crate::domain::hub_file::subject_text;
 use crate::domain::mapping::{Binding, Mapping, SubjectName};
-use crate::domain::problem::Cause;
 use crate::domain::task::TaskStatus;
 use crate::store::hubs::{login_word, mode_word};
 use crate::store::tasks::{self, ByHand, TaskFilter};
-use crate::store::{StoreError, Tx, decisions, hub_secrets, hubs, lanes, mappings, marks, problems, set_aside};
+use crate::store::{StoreError, Tx, hub_secrets, hubs, lanes, mappings, marks, problems};
 
 /// Add a hub.
 ///
@@ -56,9 +55,7 @@ pub(super) fn change_hub(
     let kind = if before.mode != after.mode && after.mode == HubMode::Active { "hub.activated" } else { "hub.changed" };
     scribe.record(tx, kind, About { target: &target, hub: Some(after.id), detail, ..About::default() })?;
     if before.connection != after.connection {
-        mended(tx, scribe, after.id, Mended::Hub)?;
-        // It may be another app now: what was decided about the old one says nothing (DESIGN.md 2.6).
-        decisions::end_all(tx, scribe.workspace, after.id)?;
+        mended(tx, scribe, after.id)?;
     }
     if matters(before, after) {
         let cause = if kind == "hub.activated" { "hub_activated" } else { "hub_changed" };
@@ -67,15 +64,8 @@ pub(super) fn change_hub(
     Ok(cleared)
 }
 
-/// How much a person's act says to be mended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Mended {
-    /// The hub: its connection, its credential, or everything on a person's word. What was set aside
-    /// for the whole hub's causes is tried again.
-    Hub,
-    /// Perhaps: one task is to be tried. The lane goes on; if it succeeds, the others follow.
-    Perhaps,
-}
+/// What makes a lane stand still; each is a problem of the same name.
+const STANDSTILLS: [&str; 3] = ["auth_broken", "connection_incomplete", "rate_limited"];
 
 /// A person did something about a hub that stands still: its lane goes on, with the tasks as they
 /// stand, and the problem is closed; a cause that is still there opens it again. Answers whether
@@ -83,19 +73,11 @@ pub(super) enum Mended {
 ///
 /// # Errors
 /// [`ServiceError::Store`].
-pub(super) fn mended(tx: &mut Tx<'_>, scribe: &Scribe, hub: HubId, what: Mended) -> Result<bool, ServiceError> {
+pub(super) fn mended(tx: &mut Tx<'_>, scribe: &Scribe, hub: HubId) -> Result<bool, ServiceError> {
     let stood = lanes::load(tx, scribe.workspace, hub)?.is_some_and(|lane| lane.blocked_reason.is_some());
     lanes::unblock(tx, scribe.workspace, hub)?;
-    for cause in Cause::ALL.into_iter().filter(|cause| cause.ends_by_word()) {
-        match what {
-            Mended::Hub => {
-                set_aside::mended(tx, scribe.workspace, hub, cause, scribe.now)?;
-            }
-            Mended::Perhaps if cause.sets_aside().is_empty() => {
-                problems::close(tx, scribe.workspace, hub, Some(cause), scribe.now)?;
-            }
-            Mended::Perhaps => {}
-        }
+    for cause in STANDSTILLS {
+        problems::close(tx, scribe.workspace, hub, Some(cause), scribe.now)?;
     }
     Ok(stood)
 }
@@ -105,7 +87,7 @@ pub(super) fn mended(tx: &mut Tx<'_>, scribe: &Scribe, hub: HubId, what: Mended)
 /// # Errors
 /// [`ServiceError::Store`].
 pub(super) fn let_go_on(tx: &mut Tx<'_>, scribe: &Scribe, hub: &Hub) -> Result<(), ServiceError> {
-    if mended(tx, scribe, hub.id, Mended::Hub)? {
+    if mended(tx, scribe, hub.id)? {
         let target = format!("hub:{}", hub.slug);
         let detail = json!({"app": hub.app});
         scribe.record(tx, "hub.unblocked", About { target: &target, hub: Some(hub.id), detail, ..About::default() })?;
@@ -177,6 +159,11 @@ pub(super) fn changed(before: &Hub, after: &Hub) -> Vec<String> {
 /// Whether a change may alter what should be pushed.
 fn matters(before: &Hub, after: &Hub) -> bool {
     before.mode != after.mode || before.connection != after.connection || before.policy != after.policy
+}
+
+/// Whether a change may alter what becomes of people; a new connection only reaches them otherwise.
+pub(super) fn matters_to_people(before: &Hub, after: &Hub) -> bool {
+    before.mode != after.mode || before.policy != after.policy
 }
 
 /// Whether the files and the API would say the same hub; the commit alone does not matter.

@@ -6,12 +6,15 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::hub_changes::{self, connection_value};
+use super::hub_whatif::{self, HubWish};
 use super::scribe::Scribe;
+use super::whatif::{Digest, look};
 use super::{Caller, Context, ServiceError, secrets};
 use crate::base::clock::Micros;
 use crate::base::ids::{HubId, HubSlug, WorkspaceId};
 use crate::base::secret::SecretString;
 use crate::domain::app::App;
+use crate::domain::catalog::Catalog;
 use crate::domain::hub::{ConnectionValue, Hub, HubMode, HubPolicy, Login};
 use crate::domain::hub_file::text;
 use crate::domain::hub_rules::{self as rules, Given};
@@ -110,7 +113,7 @@ pub struct NewHub {
 }
 
 /// What to change of a hub; what is absent stays. A connection field that is null is taken out.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HubPatch {
     label: Option<String>,
@@ -125,6 +128,11 @@ pub struct HubPatch {
 }
 
 impl HubPatch {
+    /// Only the mode.
+    pub fn mode(mode: HubMode) -> Self {
+        Self { mode: Some(mode), ..Self::default() }
+    }
+
     /// Only pause or resume.
     pub fn pause(paused: bool) -> Self {
         Self { paused: Some(paused), ..Self::default() }
@@ -260,47 +268,58 @@ pub async fn create(context: &Context, caller: &Caller, wanted: NewHub) -> Resul
     Ok(view)
 }
 
-/// Change a hub.
+/// Change a hub; with `expect` only where it still means what a preview showed.
 ///
 /// # Errors
-/// [`ServiceError::NotFound`], [`ServiceError::Invalid`] with everything that is wrong.
+/// [`ServiceError::NotFound`], [`ServiceError::Invalid`] with everything that is wrong,
+/// [`ServiceError::Moved`].
 pub async fn patch(
     context: &Context,
     caller: &Caller,
     slug: &str,
     patch: HubPatch,
+    expect: Option<Digest>,
 ) -> Result<HubChanged, ServiceError> {
     let (scribe, keyring, catalog) = (Scribe::new(context, caller), context.keyring.clone(), context.catalog.clone());
-    let slug = slug.to_owned();
-    let settle = settle(patch.settle.as_deref())?;
-    let changed = context
-        .store
-        .write(move |tx| {
-            let before = find_locked(tx, scribe.workspace, &slug)?;
-            let app = rules::app(&catalog, &before.app).map_err(ServiceError::Invalid)?;
-            let mut after = before.clone();
-            patched(&mut after, &patch)?;
-            after.settle = settle.unwrap_or(before.settle);
-            check(app, &after)?;
-            let given = given_secrets(patch.secrets.clone(), &after)?;
-            let mut cleared = Vec::new();
-            if !hub_changes::same(&before, &after) {
-                cleared = hub_changes::change_hub(tx, &scribe, app, &before, &after)?;
-            }
-            if patch.paused == Some(false) {
-                hub_changes::let_go_on(tx, &scribe, &after)?;
-            }
-            secrets::put_all(tx, &scribe, &keyring, &after, &given)?;
-            cleared.retain(|name| !given.iter().any(|(given, _)| given == name));
-            Ok::<_, ServiceError>(HubChanged {
-                hub: view_of(tx, scribe.workspace, &after.slug)?,
-                secrets_cleared: cleared,
-            })
-        })
-        .await?;
+    let make = hub_whatif::maker(context, &scribe, slug, HubWish::Patch(patch.clone()));
+    let (writer, name) = (scribe.clone(), slug.to_owned());
+    let changed = look::change(context, &scribe, vec![slug.to_owned()], expect, make, move |tx, _, _| {
+        let before = find(tx, writer.workspace, &name)?;
+        let (after, given) = wanted(&catalog, &before, &patch)?;
+        let app = rules::app(&catalog, &before.app).map_err(ServiceError::Invalid)?;
+        let mut cleared = Vec::new();
+        if !hub_changes::same(&before, &after) {
+            cleared = hub_changes::change_hub(tx, &writer, app, &before, &after)?;
+        }
+        if patch.paused == Some(false) {
+            hub_changes::let_go_on(tx, &writer, &after)?;
+        }
+        secrets::put_all(tx, &writer, &keyring, &after, &given)?;
+        cleared.retain(|name| !given.iter().any(|(given, _)| given == name));
+        Ok(HubChanged { hub: view_of(tx, writer.workspace, &after.slug)?, secrets_cleared: cleared })
+    })
+    .await?;
     context.nudge.planner();
     context.nudge.workers();
     Ok(changed)
+}
+
+/// The hub that a change asks for, and the secrets it gives.
+///
+/// # Errors
+/// [`ServiceError::Invalid`] with everything that is wrong.
+pub(super) fn wanted(
+    catalog: &Catalog,
+    before: &Hub,
+    patch: &HubPatch,
+) -> Result<(Hub, Vec<(String, SecretString)>), ServiceError> {
+    let app = rules::app(catalog, &before.app).map_err(ServiceError::Invalid)?;
+    let mut after = before.clone();
+    patched(&mut after, patch)?;
+    after.settle = settle(patch.settle.as_deref())?.unwrap_or(before.settle);
+    check(app, &after)?;
+    let given = given_secrets(patch.secrets.clone(), &after)?;
+    Ok((after, given))
 }
 
 fn patched(hub: &mut Hub, patch: &HubPatch) -> Result<(), ServiceError> {
@@ -336,19 +355,25 @@ fn merged(policy: &HubPolicy, wanted: &serde_json::Map<String, serde_json::Value
     serde_json::from_value(all).map_err(wrong)
 }
 
-/// Forget a hub; nothing changes in its app.
+/// Forget a hub; nothing changes in its app. With `expect` only where it still means what a preview
+/// showed.
 ///
 /// # Errors
-/// [`ServiceError::NotFound`].
-pub async fn remove(context: &Context, caller: &Caller, slug: &str) -> Result<(), ServiceError> {
-    let (scribe, slug) = (Scribe::new(context, caller), slug.to_owned());
-    context
-        .store
-        .write(move |tx| {
-            let hub = find_locked(tx, scribe.workspace, &slug)?;
-            hub_changes::remove_hub(tx, &scribe, &hub)
-        })
-        .await
+/// [`ServiceError::NotFound`], [`ServiceError::Moved`].
+pub async fn remove(
+    context: &Context,
+    caller: &Caller,
+    slug: &str,
+    expect: Option<Digest>,
+) -> Result<(), ServiceError> {
+    let scribe = Scribe::new(context, caller);
+    let make = hub_whatif::maker(context, &scribe, slug, HubWish::Remove);
+    let (writer, name) = (scribe.clone(), slug.to_owned());
+    look::change(context, &scribe, vec![slug.to_owned()], expect, make, move |tx, _, _| {
+        let hub = find(tx, writer.workspace, &name)?;
+        hub_changes::remove_hub(tx, &writer, &hub)
+    })
+    .await
 }
 
 /// One hub.

@@ -5,15 +5,17 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::mapping_changes::{self, MappingChange, MappingChanges, Meant};
 use super::scribe::Scribe;
-use super::{Caller, Context, ServiceError, hub_changes, hubs};
+use super::whatif::steps::{Step, carry_out};
+use super::whatif::{Digest, look};
+use super::{Caller, Context, ServiceError, hubs};
 use crate::base::ids::{GroupId, MappingId, SourceId, WorkspaceId};
 use crate::base::limits::IDENTIFIER_BYTES;
 use crate::domain::app::App;
 use crate::domain::hub::Hub;
 use crate::domain::hub_rules as rules;
 use crate::domain::mapping::{AssetGrant, Binding, HubRole, Mapping, SubjectName};
-use crate::store::rules_lock::rules_change;
 use crate::store::{DbConn, StoreError, mappings as rows, reading, sources};
 
 /// A mapping as the API shows it.
@@ -76,19 +78,23 @@ pub struct MappingBody {
     group_id: Option<String>,
     external_id: Option<String>,
     user: Option<String>,
-    source: Option<String>,
+    pub(super) source: Option<String>,
     #[serde(rename = "where")]
     scope: Option<String>,
-    hub_role: Option<HubRole>,
+    pub(super) hub_role: Option<HubRole>,
     #[serde(default)]
-    app_role: String,
-    seat: Option<bool>,
+    pub(super) app_role: String,
+    pub(super) seat: Option<bool>,
     #[serde(default)]
-    assets: Vec<AssetGrant>,
+    pub(super) assets: Vec<AssetGrant>,
 }
 
 impl MappingBody {
-    fn subject(&self) -> Result<SubjectName, ServiceError> {
+    /// Whom it is about.
+    ///
+    /// # Errors
+    /// [`ServiceError::Invalid`] when that is nobody, two at once, or no name.
+    pub(super) fn subject(&self) -> Result<SubjectName, ServiceError> {
         let wrong = |text: &str| Err(ServiceError::Invalid(text.to_owned()));
         let fits = |text: &String| {
             !text.trim().is_empty() && text.len() <= IDENTIFIER_BYTES && !text.chars().any(char::is_control)
@@ -106,7 +112,11 @@ impl MappingBody {
         }
     }
 
-    fn check(&self, app: &App) -> Result<(), ServiceError> {
+    /// Hold it against the app.
+    ///
+    /// # Errors
+    /// [`ServiceError::Invalid`] with everything that is wrong.
+    pub(super) fn check(&self, app: &App) -> Result<(), ServiceError> {
         let mut wrong = Vec::new();
         let seat = self.seat.unwrap_or(true);
         if !seat && self.hub_role != Some(HubRole::Owner) {
@@ -122,7 +132,8 @@ impl MappingBody {
         if wrong.is_empty() { Ok(()) } else { Err(ServiceError::Invalid(wrong.join("; "))) }
     }
 
-    fn scope(&self) -> Option<String> {
+    /// Its filter; a blank one is none.
+    pub(super) fn scope(&self) -> Option<String> {
         self.scope.clone().filter(|scope| !scope.trim().is_empty())
     }
 }
@@ -147,7 +158,16 @@ pub(super) fn source_id(
     }
 }
 
-fn mapping_of(conn: &mut DbConn, workspace: WorkspaceId, hub: &Hub, id: &str) -> Result<Mapping, ServiceError> {
+/// A mapping of this hub by its id.
+///
+/// # Errors
+/// [`ServiceError::NotFound`]; what could not be an id gives the same.
+pub(super) fn mapping_of(
+    conn: &mut DbConn,
+    workspace: WorkspaceId,
+    hub: &Hub,
+    id: &str,
+) -> Result<Mapping, ServiceError> {
     let id: MappingId = id.parse().map_err(|_| ServiceError::NotFound("mapping"))?;
     match rows::load(conn, workspace, id) {
         Ok(mapping) if mapping.hub == hub.id => Ok(mapping),
@@ -197,112 +217,90 @@ pub enum Put {
     Changed,
 }
 
-/// Put a mapping: by `id` where one is given, else by its identity.
+/// Put a mapping: by `id` where one is given, else by its identity. With `expect` only where it
+/// still means what a preview showed.
 ///
 /// # Errors
-/// [`ServiceError::NotFound`], [`ServiceError::Invalid`]; also when `id` has another identity.
+/// [`ServiceError::NotFound`], [`ServiceError::Invalid`]; also when `id` has another identity;
+/// [`ServiceError::Moved`].
 pub async fn put(
     context: &Context,
     caller: &Caller,
     slug: &str,
     id: Option<&str>,
     body: MappingBody,
+    expect: Option<Digest>,
 ) -> Result<(Put, MappingView), ServiceError> {
-    let (scribe, catalog) = (Scribe::new(context, caller), context.catalog.clone());
-    let (slug, id) = (slug.to_owned(), id.map(ToOwned::to_owned));
-    let done = context
-        .store
-        .write(move |tx| {
-            let workspace = scribe.workspace;
-            rules_change(tx, workspace)?;
-            let hub = hubs::find_locked(tx, workspace, &slug)?;
-            let app = rules::app(&catalog, &hub.app).map_err(ServiceError::Invalid)?;
-            let subject = body.subject()?;
-            body.check(app)?;
-            let source = source_id(tx, workspace, body.source.as_deref())?;
-            let scope = body.scope();
-            let found = rows::by_identity(tx, workspace, hub.id, &subject, source, scope.as_deref())?;
-            if let Some(id) = &id {
-                let meant = mapping_of(tx, workspace, &hub, id)?;
-                if found.as_ref().is_none_or(|found| found.id != meant.id) {
-                    return Err(ServiceError::Invalid(String::from(
-                        "this mapping has another subject or where; its identity cannot change: put a new mapping \
-                         and delete this one",
-                    )));
-                }
-            }
-            let wanted = Mapping {
-                id: found.as_ref().map_or_else(|| MappingId::from_uuid(scribe.id()), |found| found.id),
-                hub: hub.id,
-                subject,
-                source,
-                binding: found.as_ref().map_or(Binding::Waiting, |found| found.binding),
-                scope,
-                hub_role: body.hub_role.unwrap_or(HubRole::Collaborator),
-                app_role: body.app_role.clone(),
-                seat: body.seat.unwrap_or(true),
-                assets: body.assets.clone(),
-                owner: found.as_ref().and_then(|found| found.owner.clone()),
-                file_ref: found.as_ref().and_then(|found| found.file_ref.clone()),
-                confirmed_at: scribe.now,
-            };
-            let put = if found.is_some() {
-                hub_changes::change_mapping(tx, &scribe, &hub, &wanted)?;
-                (Put::Changed, wanted)
-            } else {
-                (Put::Made, hub_changes::add_mapping(tx, &scribe, &hub, wanted)?)
-            };
-            Ok::<_, ServiceError>((put.0, one(tx, workspace, put.1)?))
-        })
-        .await?;
-    context.nudge.planner();
-    Ok(done)
+    let change = MappingChange::Put(Box::new(body));
+    let meant = id.map(|id| Meant(id.to_owned()));
+    let done = alone(context, caller, slug, change, meant, expect).await?;
+    done.ok_or(ServiceError::NotFound("mapping"))
 }
 
-/// Delete a mapping.
+/// Delete a mapping; with `expect` only where it still means what a preview showed.
 ///
 /// # Errors
-/// [`ServiceError::NotFound`].
-pub async fn remove(context: &Context, caller: &Caller, slug: &str, id: &str) -> Result<(), ServiceError> {
-    let (scribe, slug, id) = (Scribe::new(context, caller), slug.to_owned(), id.to_owned());
-    context
-        .store
-        .write(move |tx| {
-            rules_change(tx, scribe.workspace)?;
-            let hub = hubs::find_locked(tx, scribe.workspace, &slug)?;
-            let mapping = mapping_of(tx, scribe.workspace, &hub, &id)?;
-            hub_changes::remove_mapping(tx, &scribe, &hub, &mapping)
-        })
-        .await?;
-    context.nudge.planner();
+/// [`ServiceError::NotFound`], [`ServiceError::Moved`].
+pub async fn remove(
+    context: &Context,
+    caller: &Caller,
+    slug: &str,
+    id: &str,
+    expect: Option<Digest>,
+) -> Result<(), ServiceError> {
+    alone(context, caller, slug, MappingChange::Remove(id.to_owned()), None, expect).await?;
     Ok(())
 }
 
 /// Bind a mapping anew, on a person's word, after its group or user was deleted.
 ///
 /// # Errors
-/// [`ServiceError::NotFound`]; [`ServiceError::Conflict`] when it is bound, or nothing is there.
-pub async fn bind(context: &Context, caller: &Caller, slug: &str, id: &str) -> Result<MappingView, ServiceError> {
-    let (scribe, slug, id) = (Scribe::new(context, caller), slug.to_owned(), id.to_owned());
-    let view = context
-        .store
-        .write(move |tx| {
-            rules_change(tx, scribe.workspace)?;
-            let hub = hubs::find_locked(tx, scribe.workspace, &slug)?;
-            let mapping = mapping_of(tx, scribe.workspace, &hub, &id)?;
-            match mapping.binding {
-                Binding::Gone | Binding::Waiting => {}
-                Binding::User(id) if reading::user_name(tx, scribe.workspace, id)?.is_none() => {}
-                Binding::Group(_) | Binding::User(_) => {
-                    return Err(ServiceError::Conflict(String::from("this mapping is bound already")));
-                }
-            }
-            let bound = hub_changes::bind_again(tx, &scribe, &hub, mapping)?;
-            one(tx, scribe.workspace, bound)
-        })
-        .await?;
+/// [`ServiceError::NotFound`]; [`ServiceError::Conflict`] when it is bound, or nothing is there;
+/// [`ServiceError::Moved`].
+pub async fn bind(
+    context: &Context,
+    caller: &Caller,
+    slug: &str,
+    id: &str,
+    expect: Option<Digest>,
+) -> Result<MappingView, ServiceError> {
+    let done = alone(context, caller, slug, MappingChange::Bind(id.to_owned()), None, expect).await?;
+    done.map(|(_, view)| view).ok_or(ServiceError::NotFound("mapping"))
+}
+
+/// One change, and the mapping as it is then; `None` when it is gone.
+async fn alone(
+    context: &Context,
+    caller: &Caller,
+    slug: &str,
+    change: MappingChange,
+    meant: Option<Meant>,
+    expect: Option<Digest>,
+) -> Result<Option<(Put, MappingView)>, ServiceError> {
+    let (scribe, catalog, keyring) = (Scribe::new(context, caller), context.catalog.clone(), context.keyring.clone());
+    let make = mapping_changes::maker(context, &scribe, slug, MappingChanges::one(change), meant);
+    let writer = scribe.clone();
+    let done = look::change(context, &scribe, vec![slug.to_owned()], expect, make, move |tx, mut diff, _| {
+        let mut left = None;
+        for step in &diff.steps {
+            carry_out(tx, &writer, &catalog, &keyring, step, &mut diff.plan)?;
+            left = match step {
+                Step::AddMapping(_, mapping) => Some((Put::Made, mapping.id)),
+                Step::ChangeMapping { after, .. } | Step::BindMapping { after, .. } => Some((Put::Changed, after.id)),
+                Step::RemoveMapping(..)
+                | Step::AddHub(_)
+                | Step::ChangeHub { .. }
+                | Step::RemoveHub(_)
+                | Step::Seal(..) => None,
+            };
+        }
+        let Some((put, id)) = left else { return Ok(None) };
+        let mapping = rows::load(tx, writer.workspace, id)?;
+        Ok(Some((put, one(tx, writer.workspace, mapping)?)))
+    })
+    .await?;
     context.nudge.planner();
-    Ok(view)
+    Ok(done)
 }
 
 fn one(conn: &mut DbConn, workspace: WorkspaceId, mapping: Mapping) -> Result<MappingView, ServiceError> {

@@ -13,3 +13,4 @@ mod planner;
 mod security;
 mod store;
 mod support;
+mod whatif;

@@ -60,6 +60,16 @@ pub struct HubDecl {
     pub place: Place,
     /// Its stable id.
     pub slug: crate::base::ids::HubSlug,
+    /// What it is; `None` where the file only names it, to add mappings to a hub that another
+    /// file, often another owner's, declares.
+    pub settings: Option<Settings>,
+    /// Its mappings in the order of the file.
+    pub mappings: Vec<MappingDecl>,
+}
+
+/// Everything about a hub but its id and mappings.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
     /// Which app.
     pub app: String,
     /// The name people read.
@@ -75,8 +85,6 @@ pub struct HubDecl {
     pub connection: BTreeMap<String, Given>,
     /// Limits.
     pub policy: HubPolicy,
-    /// Its mappings in the order of the file.
-    pub mappings: Vec<MappingDecl>,
 }
 
 /// A mapping as a file declares it.

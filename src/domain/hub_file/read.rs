@@ -6,7 +6,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::table::{At, Fields, Reader, wrong_type};
-use super::{FILE_BYTES, Given, HubDecl, Identity, MappingDecl, Place, Problem};
+use super::{FILE_BYTES, Given, HubDecl, Identity, MappingDecl, Place, Problem, Settings};
 use crate::base::ids::{GroupId, HubSlug};
 use crate::base::limits::IDENTIFIER_BYTES;
 use crate::domain::app::App;
@@ -16,17 +16,32 @@ use crate::domain::hub_rules as rules;
 use crate::domain::mapping::{AssetGrant, HubRole, SubjectName};
 
 const HUB_KEYS: [&str; 9] = ["id", "app", "label", "login", "mode", "settle", "connection", "policy", "mapping"];
+/// What a hub that is only named must not have: these make it a declaration.
+const SETTINGS: [&str; 6] = ["label", "login", "mode", "settle", "connection", "policy"];
 const MAPPING_KEYS: [&str; 10] =
     ["group", "group_id", "external_id", "user", "source", "where", "hub_role", "app_role", "seat", "assets"];
-const POLICY_KEYS: [&str; 7] = [
-    "removal_limit",
-    "removal_percent",
-    "max_seats",
-    "addition_limit",
-    "deprovision",
-    "max_in_flight",
-    "calls_per_second",
-];
+const POLICY_KEYS: [&str; 6] =
+    ["removal_limit", "removal_percent", "max_seats", "deprovision", "max_in_flight", "calls_per_second"];
+
+/// What a mapping's role and assets are held against.
+#[derive(Clone, Copy)]
+enum Roles<'a> {
+    /// The app of the hub.
+    Of(&'a App),
+    /// The hub's app is a mistake of its own.
+    Unknown,
+    /// The hub is declared elsewhere: told when the files meet it.
+    Elsewhere,
+}
+
+impl<'a> Roles<'a> {
+    const fn app(self) -> Option<&'a App> {
+        match self {
+            Self::Of(app) => Some(app),
+            Self::Unknown | Self::Elsewhere => None,
+        }
+    }
+}
 
 /// Read one file.
 ///
@@ -57,25 +72,52 @@ pub fn read(file: &str, text: &str, catalog: &Catalog) -> Result<Vec<HubDecl>, V
     if reader.problems.is_empty() { Ok(hubs) } else { Err(sorted(reader.problems)) }
 }
 
-/// What only shows when all files of a folder are seen together: one hub declared twice.
+/// What only shows when all files of a folder are seen together. A hub is declared once; files that
+/// only name it add their mappings to that one.
 ///
 /// # Errors
 /// One problem for each repetition, naming the first place.
-pub fn together(hubs: &[HubDecl]) -> Result<(), Vec<Problem>> {
-    let mut first: BTreeMap<&str, &Place> = BTreeMap::new();
+pub fn together(hubs: Vec<HubDecl>) -> Result<Vec<HubDecl>, Vec<Problem>> {
+    let mut all: Vec<HubDecl> = Vec::new();
     let mut problems = Vec::new();
     for hub in hubs {
-        if let Some(place) = first.get(hub.slug.as_str()) {
-            problems.push(Problem {
-                file: hub.place.file.clone(),
-                line: hub.place.line,
-                message: format!("the hub '{}' is declared at {place} already; ids are unique", hub.slug),
-            });
-        } else {
-            first.insert(hub.slug.as_str(), &hub.place);
+        match all.iter_mut().find(|first| first.slug == hub.slug) {
+            Some(first) => merge(first, hub, &mut problems),
+            None => all.push(hub),
         }
     }
-    if problems.is_empty() { Ok(()) } else { Err(sorted(problems)) }
+    if problems.is_empty() { Ok(all) } else { Err(sorted(problems)) }
+}
+
+fn merge(first: &mut HubDecl, hub: HubDecl, problems: &mut Vec<Problem>) {
+    let mut say = |place: &Place, message: String| {
+        problems.push(Problem { file: place.file.clone(), line: place.line, message });
+    };
+    match (&first.settings, hub.settings) {
+        (Some(_), Some(_)) => {
+            say(&hub.place, format!("the hub '{}' is declared at {} already; ids are unique", hub.slug, first.place));
+            return;
+        }
+        (None, Some(settings)) => {
+            first.settings = Some(settings);
+            first.place = hub.place;
+        }
+        (_, None) => {}
+    }
+    for mapping in hub.mappings {
+        let same = |other: &&MappingDecl| other.identity() == mapping.identity();
+        match first.mappings.iter().find(same) {
+            Some(other) => {
+                let what = super::subject_text(&mapping.subject);
+                let message = format!(
+                    "{what} with the same where is mapped in this hub at {} already; keep one of them",
+                    other.place
+                );
+                say(&mapping.place, message);
+            }
+            None => first.mappings.push(mapping),
+        }
+    }
 }
 
 fn sorted(mut problems: Vec<Problem>) -> Vec<Problem> {
@@ -97,6 +139,18 @@ fn hub(
             None
         }
     });
+    if fields.get("app").is_none() && !SETTINGS.iter().any(|key| fields.get(key).is_some()) {
+        // Named, not declared: its app is known only where the hub is.
+        let mappings = mappings(reader, &fields, Roles::Elsewhere);
+        let place = Place { file: reader.file.to_owned(), line: reader.line(fields.offset) };
+        if mappings.is_empty() {
+            reader.say(
+                fields.offset,
+                "app is missing; add a line like app = \"scim\", or mappings for a hub declared elsewhere",
+            );
+        }
+        return Some(HubDecl { place, slug: slug?, settings: None, mappings });
+    }
     let app = fields.needed(reader, "app", "\"scim\"").and_then(|id| match rules::app(catalog, &id.value) {
         Ok(app) => Some(app),
         Err(message) => {
@@ -113,21 +167,23 @@ fn hub(
     let settle = fields.duration(reader, "settle");
     let connection = connection(reader, &fields, app);
     let policy = policy(reader, &fields);
-    let mappings = mappings(reader, &fields, app);
+    let mappings = mappings(reader, &fields, app.map_or(Roles::Unknown, Roles::Of));
     let (slug, app) = (slug?, app?);
     if let Some(login) = &login {
         reader.check(login.offset, rules::login(app, login.value));
     }
     Some(HubDecl {
         place: Place { file: reader.file.to_owned(), line: reader.line(fields.offset) },
-        app: app.id.clone(),
-        label: label.map_or_else(|| slug.to_string(), |label| label.value),
+        settings: Some(Settings {
+            app: app.id.clone(),
+            label: label.map_or_else(|| slug.to_string(), |label| label.value),
+            login: login.map(|login| login.value).or_else(|| app.logins.first().copied())?,
+            mode: mode.map(|mode| mode.value),
+            settle: settle.unwrap_or_else(|| app.settle()),
+            connection,
+            policy,
+        }),
         slug,
-        login: login.map(|login| login.value).or_else(|| app.logins.first().copied())?,
-        mode: mode.map(|mode| mode.value),
-        settle: settle.unwrap_or_else(|| app.settle()),
-        connection,
-        policy,
         mappings,
     })
 }
@@ -221,7 +277,6 @@ fn policy(reader: &mut Reader<'_>, hub: &Fields<'_, '_>) -> HubPolicy {
         policy.removal_percent = percent;
     }
     policy.max_seats = number(reader, &fields, "max_seats");
-    policy.addition_limit = number(reader, &fields, "addition_limit");
     if let Some(many) = number(reader, &fields, "max_in_flight") {
         policy.max_in_flight = many;
     }
@@ -259,7 +314,7 @@ fn rate(reader: &mut Reader<'_>, fields: &Fields<'_, '_>, name: &str) -> Option<
     parsed
 }
 
-fn mappings(reader: &mut Reader<'_>, hub: &Fields<'_, '_>, app: Option<&App>) -> Vec<MappingDecl> {
+fn mappings(reader: &mut Reader<'_>, hub: &Fields<'_, '_>, roles: Roles<'_>) -> Vec<MappingDecl> {
     let mut found: Vec<MappingDecl> = Vec::new();
     let mut first: BTreeMap<Identity, usize> = BTreeMap::new();
     for item in hub.list(reader, "mapping") {
@@ -268,7 +323,7 @@ fn mappings(reader: &mut Reader<'_>, hub: &Fields<'_, '_>, app: Option<&App>) ->
             continue;
         };
         let fields = Fields::of(reader, table, &item.span(), "a mapping", &MAPPING_KEYS);
-        let Some(declared) = mapping(reader, &fields, app) else { continue };
+        let Some(declared) = mapping(reader, &fields, roles) else { continue };
         if let Some(line) = first.get(&declared.identity()) {
             let what = super::subject_text(&declared.subject);
             reader.say(
@@ -283,21 +338,21 @@ fn mappings(reader: &mut Reader<'_>, hub: &Fields<'_, '_>, app: Option<&App>) ->
     found
 }
 
-fn mapping(reader: &mut Reader<'_>, fields: &Fields<'_, '_>, app: Option<&App>) -> Option<MappingDecl> {
+fn mapping(reader: &mut Reader<'_>, fields: &Fields<'_, '_>, app: Roles<'_>) -> Option<MappingDecl> {
     let subject = subject(reader, fields);
     let source = fields.text(reader, "source").map(|source| source.value);
     let scope = fields.text(reader, "where");
     if let Some(scope) = &scope {
         reader.check(scope.offset, rules::scope(&scope.value));
     }
-    let roles = [("owner", HubRole::Owner), ("collaborator", HubRole::Collaborator)];
-    let hub_role = fields.word(reader, "hub_role", &roles).map_or(HubRole::Collaborator, |role| role.value);
+    let words = [("owner", HubRole::Owner), ("collaborator", HubRole::Collaborator)];
+    let hub_role = fields.word(reader, "hub_role", &words).map_or(HubRole::Collaborator, |role| role.value);
     let seat = fields.flag(reader, "seat").unwrap_or(true);
     if !seat && hub_role == HubRole::Collaborator {
         reader.say(fields.offset, "a collaborator always takes a seat; write hub_role = \"owner\" or leave seat out");
     }
     let app_role = app_role(reader, fields, app, seat);
-    let assets = assets(reader, fields, app);
+    let assets = assets(reader, fields, app.app());
     Some(MappingDecl {
         place: Place { file: reader.file.to_owned(), line: reader.line(fields.offset) },
         subject: subject?,
@@ -311,8 +366,14 @@ fn mapping(reader: &mut Reader<'_>, fields: &Fields<'_, '_>, app: Option<&App>) 
 }
 
 /// A seat needs a role where the app has roles; without a seat none is used, so it may be absent.
-fn app_role(reader: &mut Reader<'_>, fields: &Fields<'_, '_>, app: Option<&App>, seat: bool) -> Option<String> {
-    let needs = seat && app.is_none_or(|app| !app.roles.is_empty());
+fn app_role(reader: &mut Reader<'_>, fields: &Fields<'_, '_>, roles: Roles<'_>, seat: bool) -> Option<String> {
+    let app = roles.app();
+    let needs = seat
+        && match roles {
+            Roles::Of(app) => !app.roles.is_empty(),
+            Roles::Unknown => true,
+            Roles::Elsewhere => false,
+        };
     let role = if needs {
         let example =
             app.and_then(|app| app.roles.first()).map_or("\"…\"".to_owned(), |role| format!("\"{}\"", role.id));

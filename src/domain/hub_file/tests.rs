@@ -37,7 +37,7 @@ fn the_file_of_the_design_is_read_and_written_back() {
     assert_eq!(hubs.len(), 1);
     let hub = &hubs[0];
     assert_eq!((hub.slug.as_str(), hub.place.line, hub.mappings.len()), ("marketing-meta", 2, 2));
-    assert_eq!(hub.connection["access_token"], Given::Secret(String::from("META_TOKEN")));
+    assert_eq!(hub.settings.as_ref().unwrap().connection["access_token"], Given::Secret(String::from("META_TOKEN")));
     assert_eq!(hub.mappings[0].place.line, 11);
     assert_eq!(hub.mappings[1].scope.as_deref(), Some("userType eq \"Employee\""));
     let again = read("hubs.toml", &write(&hubs), &catalog()).unwrap();
@@ -123,8 +123,32 @@ fn a_hub_is_declared_once_over_all_files() {
     let text = "[[hub]]\nid = \"a\"\napp = \"manual\"\n";
     let mut all = read("one.toml", text, &catalog()).unwrap();
     all.extend(read("two.toml", text, &catalog()).unwrap());
-    let problems = together(&all).unwrap_err();
+    let problems = together(all).unwrap_err();
     assert_eq!(problems[0].to_string(), "two.toml:1: the hub 'a' is declared at one.toml:1 already; ids are unique");
+}
+
+#[test]
+fn a_file_may_add_mappings_to_a_hub_that_another_declares() {
+    let declares = "[[hub]]\nid = \"a\"\napp = \"sandbox\"\nconnection = { base_url = \"http://127.0.0.1:1\" }\n\
+                    [[hub.mapping]]\ngroup = \"g\"\napp_role = \"viewer\"\n";
+    let names = "[[hub]]\nid = \"a\"\n[[hub.mapping]]\ngroup = \"h\"\napp_role = \"editor\"\n";
+    for order in [[declares, names], [names, declares]] {
+        let all = order.iter().flat_map(|text| read("x.toml", text, &catalog()).unwrap()).collect();
+        let hubs = together(all).unwrap();
+        assert_eq!(hubs.len(), 1);
+        assert!(hubs[0].settings.is_some());
+        assert_eq!(hubs[0].mappings.len(), 2);
+    }
+    let again = "[[hub]]\nid = \"a\"\n[[hub.mapping]]\ngroup = \"G\"\napp_role = \"editor\"\n";
+    let mut all = read("one.toml", declares, &catalog()).unwrap();
+    all.extend(read("two.toml", again, &catalog()).unwrap());
+    let problems = together(all).unwrap_err();
+    assert!(problems[0].to_string().starts_with("two.toml:3: group G with the same where"), "{problems:?}");
+    // Neither mappings nor an app: a declaration that is missing its app, as is one with settings.
+    for (text, line) in [("[[hub]]\nid = \"a\"\n", 1), ("[[hub]]\nid = \"a\"\nmode = \"active\"\n", 1)] {
+        let problems = read("x.toml", text, &catalog()).unwrap_err();
+        assert!(problems[0].line == line && problems[0].message.contains("app is missing"), "{problems:?}");
+    }
 }
 
 proptest::proptest! {

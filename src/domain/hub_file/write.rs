@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Given, HubDecl, MappingDecl, text};
+use super::{Given, HubDecl, MappingDecl, Settings, text};
 use crate::domain::hub::{Deprovision, HubMode, HubPolicy};
 use crate::domain::hub_rules::login_word;
 use crate::domain::mapping::{AssetGrant, HubRole, SubjectName};
@@ -25,12 +25,22 @@ fn quoted(text: &str) -> String {
 }
 
 fn write_hub(out: &mut String, hub: &HubDecl) {
+    let _ = writeln!(out, "[[hub]]");
+    let _ = writeln!(out, "id = {}", quoted(hub.slug.as_str()));
+    if let Some(settings) = &hub.settings {
+        write_settings(out, settings);
+    }
+    for mapping in &hub.mappings {
+        out.push('\n');
+        write_mapping(out, mapping);
+    }
+}
+
+fn write_settings(out: &mut String, hub: &Settings) {
     let mode = match hub.mode {
         Some(HubMode::Active) => "active",
         Some(HubMode::Observe) | None => "observe",
     };
-    let _ = writeln!(out, "[[hub]]");
-    let _ = writeln!(out, "id = {}", quoted(hub.slug.as_str()));
     let _ = writeln!(out, "app = {}", quoted(&hub.app));
     let _ = writeln!(out, "label = {}", quoted(&hub.label));
     let _ = writeln!(out, "login = {}", quoted(login_word(hub.login)));
@@ -44,10 +54,6 @@ fn write_hub(out: &mut String, hub: &HubDecl) {
     let policy = policy(&hub.policy);
     if !policy.is_empty() {
         let _ = writeln!(out, "policy = {{ {} }}", policy.join(", "));
-    }
-    for mapping in &hub.mappings {
-        out.push('\n');
-        write_mapping(out, mapping);
     }
 }
 
@@ -76,9 +82,6 @@ fn policy(policy: &HubPolicy) -> Vec<String> {
     }
     if let Some(seats) = policy.max_seats {
         parts.push(format!("max_seats = {seats}"));
-    }
-    if let Some(limit) = policy.addition_limit {
-        parts.push(format!("addition_limit = {limit}"));
     }
     match policy.deprovision {
         Deprovision::Remove => {}

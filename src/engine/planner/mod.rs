@@ -3,7 +3,6 @@
 //! transaction is longer than a batch; nothing here calls an app.
 
 mod batch;
-mod guarding;
 mod record;
 
 use std::sync::Arc;

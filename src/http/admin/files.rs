@@ -6,10 +6,10 @@ use serde::Deserialize;
 
 use crate::http::App;
 use crate::http::error::ApiFailure;
-use crate::http::extract::{ApiAdmin, ApiJson, ApiQuery, ApiReader};
+use crate::http::extract::{ApiAdmin, ApiJson, ApiQuery, ApiReader, Expect, LargeApiJson};
 use crate::http::respond;
-use crate::service::files::{self, Wanted};
-use crate::service::pushing::{self, Pushing};
+use crate::service::files::{self, Part, Wanted};
+use crate::service::overview::{self, Pushing};
 
 /// Which hub is meant; the whole workspace without one.
 #[derive(Debug, Default, Deserialize)]
@@ -24,36 +24,47 @@ pub struct Which {
 /// 400 with every mistake as `file:line: …`, 403 for `{ env = … }`.
 pub async fn plan(
     caller: ApiAdmin,
-    ApiJson(wanted): ApiJson<Wanted>,
+    LargeApiJson(wanted): LargeApiJson<Wanted>,
     app: web::Data<App>,
 ) -> Result<HttpResponse, ApiFailure> {
     let plan = files::plan(&app.context, &caller, wanted, None).await?;
     respond::json(StatusCode::OK, &plan)
 }
 
-/// `POST /api/v1/apply`: does it, whole or not at all.
+/// `POST /api/v1/apply?expect=DIGEST`: does it, whole or not at all; with a digest only where it
+/// still means what that plan showed.
 ///
 /// # Errors
-/// As [`plan`].
+/// As [`plan`]; 409 with the new counts when it means something else now.
 pub async fn apply(
     caller: ApiAdmin,
-    ApiJson(wanted): ApiJson<Wanted>,
+    Expect(expect): Expect,
+    LargeApiJson(wanted): LargeApiJson<Wanted>,
     app: web::Data<App>,
 ) -> Result<HttpResponse, ApiFailure> {
-    let plan = files::apply(&app.context, &caller, wanted, None).await?;
+    let plan = files::apply(&app.context, &caller, wanted, None, expect).await?;
     respond::json(StatusCode::OK, &plan)
 }
 
-/// `GET /api/v1/export?hub=`: a file whose application changes nothing.
+/// What to export; the whole workspace by default.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Exported {
+    hub: Option<String>,
+    owner: Option<String>,
+}
+
+/// `GET /api/v1/export?hub=&owner=`: a file whose application changes nothing.
 ///
 /// # Errors
 /// 404 for an unknown hub.
 pub async fn export(
     caller: ApiReader,
-    which: ApiQuery<Which>,
+    which: ApiQuery<Exported>,
     app: web::Data<App>,
 ) -> Result<HttpResponse, ApiFailure> {
-    let text = files::export(&app.context, &caller, which.0.hub.as_deref()).await?;
+    let part = Part { hub: which.0.hub, owner: which.0.owner };
+    let text = files::export(&app.context, &caller, part).await?;
     respond::json(StatusCode::OK, &serde_json::json!({ "text": text }))
 }
 
@@ -66,7 +77,7 @@ pub async fn pause(
     ApiJson(which): ApiJson<Which>,
     app: web::Data<App>,
 ) -> Result<HttpResponse, ApiFailure> {
-    pushing::set(&app.context, &caller, which.hub.as_deref(), Pushing::Paused).await?;
+    overview::set_pushing(&app.context, &caller, which.hub.as_deref(), Pushing::Paused).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -79,6 +90,6 @@ pub async fn resume(
     ApiJson(which): ApiJson<Which>,
     app: web::Data<App>,
 ) -> Result<HttpResponse, ApiFailure> {
-    pushing::set(&app.context, &caller, which.hub.as_deref(), Pushing::Resumed).await?;
+    overview::set_pushing(&app.context, &caller, which.hub.as_deref(), Pushing::Resumed).await?;
     Ok(HttpResponse::NoContent().finish())
 }

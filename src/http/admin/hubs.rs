@@ -3,13 +3,14 @@
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::base::secret::SecretString;
 use crate::http::App;
 use crate::http::error::ApiFailure;
-use crate::http::extract::{ApiAdmin, ApiJson, ApiQuery, ApiReader};
+use crate::http::extract::{ApiAdmin, ApiJson, ApiQuery, ApiReader, Expect};
 use crate::http::respond;
+use crate::service::hub_whatif::{self, HubWish};
 use crate::service::hubs::{self, HubPatch, NewHub};
 use crate::service::members::{self, MemberQuery};
 use crate::service::{apps, explain, regain, secrets};
@@ -60,26 +61,57 @@ pub async fn show(caller: ApiReader, id: web::Path<String>, app: web::Data<App>)
     respond::json(StatusCode::OK, &hub)
 }
 
-/// `PATCH /api/v1/hubs/{id}`: only what the body names changes.
-///
-/// # Errors
-/// 404, 400 with everything that is wrong.
-pub async fn patch(
-    caller: ApiAdmin,
-    id: web::Path<String>,
-    ApiJson(patch): ApiJson<HubPatch>,
-    app: web::Data<App>,
-) -> Result<HttpResponse, ApiFailure> {
-    let hub = hubs::patch(&app.context, &caller, &id, patch).await?;
-    respond::json(StatusCode::OK, &hub)
-}
-
-/// `DELETE /api/v1/hubs/{id}`: nothing changes in the app.
+/// `GET /api/v1/hubs/{id}/plan`: what the hub would do now. One that observes shows what its
+/// activation would do, with the digest that `PATCH …?expect=` activates exactly that by.
 ///
 /// # Errors
 /// 404.
-pub async fn remove(caller: ApiAdmin, id: web::Path<String>, app: web::Data<App>) -> Result<HttpResponse, ApiFailure> {
-    hubs::remove(&app.context, &caller, &id).await?;
+pub async fn plan(caller: ApiReader, id: web::Path<String>, app: web::Data<App>) -> Result<HttpResponse, ApiFailure> {
+    let plan = hub_whatif::preview(&app.context, &caller, &id, HubWish::Now).await?;
+    respond::json(StatusCode::OK, &plan)
+}
+
+/// `POST /api/v1/hubs/{id}/preview`: what a change would mean, for whom, and its digest. The body is
+/// that of `PATCH /hubs/{id}`, or `{"remove": true}`.
+///
+/// # Errors
+/// As the change.
+pub async fn preview(
+    caller: ApiAdmin,
+    id: web::Path<String>,
+    ApiJson(body): ApiJson<Value>,
+    app: web::Data<App>,
+) -> Result<HttpResponse, ApiFailure> {
+    let plan = hub_whatif::preview(&app.context, &caller, &id, HubWish::read(body)?).await?;
+    respond::json(StatusCode::OK, &plan)
+}
+
+/// `PATCH /api/v1/hubs/{id}?expect=DIGEST`: only what the body names changes.
+///
+/// # Errors
+/// 404, 400 with everything that is wrong, 409 when it means something else than was previewed.
+pub async fn patch(
+    caller: ApiAdmin,
+    id: web::Path<String>,
+    Expect(expect): Expect,
+    ApiJson(patch): ApiJson<HubPatch>,
+    app: web::Data<App>,
+) -> Result<HttpResponse, ApiFailure> {
+    let hub = hubs::patch(&app.context, &caller, &id, patch, expect).await?;
+    respond::json(StatusCode::OK, &hub)
+}
+
+/// `DELETE /api/v1/hubs/{id}?expect=DIGEST`: nothing changes in the app.
+///
+/// # Errors
+/// 404; 409 when it means something else than was previewed.
+pub async fn remove(
+    caller: ApiAdmin,
+    id: web::Path<String>,
+    Expect(expect): Expect,
+    app: web::Data<App>,
+) -> Result<HttpResponse, ApiFailure> {
+    hubs::remove(&app.context, &caller, &id, expect).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 

@@ -2,12 +2,13 @@
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::http::App;
 use crate::http::error::ApiFailure;
-use crate::http::extract::{ApiAdmin, ApiJson, ApiReader};
+use crate::http::extract::{ApiAdmin, ApiJson, ApiReader, Expect};
 use crate::http::respond;
+use crate::service::mapping_changes::{self, MappingChanges};
 use crate::service::mappings::{self, MappingBody, MappingView, Put};
 
 /// `GET /api/v1/hubs/{id}/mappings`
@@ -33,31 +34,65 @@ pub async fn show(
     respond::json(StatusCode::OK, &mapping)
 }
 
-/// `PUT /api/v1/hubs/{id}/mappings`: adds it, or changes the one of the same subject and `where`.
+/// `POST /api/v1/hubs/{id}/mappings/preview`: what a change would mean, for whom, and its digest.
+/// The body is that of `PUT …/mappings`, or `{"changes": [{"put": …}, {"remove": ID}, {"bind": ID}]}`.
 ///
 /// # Errors
-/// 404 for the hub, 400 with everything that is wrong.
+/// As the change: 404 for the hub or mapping, 400 with everything that is wrong.
+pub async fn preview(
+    caller: ApiAdmin,
+    id: web::Path<String>,
+    ApiJson(body): ApiJson<Value>,
+    app: web::Data<App>,
+) -> Result<HttpResponse, ApiFailure> {
+    let plan = mapping_changes::preview(&app.context, &caller, &id, MappingChanges::read(body)?).await?;
+    respond::json(StatusCode::OK, &plan)
+}
+
+/// `PATCH /api/v1/hubs/{id}/mappings?expect=DIGEST`: several changes, all or none.
+///
+/// # Errors
+/// As [`preview`]; 409 with the new counts when it means something else now.
+pub async fn change(
+    caller: ApiAdmin,
+    id: web::Path<String>,
+    Expect(expect): Expect,
+    ApiJson(changes): ApiJson<MappingChanges>,
+    app: web::Data<App>,
+) -> Result<HttpResponse, ApiFailure> {
+    let plan = mapping_changes::change(&app.context, &caller, &id, changes, expect).await?;
+    respond::json(StatusCode::OK, &plan)
+}
+
+/// `PUT /api/v1/hubs/{id}/mappings?expect=DIGEST`: adds it, or changes the one of the same subject
+/// and `where`.
+///
+/// # Errors
+/// 404 for the hub, 400 with everything that is wrong, 409 when it means something else now.
 pub async fn put(
     caller: ApiAdmin,
     id: web::Path<String>,
+    Expect(expect): Expect,
     ApiJson(body): ApiJson<MappingBody>,
     app: web::Data<App>,
 ) -> Result<HttpResponse, ApiFailure> {
-    answer(mappings::put(&app.context, &caller, &id, None, body).await?)
+    answer(mappings::put(&app.context, &caller, &id, None, body, expect).await?)
 }
 
-/// `PUT /api/v1/hubs/{id}/mappings/{mapping}`: changes it in place.
+/// `PUT /api/v1/hubs/{id}/mappings/{mapping}?expect=DIGEST`: changes it in place.
 ///
 /// # Errors
-/// 404; 400 with everything that is wrong, also another subject or `where`.
+/// 404; 400 with everything that is wrong, also another subject or `where`; 409 when it means
+/// something else now.
 pub async fn put_one(
     caller: ApiAdmin,
     path: web::Path<(String, String)>,
+    Expect(expect): Expect,
     ApiJson(body): ApiJson<MappingBody>,
     app: web::Data<App>,
 ) -> Result<HttpResponse, ApiFailure> {
     let (hub, id) = path.into_inner();
-    answer(mappings::put(&app.context, &caller, &hub, Some(&id), body).await?)
+    answer(mappings::put(&app.context, &caller, &hub, Some(&id), body, expect).await?)
 }
 
 fn answer((put, mapping): (Put, MappingView)) -> Result<HttpResponse, ApiFailure> {
@@ -68,17 +103,18 @@ fn answer((put, mapping): (Put, MappingView)) -> Result<HttpResponse, ApiFailure
     respond::json(status, &mapping)
 }
 
-/// `DELETE /api/v1/hubs/{id}/mappings/{mapping}`
+/// `DELETE /api/v1/hubs/{id}/mappings/{mapping}?expect=DIGEST`
 ///
 /// # Errors
-/// 404.
+/// 404; 409 when it means something else now.
 pub async fn remove(
     caller: ApiAdmin,
     path: web::Path<(String, String)>,
+    Expect(expect): Expect,
     app: web::Data<App>,
 ) -> Result<HttpResponse, ApiFailure> {
     let (hub, id) = path.into_inner();
-    mappings::remove(&app.context, &caller, &hub, &id).await?;
+    mappings::remove(&app.context, &caller, &hub, &id, expect).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -89,9 +125,10 @@ pub async fn remove(
 pub async fn bind(
     caller: ApiAdmin,
     path: web::Path<(String, String)>,
+    Expect(expect): Expect,
     app: web::Data<App>,
 ) -> Result<HttpResponse, ApiFailure> {
     let (hub, id) = path.into_inner();
-    let mapping = mappings::bind(&app.context, &caller, &hub, &id).await?;
+    let mapping = mappings::bind(&app.context, &caller, &hub, &id, expect).await?;
     respond::json(StatusCode::OK, &mapping)
 }

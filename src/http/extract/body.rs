@@ -31,6 +31,10 @@ pub struct LargeScimJson(pub Value);
 #[derive(Debug)]
 pub struct ApiJson<T>(pub T);
 
+/// The body of an API request that carries files: at most 8 MiB, as `T`.
+#[derive(Debug)]
+pub struct LargeApiJson<T>(pub T);
+
 type Reading<T, E> = Pin<Box<dyn Future<Output = Result<T, E>>>>;
 
 impl FromRequest for ScimJson {
@@ -55,19 +59,37 @@ impl FromRequest for LargeScimJson {
     }
 }
 
-impl<T: DeserializeOwned> FromRequest for ApiJson<T> {
+impl<T: DeserializeOwned + 'static> FromRequest for ApiJson<T> {
     type Error = ApiFailure;
     type Future = Reading<Self, ApiFailure>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let head = check_head(request, limits::BODY_BYTES, &[JSON]);
-        let payload = payload.take();
-        Box::pin(async move {
-            let value = read(head, payload, limits::BODY_BYTES).await?;
-            let typed = serde_json::from_value(value).map_err(|error| {
-                Refusal::new(StatusCode::BAD_REQUEST, format!("the body is not what this address takes: {error}"))
-            })?;
-            Ok(Self(typed))
+        let reading = typed(request, payload, limits::BODY_BYTES);
+        Box::pin(async move { Ok(Self(reading.await?)) })
+    }
+}
+
+impl<T: DeserializeOwned + 'static> FromRequest for LargeApiJson<T> {
+    type Error = ApiFailure;
+    type Future = Reading<Self, ApiFailure>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let reading = typed(request, payload, limits::LARGE_BODY_BYTES);
+        Box::pin(async move { Ok(Self(reading.await?)) })
+    }
+}
+
+fn typed<T: DeserializeOwned>(
+    request: &HttpRequest,
+    payload: &mut Payload,
+    limit: usize,
+) -> impl Future<Output = Result<T, Refusal>> + use<T> {
+    let head = check_head(request, limit, &[JSON]);
+    let payload = payload.take();
+    async move {
+        let value = read(head, payload, limit).await?;
+        serde_json::from_value(value).map_err(|error| {
+            Refusal::new(StatusCode::BAD_REQUEST, format!("the body is not what this address takes: {error}"))
         })
     }
 }

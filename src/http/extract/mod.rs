@@ -3,10 +3,12 @@
 
 pub mod body;
 pub mod caller;
+pub mod expect;
 pub mod query;
 pub mod request_id;
 
-pub use body::{ApiJson, LargeScimJson, ScimJson};
+pub use body::{ApiJson, LargeApiJson, LargeScimJson, ScimJson};
 pub use caller::{ApiAdmin, ApiReader, ScimCaller, ScimReader};
+pub use expect::Expect;
 pub use query::{ApiQuery, QueryPairs};
 pub use request_id::RequestId;

@@ -4,38 +4,59 @@ use std::collections::BTreeMap;
 
 use crate::base::ids::SourceId;
 use crate::domain::hub::{ConnectionValue, Hub};
-use crate::domain::hub_file::{self, HubDecl, MappingDecl, Place};
+use crate::domain::hub_file::{self, HubDecl, MappingDecl, Place, Settings};
 use crate::domain::hub_rules::Given;
 use crate::domain::mapping::Mapping;
-use crate::service::{Caller, Context, ServiceError, hubs};
+use crate::service::{Caller, Context, ServiceError, hubs, names};
 use crate::store::{hubs as hub_rows, mappings as rows, sources};
 
-/// The hubs and mappings as a file; one hub, or all of the workspace. Secrets are references.
+/// What to export; everything of the workspace by default.
+#[derive(Clone, Debug, Default)]
+pub struct Part {
+    /// Only this hub.
+    pub hub: Option<String>,
+    /// Only what this owner manages. Their mappings in the hub of another owner stand below a hub
+    /// that is named and not declared.
+    pub owner: Option<String>,
+}
+
+/// Hubs and mappings as a file. Secrets are references.
 ///
 /// # Errors
-/// [`ServiceError::NotFound`] for an unknown hub.
-pub async fn export(context: &Context, caller: &Caller, hub: Option<&str>) -> Result<String, ServiceError> {
-    let (workspace, only) = (caller.workspace, hub.map(ToOwned::to_owned));
+/// [`ServiceError::NotFound`] for an unknown hub, [`ServiceError::Invalid`] for what is no owner's
+/// name.
+pub async fn export(context: &Context, caller: &Caller, part: Part) -> Result<String, ServiceError> {
+    if let Some(owner) = &part.owner {
+        names::check("an owner", owner)?;
+    }
+    let workspace = caller.workspace;
     context
         .store
         .read(move |conn| {
             let source_names: BTreeMap<SourceId, String> =
                 sources::list(conn, workspace)?.into_iter().map(|source| (source.id, source.name)).collect();
-            let hubs = match &only {
+            let hubs = match &part.hub {
                 Some(slug) => vec![hubs::find(conn, workspace, slug)?],
                 None => hub_rows::list(conn, workspace)?,
             };
             let mut declared = Vec::new();
             for hub in hubs {
-                let mappings = rows::of_hub(conn, workspace, hub.id)?;
-                declared.push(declaration(hub, mappings, &source_names));
+                let mut mappings = rows::of_hub(conn, workspace, hub.id)?;
+                let mut mine = true;
+                if part.owner.is_some() {
+                    mappings.retain(|mapping| mapping.owner == part.owner);
+                    mine = hub.owner == part.owner;
+                }
+                if mine || !mappings.is_empty() {
+                    declared.push(declaration(hub, mine, mappings, &source_names));
+                }
             }
             Ok(hub_file::write(&declared))
         })
         .await
 }
 
-fn declaration(hub: Hub, mappings: Vec<Mapping>, sources: &BTreeMap<SourceId, String>) -> HubDecl {
+fn declaration(hub: Hub, whole: bool, mappings: Vec<Mapping>, sources: &BTreeMap<SourceId, String>) -> HubDecl {
     let given = |value: ConnectionValue| match value {
         ConnectionValue::Plain(text) => Given::Plain(text),
         ConnectionValue::Secret { secret } => Given::Secret(secret),
@@ -43,13 +64,15 @@ fn declaration(hub: Hub, mappings: Vec<Mapping>, sources: &BTreeMap<SourceId, St
     HubDecl {
         place: Place::default(),
         slug: hub.slug,
-        app: hub.app,
-        label: hub.label,
-        login: hub.login,
-        mode: Some(hub.mode),
-        settle: hub.settle,
-        connection: hub.connection.into_iter().map(|(name, value)| (name, given(value))).collect(),
-        policy: hub.policy,
+        settings: whole.then(|| Settings {
+            app: hub.app,
+            label: hub.label,
+            login: hub.login,
+            mode: Some(hub.mode),
+            settle: hub.settle,
+            connection: hub.connection.into_iter().map(|(name, value)| (name, given(value))).collect(),
+            policy: hub.policy,
+        }),
         mappings: mappings
             .into_iter()
             .map(|mapping| MappingDecl {

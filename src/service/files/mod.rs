@@ -3,26 +3,25 @@
 
 mod diff;
 mod export;
-mod outline;
+mod rows;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use self::diff::{Step, diff};
-use super::hub_changes::{self, connection_value};
+use self::diff::{Ground, diff};
+use super::hub_changes::connection_value;
 use super::scribe::Scribe;
-use super::{Caller, Context, ServiceError, names, preview, secrets};
+use super::whatif::look::{self, Make};
+use super::whatif::steps::carry_out;
+use super::whatif::{Digest, Plan};
+use super::{Caller, Context, ServiceError, names};
 use crate::base::secret::SecretString;
 use crate::domain::catalog::Catalog;
 use crate::domain::hub_file::{self, HubDecl};
-use crate::domain::hub_rules::{self as rules, Given};
-use crate::store::rules_lock::rules_change;
-use crate::store::{Tx, hubs as hub_rows};
+use crate::domain::hub_rules::Given;
 
-pub use self::export::export;
-pub use self::outline::{Action, BindingShown, HubDiff, MappingDiff, Plan};
-pub use super::preview::{HubEffect, PersonEffect};
+pub use self::export::{Part, export};
 pub use crate::domain::hub_file::Problem;
 
 /// A file as somebody sent it.
@@ -68,7 +67,7 @@ pub fn read(catalog: &Catalog, files: &[FileText]) -> Result<Vec<HubDecl>, Vec<P
             Err(found) => problems.extend(found),
         }
     }
-    if problems.is_empty() { hub_file::together(&declared).map(|()| declared) } else { Err(problems) }
+    if problems.is_empty() { hub_file::together(declared) } else { Err(problems) }
 }
 
 fn declared(catalog: &Catalog, wanted: &Wanted, env: Option<&EnvValues>) -> Result<Vec<HubDecl>, ServiceError> {
@@ -83,7 +82,7 @@ fn declared(catalog: &Catalog, wanted: &Wanted, env: Option<&EnvValues>) -> Resu
     })?;
     if env.is_none() {
         for hub in &hubs {
-            for (name, given) in &hub.connection {
+            for (name, given) in hub.settings.iter().flat_map(|settings| &settings.connection) {
                 if matches!(given, Given::Env(_)) {
                     connection_value(name, given)
                         .map_err(|error| ServiceError::Forbidden(format!("{}: {error}", hub.place)))?;
@@ -92,6 +91,22 @@ fn declared(catalog: &Catalog, wanted: &Wanted, env: Option<&EnvValues>) -> Resu
         }
     }
     Ok(hubs)
+}
+
+/// How the steps are made, as often as it is looked.
+fn maker(
+    context: &Context,
+    scribe: &Scribe,
+    wanted: Wanted,
+    hubs: Vec<HubDecl>,
+    env: Option<EnvValues>,
+) -> impl Make + use<> {
+    let (scribe, catalog, keyring) = (scribe.clone(), context.catalog.clone(), context.keyring.clone());
+    let env = env.unwrap_or_default();
+    move |conn| {
+        let ground = Ground { scribe: &scribe, catalog: &catalog, keyring: &keyring, wanted: &wanted, env: &env };
+        diff(conn, &ground, &hubs)
+    }
 }
 
 /// What would change. `env` holds what a local command read from its environment; a server
@@ -106,74 +121,49 @@ pub async fn plan(
     env: Option<EnvValues>,
 ) -> Result<Plan, ServiceError> {
     let hubs = declared(&context.catalog, &wanted, env.as_ref())?;
-    let (scribe, catalog, keyring) = (Scribe::new(context, caller), context.catalog.clone(), context.keyring.clone());
-    context
-        .store
-        .read(move |conn| {
-            let env = env.unwrap_or_default();
-            let diff = diff(conn, &scribe, &catalog, &keyring, &hubs, &wanted, &env)?;
-            let mut plan = diff.plan;
-            plan.effects = preview::effects(conn, scribe.workspace, &catalog, &diff.touched)?;
-            Ok(plan)
-        })
-        .await
+    let scribe = Scribe::new(context, caller);
+    look::show(context, &scribe, maker(context, &scribe, wanted, hubs, env)).await
 }
 
-/// Do it, in one transaction: the whole declaration or nothing.
+/// Do it, in one transaction: the whole declaration or nothing. With `expect` only where it still
+/// means what that plan showed.
 ///
 /// # Errors
-/// As [`plan`].
+/// As [`plan`]; [`ServiceError::Moved`].
 pub async fn apply(
     context: &Context,
     caller: &Caller,
     wanted: Wanted,
     env: Option<EnvValues>,
+    expect: Option<Digest>,
 ) -> Result<Plan, ServiceError> {
     let hubs = declared(&context.catalog, &wanted, env.as_ref())?;
-    let (scribe, catalog, keyring) = (Scribe::new(context, caller), context.catalog.clone(), context.keyring.clone());
-    let env = env.unwrap_or_default();
-    let plan = context
-        .store
-        .write(move |tx| {
-            rules_change(tx, scribe.workspace)?;
-            for hub in &hubs {
-                hub_rows::lock(tx, scribe.workspace, hub.slug.as_str())?;
-            }
-            let diff = diff(tx, &scribe, &catalog, &keyring, &hubs, &wanted, &env)?;
-            let mut plan = diff.plan;
-            for step in &diff.steps {
-                carry_out(tx, &scribe, &catalog, &keyring, step, &mut plan)?;
-            }
-            Ok::<_, ServiceError>(plan)
-        })
-        .await?;
+    let scribe = Scribe::new(context, caller);
+    let slugs = hubs.iter().map(|hub| hub.slug.to_string()).collect();
+    let make = maker(context, &scribe, wanted, hubs, env);
+    // Nothing hangs on this look: it only tells afterwards for whom it was.
+    let shown = match expect {
+        Some(_) => None,
+        None => Some(look::show(context, &scribe, make.clone()).await?),
+    };
+    let (writer, catalog, keyring) = (scribe.clone(), context.catalog.clone(), context.keyring.clone());
+    let mut plan = look::change(context, &scribe, slugs, expect, make, move |tx, diff, effects| {
+        let mut plan = Plan { effects, ..diff.plan };
+        for step in &diff.steps {
+            carry_out(tx, &writer, &catalog, &keyring, step, &mut plan)?;
+        }
+        Ok(plan)
+    })
+    .await?;
+    match (shown, expect) {
+        (Some(shown), _) if shown.hubs == plan.hubs && shown.mappings == plan.mappings => {
+            plan.effects = shown.effects;
+            plan.digest = shown.digest;
+        }
+        (_, Some(expect)) => plan.digest = expect.to_string(),
+        (_, None) => {}
+    }
     context.nudge.planner();
     context.nudge.workers();
     Ok(plan)
-}
-
-fn carry_out(
-    tx: &mut Tx<'_>,
-    scribe: &Scribe,
-    catalog: &Catalog,
-    keyring: &crate::store::Keyring,
-    step: &Step,
-    plan: &mut Plan,
-) -> Result<(), ServiceError> {
-    match step {
-        Step::AddHub(hub) => hub_changes::add_hub(tx, scribe, hub),
-        Step::ChangeHub { before, after } => {
-            let app = rules::app(catalog, &after.app).map_err(ServiceError::Invalid)?;
-            let cleared = hub_changes::change_hub(tx, scribe, app, before, after)?;
-            if !cleared.is_empty() {
-                plan.notes.push(format!("{}: forgot the secrets {}", after.slug, cleared.join(", ")));
-            }
-            Ok(())
-        }
-        Step::RemoveHub(hub) => hub_changes::remove_hub(tx, scribe, hub),
-        Step::AddMapping(hub, mapping) => hub_changes::add_mapping(tx, scribe, hub, mapping.clone()).map(|_| ()),
-        Step::ChangeMapping(hub, mapping) => hub_changes::change_mapping(tx, scribe, hub, mapping),
-        Step::RemoveMapping(hub, mapping) => hub_changes::remove_mapping(tx, scribe, hub, mapping),
-        Step::Seal(hub, name, value) => secrets::put_all(tx, scribe, keyring, hub, &[(name.clone(), value.clone())]),
-    }
 }

@@ -2,7 +2,6 @@
 
 mod bench;
 mod claims;
-mod cuts;
 mod fairness;
 mod outcomes;
 mod poison;

@@ -3,7 +3,6 @@
 mod actions;
 mod api;
 mod files;
-mod holding;
 mod mending;
 mod races;
 mod regain;

@@ -5,4 +5,4 @@ mod deciding;
 mod guarding;
 mod marking;
 mod repeats;
-mod world;
+pub mod world;

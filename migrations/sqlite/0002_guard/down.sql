@@ -1,2 +1,0 @@
--- Migrations go forward only: a backup is the way back.
-SELECT 1;

@@ -1,0 +1,233 @@
+//! What a change of hubs and mappings would mean for people: the planner's own pure decision, run
+//! over everybody the change can reach, before and after. Writes nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::base::clock::Micros;
+use crate::base::ids::{GroupId, UserId, WorkspaceId};
+use crate::base::limits;
+use crate::domain::catalog::Catalog;
+use crate::domain::decide::Ground;
+use crate::domain::entitlement::Rule;
+use crate::domain::hub::{Hub, HubMode};
+use crate::domain::hub_rules as rules;
+use crate::domain::mapping::{Binding, Mapping};
+use crate::domain::task::TaskStatus;
+use crate::domain::whatif::{self, Begins, Outcome, PersonEffect};
+use crate::service::ServiceError;
+use crate::store::{DbConn, StoreError, facts, hub_members, reading};
+
+/// A hub whose mappings or settings change.
+#[derive(Clone, Debug)]
+pub(in crate::service) struct Touched {
+    /// As it will be.
+    pub hub: Hub,
+    /// As it is; `None` for a new one.
+    pub was: Option<Hub>,
+    /// Its mappings now.
+    pub before: Vec<Mapping>,
+    /// Its mappings then, with the bindings they get.
+    pub after: Vec<Mapping>,
+    /// Whether it stays.
+    pub fate: Fate,
+}
+
+/// Whether a hub is there afterwards.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::service) enum Fate {
+    /// It is.
+    Stays,
+    /// It is removed: nothing changes in its app.
+    Goes,
+}
+
+/// What a change means for the people of one hub.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HubEffect {
+    /// The hub.
+    pub hub: String,
+    /// Whether the hub only observes: then this is shown and not done.
+    pub observe: bool,
+    /// People who get an account.
+    pub adds: usize,
+    /// People whose role rises, or changes between equals.
+    pub promotes: usize,
+    /// People whose role falls.
+    pub demotes: usize,
+    /// People whose account goes.
+    pub removes: usize,
+    /// Accounts found in the app that are bound to somebody and managed from then on.
+    pub adopts: usize,
+    /// People for whom something that was under way is no longer wanted.
+    pub withdraws: usize,
+    /// People for whom nothing happens although the mappings want it.
+    pub keeps: usize,
+    /// Of all these, tasks that the app cannot do by machine.
+    pub manual: usize,
+    /// Of all these, tasks that the guard would hold as things are now, by reason.
+    #[serde(default)]
+    pub held: BTreeMap<String, usize>,
+    /// For a hub that is removed: managed accounts that stay in the app.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stays: Option<usize>,
+    /// Who, in the order of names.
+    pub people: Vec<PersonEffect>,
+    /// Whether more people are reached than were looked at.
+    pub cut: bool,
+}
+
+impl HubEffect {
+    fn count(&mut self, person: &PersonEffect) {
+        match person.change {
+            Outcome::Add => self.adds += 1,
+            Outcome::Promote => self.promotes += 1,
+            Outcome::Demote => self.demotes += 1,
+            Outcome::Remove => self.removes += 1,
+            Outcome::Adopt => self.adopts += 1,
+            Outcome::Withdraw => self.withdraws += 1,
+            Outcome::Keep => self.keeps += 1,
+        }
+        self.manual += usize::from(person.begins == Some(Begins::Manual));
+        if let Some(reason) = &person.held {
+            *self.held.entry(reason.clone()).or_default() += 1;
+        }
+    }
+
+    /// `adds 12, promotes 3, demotes 40, removes 7`, and what else there is.
+    pub fn counts(&self) -> String {
+        let mut text = format!(
+            "adds {}, promotes {}, demotes {}, removes {}",
+            self.adds, self.promotes, self.demotes, self.removes
+        );
+        for (number, word) in [(self.adopts, "adopts"), (self.withdraws, "withdraws"), (self.keeps, "keeps")] {
+            if number > 0 {
+                text.push_str(&format!(", {word} {number}"));
+            }
+        }
+        text
+    }
+}
+
+/// People looked at in one statement.
+const BATCH: usize = 200;
+
+/// The effects on every touched hub.
+///
+/// # Errors
+/// [`ServiceError::Store`].
+pub(in crate::service) fn effects(
+    conn: &mut DbConn,
+    workspace: WorkspaceId,
+    catalog: &Catalog,
+    touched: &[Touched],
+    now: Micros,
+) -> Result<Vec<HubEffect>, ServiceError> {
+    touched
+        .iter()
+        .map(|one| match one.fate {
+            Fate::Stays => effect(conn, workspace, catalog, one, now),
+            Fate::Goes => Ok(gone(conn, workspace, one)?),
+        })
+        .collect()
+}
+
+/// A removed hub: nobody loses anything in the app, nobody is managed there any more, and what was
+/// under way is withdrawn.
+fn gone(conn: &mut DbConn, workspace: WorkspaceId, touched: &Touched) -> Result<HubEffect, StoreError> {
+    let (managed, _) = hub_members::managed_now(conn, workspace, touched.hub.id, &[])?;
+    let is_open = |status: &str| TaskStatus::from_word(status).is_some_and(TaskStatus::is_open);
+    let tasks = reading::task_counts(conn, workspace)?;
+    let open = tasks.iter().filter(|(hub, status, _)| *hub == touched.hub.id && is_open(status));
+    let open: i64 = open.map(|(_, _, count)| *count).sum();
+    Ok(HubEffect {
+        hub: touched.hub.slug.to_string(),
+        observe: touched.hub.mode == HubMode::Observe,
+        stays: Some(usize::try_from(managed).unwrap_or(0)),
+        withdraws: usize::try_from(open).unwrap_or(0),
+        ..HubEffect::default()
+    })
+}
+
+fn effect(
+    conn: &mut DbConn,
+    workspace: WorkspaceId,
+    catalog: &Catalog,
+    touched: &Touched,
+    now: Micros,
+) -> Result<HubEffect, ServiceError> {
+    let app = rules::app(catalog, &touched.hub.app).map_err(ServiceError::Invalid)?;
+    let everything: Vec<Mapping> = touched.before.iter().chain(&touched.after).cloned().collect();
+    let reach = facts::rules_of(conn, workspace, everything)?;
+    let before = facts::rules_of(conn, workspace, touched.before.clone())?;
+    let after = facts::rules_of(conn, workspace, touched.after.clone())?;
+    let (people, cut) = people(conn, workspace, touched, &reach)?;
+    let mut found = HubEffect {
+        hub: touched.hub.slug.to_string(),
+        observe: touched.hub.mode == HubMode::Observe,
+        cut,
+        ..HubEffect::default()
+    };
+    let ground = Ground { app, policy: &touched.hub.policy, rules: &after };
+    let was = touched.compared_with();
+    let was = was.map(|hub| Ground { app, policy: &hub.policy, rules: &before });
+    for batch in people.chunks(BATCH) {
+        for facts in facts::of_people(conn, workspace, touched.hub.id, &reach, batch)? {
+            if let Some(judged) = whatif::effect(app, was.as_ref(), &ground, facts, now) {
+                found.people.push(judged.effect);
+            }
+        }
+    }
+    found.people.sort();
+    for person in std::mem::take(&mut found.people) {
+        found.count(&person);
+        found.people.push(person);
+    }
+    Ok(found)
+}
+
+impl Touched {
+    /// The hub that the effects are a difference to; `None` where everything the hub does comes of
+    /// the change: it is new, or pushes from now on.
+    fn compared_with(&self) -> Option<&Hub> {
+        let activates = |was: &&Hub| was.mode == HubMode::Observe && self.hub.mode == HubMode::Active;
+        self.was.as_ref().filter(|was| !activates(was))
+    }
+
+    /// The groups and users that the mappings are bound to, before and after.
+    pub fn subjects(&self) -> (Vec<GroupId>, Vec<UserId>) {
+        subjects(self.before.iter().chain(&self.after))
+    }
+}
+
+fn subjects<'a>(mappings: impl Iterator<Item = &'a Mapping>) -> (Vec<GroupId>, Vec<UserId>) {
+    let (mut groups, mut users) = (BTreeSet::new(), BTreeSet::new());
+    for mapping in mappings {
+        match mapping.binding {
+            Binding::Group(group) => {
+                groups.insert(group);
+            }
+            Binding::User(user) => {
+                users.insert(user);
+            }
+            Binding::Waiting | Binding::Gone => {}
+        }
+    }
+    (groups.into_iter().collect(), users.into_iter().collect())
+}
+
+fn people(
+    conn: &mut DbConn,
+    workspace: WorkspaceId,
+    touched: &Touched,
+    reach: &[Rule],
+) -> Result<(Vec<UserId>, bool), ServiceError> {
+    let (groups, users) = subjects(reach.iter().map(|rule| &rule.mapping));
+    let mut found: BTreeSet<UserId> = users.into_iter().collect();
+    let limit = i64::try_from(limits::FILTER_CANDIDATES).unwrap_or(i64::MAX).saturating_add(1);
+    found.extend(reading::people_in_groups(conn, workspace, &groups, limit)?);
+    found.extend(reading::people_of_hub(conn, workspace, touched.hub.id, limit)?);
+    let cut = found.len() > limits::FILTER_CANDIDATES;
+    Ok((found.into_iter().take(limits::FILTER_CANDIDATES).collect(), cut))
+}

@@ -1,0 +1,119 @@
+//! A change as steps in the order of carrying out, with the outline people read. Files and the API
+//! both come down to these, so that one thing is previewed, digested and done.
+
+use super::effects::Touched;
+use super::outline::{Action, MappingDiff, Plan};
+use crate::base::secret::SecretString;
+use crate::domain::catalog::Catalog;
+use crate::domain::hub::Hub;
+use crate::domain::hub_file::subject_text;
+use crate::domain::hub_rules as rules;
+use crate::domain::mapping::{HubRole, Mapping};
+use crate::service::scribe::Scribe;
+use crate::service::{ServiceError, hub_changes, secrets};
+use crate::store::{Keyring, Tx};
+
+/// One step.
+pub(in crate::service) enum Step {
+    /// A new hub.
+    AddHub(Hub),
+    /// Other settings.
+    ChangeHub { before: Box<Hub>, after: Box<Hub> },
+    /// The hub is forgotten.
+    RemoveHub(Hub),
+    /// A new mapping.
+    AddMapping(Hub, Mapping),
+    /// Another role, seat or asset, or another owner.
+    ChangeMapping { hub: Hub, before: Box<Mapping>, after: Box<Mapping> },
+    /// A mapping goes.
+    RemoveMapping(Hub, Mapping),
+    /// A person binds a mapping anew.
+    BindMapping { hub: Hub, before: Box<Mapping>, after: Box<Mapping> },
+    /// A secret is sealed.
+    Seal(Hub, String, SecretString),
+}
+
+/// A change: what to do, what it looks like, and whom it can reach.
+#[derive(Default)]
+pub(in crate::service) struct Diff {
+    /// In the order of carrying out.
+    pub steps: Vec<Step>,
+    /// For people, without the effects.
+    pub plan: Plan,
+    /// For the effects.
+    pub touched: Vec<Touched>,
+}
+
+/// Do one step; what there is to tell is added to the plan's notes.
+///
+/// # Errors
+/// As the change.
+pub(in crate::service) fn carry_out(
+    tx: &mut Tx<'_>,
+    scribe: &Scribe,
+    catalog: &Catalog,
+    keyring: &Keyring,
+    step: &Step,
+    plan: &mut Plan,
+) -> Result<(), ServiceError> {
+    match step {
+        Step::AddHub(hub) => hub_changes::add_hub(tx, scribe, hub),
+        Step::ChangeHub { before, after } => {
+            let app = rules::app(catalog, &after.app).map_err(ServiceError::Invalid)?;
+            let cleared = hub_changes::change_hub(tx, scribe, app, before, after)?;
+            if !cleared.is_empty() {
+                plan.notes.push(format!("{}: forgot the secrets {}", after.slug, cleared.join(", ")));
+            }
+            Ok(())
+        }
+        Step::RemoveHub(hub) => hub_changes::remove_hub(tx, scribe, hub),
+        Step::AddMapping(hub, mapping) => hub_changes::add_mapping(tx, scribe, hub, mapping.clone()).map(|_| ()),
+        Step::ChangeMapping { hub, after, .. } => hub_changes::change_mapping(tx, scribe, hub, after),
+        Step::RemoveMapping(hub, mapping) => hub_changes::remove_mapping(tx, scribe, hub, mapping),
+        Step::BindMapping { hub, before, .. } => {
+            hub_changes::bind_again(tx, scribe, hub, before.as_ref().clone()).map(|_| ())
+        }
+        Step::Seal(hub, name, value) => secrets::put_all(tx, scribe, keyring, hub, &[(name.clone(), value.clone())]),
+    }
+}
+
+/// A mapping that changes, as people read it.
+pub(in crate::service) fn mapping_diff(
+    hub: &Hub,
+    before: Option<&Mapping>,
+    after: Option<&Mapping>,
+) -> Option<MappingDiff> {
+    let one = after.or(before)?;
+    let action = match (before, after) {
+        (None, _) => Action::Add,
+        (Some(_), Some(_)) => Action::Change,
+        (Some(_), None) => Action::Remove,
+    };
+    Some(MappingDiff {
+        hub: hub.slug.to_string(),
+        subject: subject_text(&one.subject),
+        scope: one.scope.clone(),
+        action,
+        before: before.map(gives),
+        after: after.map(gives),
+    })
+}
+
+/// What a mapping gives, in one line for people.
+fn gives(mapping: &Mapping) -> String {
+    let mut text = if mapping.app_role.is_empty() { String::from("no role") } else { mapping.app_role.clone() };
+    match mapping.hub_role {
+        HubRole::Owner => text.push_str(", owner of the hub"),
+        HubRole::Collaborator => {}
+    }
+    if !mapping.seat {
+        text.push_str(", no seat");
+    }
+    if !mapping.assets.is_empty() {
+        text.push_str(&format!(", {} assets", mapping.assets.len()));
+    }
+    if let Some(owner) = &mapping.owner {
+        text.push_str(&format!(" (of {owner})"));
+    }
+    text
+}
