@@ -58,7 +58,7 @@ pub struct Arguments {
 /// # Errors
 /// When the settings do not fit together, or database, key or address cannot be used.
 pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    let file = File::find(arguments.place.config.as_deref())?;
+    let (file, mut problems) = File::read(arguments.place.config.as_deref())?;
     let given = Given {
         listen: arguments.listen,
         database: arguments.place.database,
@@ -77,14 +77,16 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         let files = tls::Files { cert, key };
         tls::open(files, Arc::new(SystemClock::new()))
     });
-    // What is wrong with the files is told together with what is wrong with the settings.
-    let (settings, certificates) = match (Serve::merge(given, file), tls.transpose()) {
-        (Ok(settings), Ok(certificates)) => (settings, certificates),
-        (settings, certificates) => {
-            let mut problems = settings.err().map(|error| error.problems).unwrap_or_default();
-            problems.extend(certificates.err().unwrap_or_default());
-            return Err(ConfigError { problems }.into());
-        }
+    if let Some(log) = given.log.as_deref().or(file.log.as_deref())
+        && let Err(error) = logs::check(log)
+    {
+        problems.push(format!("log: {error}"));
+    }
+    // Whoever mends settings wants to hear of all that is wrong, the TLS files included.
+    let settings = Serve::merge(given, file).map_err(|error| problems.extend(error.problems));
+    let certificates = tls.transpose().map_err(|wrong| problems.extend(wrong));
+    let (Ok(settings), Ok(certificates), []) = (settings, certificates, problems.as_slice()) else {
+        return Err(ConfigError { problems }.into());
     };
     logs::start(&settings.log)?;
     local::block_on(serve(settings, certificates))?;
@@ -100,6 +102,9 @@ async fn serve(wanted: Serve, certificates: Option<Arc<Certificates>>) -> anyhow
     let base_url = wanted.public_url.as_deref().unwrap_or(&own_url);
     if wanted.public_url.is_none() && address.ip().is_unspecified() {
         tracing::warn!("locations will begin with {base_url}, which nobody can call; set --public-url");
+    }
+    if wanted.trusted_proxies.iter().any(|network| network.is_everything()) {
+        tracing::warn!("everybody is a trusted proxy: whoever reaches {address} can say to have come over TLS");
     }
     let found = Found { database: wanted.database, key_file: wanted.key_file, apps: wanted.apps, log: wanted.log };
     let context = local::open(&found, Purpose::Serve, base_url).await?;

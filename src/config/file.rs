@@ -74,12 +74,24 @@ impl File {
     /// # Errors
     /// [`ConfigError`] when a named file is missing or a file is not readable as configuration.
     pub fn find(named: Option<&Path>) -> Result<Self, ConfigError> {
+        let (file, problems) = Self::read(named)?;
+        if problems.is_empty() { Ok(file) } else { Err(ConfigError { problems }) }
+    }
+
+    /// The same, for whoever has more to complain about: what could be read of the file, and
+    /// every unknown key and wrong type in it.
+    ///
+    /// # Errors
+    /// [`ConfigError`] when nothing of it can be read.
+    pub fn read(named: Option<&Path>) -> Result<(Self, Vec<String>), ConfigError> {
         let path = named.unwrap_or(Path::new(DEFAULT_FILE));
+        let in_file = |problem: String| format!("{}: {problem}", path.display());
         match std::fs::read_to_string(path) {
-            Ok(text) => Self::parse(&text).map_err(|error| ConfigError {
-                problems: error.problems.into_iter().map(|p| format!("{}: {p}", path.display())).collect(),
-            }),
-            Err(error) if named.is_none() && error.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
+            Ok(text) => match Self::take(&text) {
+                Ok((file, problems)) => Ok((file, problems.into_iter().map(in_file).collect())),
+                Err(problem) => Err(ConfigError::one(in_file(problem))),
+            },
+            Err(error) if named.is_none() && error.kind() == std::io::ErrorKind::NotFound => Ok(Default::default()),
             Err(error) => Err(ConfigError::one(format!("{} cannot be read: {error}", path.display()))),
         }
     }
@@ -89,9 +101,14 @@ impl File {
     /// # Errors
     /// [`ConfigError`] with the place of a syntax error, or with every unknown key and wrong type.
     pub fn parse(text: &str) -> Result<Self, ConfigError> {
+        let (file, problems) = Self::take(text).map_err(ConfigError::one)?;
+        if problems.is_empty() { Ok(file) } else { Err(ConfigError { problems }) }
+    }
+
+    fn take(text: &str) -> Result<(Self, Vec<String>), String> {
         let table: Table = text.parse().map_err(|error: toml::de::Error| {
             let line = error.span().map_or(0, |span| text.get(..span.start).unwrap_or_default().matches('\n').count());
-            ConfigError::one(format!("line {}: {}", line + 1, error.message()))
+            format!("line {}: {}", line + 1, error.message())
         })?;
         let mut file = Self::default();
         let mut problems = Vec::new();
@@ -125,7 +142,7 @@ impl File {
                 problems.push(format!("the value of '{key}' has the wrong type"));
             }
         }
-        if problems.is_empty() { Ok(file) } else { Err(ConfigError { problems }) }
+        Ok((file, problems))
     }
 }
 

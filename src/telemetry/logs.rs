@@ -19,9 +19,7 @@ pub struct BadFilter {
 /// # Errors
 /// [`BadFilter`] when the filter cannot be read.
 pub fn start(filter: &str) -> Result<(), BadFilter> {
-    let parsed = EnvFilter::builder()
-        .parse(filter)
-        .map_err(|error| BadFilter { filter: filter.to_owned(), reason: error.to_string() })?;
+    let parsed = read(filter)?;
     let builder = tracing_subscriber::fmt().with_env_filter(parsed).with_writer(std::io::stderr);
     // A second start is a test or a command inside a command: the first one stays.
     let _ = if std::io::stderr().is_terminal() {
@@ -30,4 +28,20 @@ pub fn start(filter: &str) -> Result<(), BadFilter> {
         builder.json().flatten_event(true).with_ansi(false).try_init()
     };
     Ok(())
+}
+
+/// Whether [`start`] will take this filter.
+///
+/// # Errors
+/// [`BadFilter`] when it will not.
+pub fn check(filter: &str) -> Result<(), BadFilter> {
+    read(filter).map(drop)
+}
+
+fn read(filter: &str) -> Result<EnvFilter, BadFilter> {
+    let bad = |error: tracing_subscriber::filter::ParseError| BadFilter {
+        filter: filter.to_owned(),
+        reason: error.to_string(),
+    };
+    EnvFilter::builder().parse(filter).map_err(bad)
 }
