@@ -22,6 +22,9 @@ pub const DRAIN_DELAY: Duration = Duration::from_secs(5 * 60);
 pub const DRAIN_DELAY_DEFAULT: Duration = Duration::from_secs(5);
 /// A TLS handshake must be done by then; a phone far away needs two.
 pub const TLS_HANDSHAKE: Duration = Duration::from_secs(5);
+/// Handshakes that one worker may have under way; connections that say nothing must not keep
+/// others waiting (T-30).
+pub const TLS_HANDSHAKES: usize = 4_096;
 /// How often certificate files are looked at.
 pub const TLS_LOOK: Duration = Duration::from_secs(2);
 /// A certificate or key file; a long chain has 20 KiB.

@@ -38,6 +38,7 @@ pub async fn run(
     .keep_alive(limits::KEEP_ALIVE)
     .client_request_timeout(limits::HEAD_TIMEOUT)
     .tls_handshake_timeout(limits::TLS_HANDSHAKE)
+    .max_connection_rate(limits::TLS_HANDSHAKES)
     .shutdown_timeout(limits::DRAIN.as_secs())
     .disable_signals();
     let server = match tls {

@@ -1,5 +1,8 @@
 //! Which certificates and keys a server starts with, and what it says about the others.
 
+use std::io::{ErrorKind, Read};
+use std::net::TcpStream;
+
 use rustls::ProtocolVersion;
 
 use super::{bearer, serve, text};
@@ -74,6 +77,26 @@ async fn plain_http_gets_nothing_from_a_tls_port_and_sends_no_hsts_by_itself() {
 }
 
 #[test]
+fn t30_clients_that_never_greet_do_not_keep_others_waiting() {
+    const SILENT: usize = 600;
+    let database = Database::sqlite();
+    let authority = Authority::new();
+    let server = serve(&database, &authority.issue(), &[]);
+    let address = server.base.trim_start_matches("https://");
+    // Shown once the good client was answered while all the silent ones were still being waited
+    // for; a machine too slow for that within the handshake's time-out tries again.
+    let shown = (0..5).any(|_| {
+        let mut silent: Vec<_> = (0..SILENT).map(|_| TcpStream::connect(address).unwrap()).collect();
+        authority.request(&server.base, "GET", b"/healthz", &[]).expect(200);
+        silent.iter_mut().all(|stream| {
+            stream.set_nonblocking(true).unwrap();
+            stream.read(&mut [0u8; 1]).is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
+        })
+    });
+    assert!(shown, "a good client is served only when the time of silent ones is up");
+}
+
+#[test]
 fn what_is_wrong_with_the_files_is_said_with_their_names() {
     let database = Database::sqlite();
     let authority = Authority::new();
@@ -117,6 +140,12 @@ fn what_is_wrong_with_the_files_is_said_with_their_names() {
     for part in ["absent.crt cannot be read", "absent.key cannot be read", "listen: 'nowhere'"] {
         assert!(text.contains(part), "all at once, {part}: {text}");
     }
+    std::fs::write(database.folder().join("scimhub.toml"), "lisen = \"x\"\npaused = 1\ndrain_delay = \"9h\"").unwrap();
+    let text = refused(&database, &["--tls-cert", "absent.crt", "--tls-key", "absent.key", "--log", "a=b=c"]);
+    for part in ["did you mean 'listen'?", "'paused'", "drain_delay: at most", "absent.crt", "absent.key", "log: "] {
+        assert!(text.contains(part), "the file's mistakes too, {part}: {text}");
+    }
+    std::fs::remove_file(database.folder().join("scimhub.toml")).unwrap();
     let text = refused(&database, &["--tls-cert", "/", "--tls-key", "/"]);
     assert!(text.contains("tls_cert: / cannot be read"), "{text}");
     for (half, missing) in [("--tls-cert", "--tls-key"), ("--tls-key", "--tls-cert")] {
