@@ -24,6 +24,11 @@ impl Network {
         Self { address, prefix: if prefix > bits { bits } else { prefix } }
     }
 
+    /// Whether every address of its kind lies in the range.
+    pub const fn is_everything(self) -> bool {
+        self.prefix == 0
+    }
+
     /// Whether `address` lies in the range. An IPv4 address inside IPv6 counts as itself.
     pub fn contains(self, address: IpAddr) -> bool {
         match (self.address, address.to_canonical()) {
@@ -48,8 +53,15 @@ impl FromStr for Network {
         let (address, prefix) = text.split_once('/').map_or((text, None), |(a, p)| (a, Some(p)));
         let address: IpAddr = address.parse().map_err(|_| bad())?;
         let bits = if address.is_ipv4() { 32 } else { 128 };
-        let prefix = prefix.map_or(Ok(bits), str::parse).map_err(|_| bad())?;
-        if prefix > bits { Err(bad()) } else { Ok(Self { address, prefix }) }
+        let prefix: u32 = prefix.map_or(Ok(bits), str::parse).map_err(|_| bad())?;
+        if prefix > bits {
+            return Err(bad());
+        }
+        // `::ffff:10.0.0.0/104` is 10.0.0.0/8: addresses are compared as what they are.
+        match (address.to_canonical(), prefix.checked_sub(96)) {
+            (address @ IpAddr::V4(_), Some(prefix)) if bits == 128 => Ok(Self { address, prefix }),
+            (IpAddr::V4(_) | IpAddr::V6(_), _) => Ok(Self { address, prefix }),
+        }
     }
 }
 
@@ -76,6 +88,9 @@ mod tests {
             ("fd00::/8", "fd12::1", true),
             ("fd00::/8", "fe80::1", false),
             ("::/0", "fe80::1", true),
+            ("::ffff:10.0.0.0/104", "10.255.0.1", true),
+            ("::ffff:10.0.0.0/104", "11.0.0.1", false),
+            ("::ffff:192.0.2.7", "192.0.2.7", true),
         ];
         for (range, address, inside) in cases {
             let range: Network = range.parse().unwrap();

@@ -1,6 +1,6 @@
 //! The settings of `scimhub serve`, merged and checked before anything is opened.
 
-use std::net::SocketAddr;
+use std::net::{Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -194,7 +194,20 @@ fn wrong_with_url(url: &str) -> Option<&'static str> {
         Some(rest) if rest.contains(['?', '#', '@', ' ', '"', '\\']) || !rest.is_ascii() => {
             Some("it may hold only a host, a port and a path")
         }
-        Some(_) => None,
+        Some(rest) => {
+            let authority = rest.split('/').next().unwrap_or_default();
+            let (host, port) = match authority.rsplit_once(':') {
+                // The colons of an IPv6 address are inside its brackets.
+                Some((host, port)) if !authority.ends_with(']') => (host, Some(port)),
+                Some(_) | None => (authority, None),
+            };
+            let is_host = match host.strip_prefix('[') {
+                Some(rest) => rest.strip_suffix(']').is_some_and(|ip| ip.parse::<Ipv6Addr>().is_ok()),
+                None => !host.is_empty() && !host.contains([':', '[', ']']),
+            };
+            let is_port = port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0));
+            if is_host && is_port { None } else { Some("its host or port cannot be") }
+        }
     }
 }
 
@@ -257,6 +270,34 @@ mod tests {
         assert_eq!(delay("drain_delay = \"5min\""), Ok(Duration::from_secs(300)));
         for bad in ["5", "-1s", "6min", ""] {
             assert!(delay(&format!("drain_delay = \"{bad}\"")).unwrap_err().contains("drain_delay: "), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_public_url_is_one_that_a_client_can_call() {
+        for good in ["https://x.example", "https://x.example:8443/scim/", "http://[::1]:80", "https://[fd00::1]/a"] {
+            assert_eq!(wrong_with_url(good), None, "{good}");
+        }
+        for bad in [
+            "",
+            "x.example",
+            "ftp://x.example",
+            "https://",
+            "https:///x",
+            "https://:443",
+            "https://x:port",
+            "https://x:0",
+            "https://x:99999",
+            "https://a:b:1",
+            "https://[::1",
+            "https://[x]:1",
+            "https://me@x.example",
+            "https://x.example?a",
+            "https://x.example/#a",
+            "https://x example",
+            "https://b\u{fc}cher.example",
+        ] {
+            assert!(wrong_with_url(bad).is_some(), "{bad}");
         }
     }
 

@@ -29,10 +29,10 @@ pub struct Arrival {
 pub enum Way {
     /// Over TLS, or it never left this machine.
     Private,
-    /// Over plain HTTP, by the word of a trusted proxy or for want of it.
-    ClearThroughProxy,
-    /// Over plain HTTP from another machine.
+    /// Over plain HTTP from another machine, or so a trusted proxy says.
     Clear,
+    /// From a trusted proxy that does not say how the request came to it.
+    Unsaid,
 }
 
 /// How this request came.
@@ -49,10 +49,8 @@ pub fn admit_credential(app: &App, request: &HttpRequest) -> Result<(), Refusal>
     let Arrival { client, way } = of(app, request);
     let advice = match way {
         Way::Private => return Ok(()),
-        Way::ClearThroughProxy => {
-            "the trusted proxy does not say that the request came over TLS; let it send 'X-Forwarded-Proto: https'"
-        }
         Way::Clear => "call the public https address",
+        Way::Unsaid => "the trusted proxy must say in X-Forwarded-Proto that the request came to it over https",
     };
     let client = client.map(tracing::field::display);
     tracing::warn!(client, "refused a credential that came over plain HTTP; it should be replaced");
@@ -70,10 +68,10 @@ fn arrival(peer: Option<IpAddr>, tls: bool, trusted: &[Network], headers: &Heade
     }
     let way = match said_https(headers) {
         Some(true) => Way::Private,
-        Some(false) => Way::ClearThroughProxy,
+        Some(false) => Way::Clear,
         // The proxy says nothing: it spoke TLS with us itself, or it is a command on this machine.
         None if tls || is_local => Way::Private,
-        None => Way::ClearThroughProxy,
+        None => Way::Unsaid,
     };
     Arrival { client: forwarded_for(headers, is_trusted).or(peer), way }
 }
@@ -160,23 +158,23 @@ mod tests {
     #[test]
     fn a_trusted_proxy_must_say_that_it_was_https() {
         for (lines, way) in [
-            (vec![], Way::ClearThroughProxy),
+            (vec![], Way::Unsaid),
             (vec![(XFP, "https")], Way::Private),
             (vec![(XFP, " HTTPS ")], Way::Private),
             (vec![(XFP, "https, https")], Way::Private),
-            (vec![(XFP, "http")], Way::ClearThroughProxy),
-            (vec![(XFP, "")], Way::ClearThroughProxy),
-            (vec![(XFP, "httpsx")], Way::ClearThroughProxy),
-            (vec![(XFP, "https, http")], Way::ClearThroughProxy),
-            (vec![(XFP, "http, https")], Way::ClearThroughProxy),
-            (vec![(XFP, "https"), (XFP, "http")], Way::ClearThroughProxy),
+            (vec![(XFP, "http")], Way::Clear),
+            (vec![(XFP, "")], Way::Clear),
+            (vec![(XFP, "httpsx")], Way::Clear),
+            (vec![(XFP, "https, http")], Way::Clear),
+            (vec![(XFP, "http, https")], Way::Clear),
+            (vec![(XFP, "https"), (XFP, "http")], Way::Clear),
             (vec![("forwarded", "for=192.0.2.1;proto=https;by=10.0.0.1")], Way::Private),
             (vec![("forwarded", "for=\"[2001:db8::1]\"; Proto=\"https\"")], Way::Private),
-            (vec![("forwarded", "proto=https, proto=http")], Way::ClearThroughProxy),
-            (vec![("forwarded", "for=192.0.2.1")], Way::ClearThroughProxy),
-            (vec![(XFP, "https"), ("forwarded", "proto=http")], Way::ClearThroughProxy),
-            (vec![(XFP, "http"), ("forwarded", "proto=https")], Way::ClearThroughProxy),
-            (vec![("x-forwarded-ssl", "on")], Way::ClearThroughProxy),
+            (vec![("forwarded", "proto=https, proto=http")], Way::Clear),
+            (vec![("forwarded", "for=192.0.2.1")], Way::Unsaid),
+            (vec![(XFP, "https"), ("forwarded", "proto=http")], Way::Clear),
+            (vec![(XFP, "http"), ("forwarded", "proto=https")], Way::Clear),
+            (vec![("x-forwarded-ssl", "on")], Way::Unsaid),
         ] {
             assert_eq!(came("10.1.2.3", false, &["10.0.0.0/8"], &lines).1, way, "{lines:?}");
         }
@@ -187,10 +185,10 @@ mod tests {
         let trusted = ["127.0.0.1", "::1"];
         assert_eq!(came("127.0.0.1", false, &trusted, &[]).1, Way::Private);
         assert_eq!(came("127.0.0.1", false, &trusted, &[(XFP, "https")]).1, Way::Private);
-        assert_eq!(came("127.0.0.1", false, &trusted, &[(XFP, "http")]).1, Way::ClearThroughProxy);
-        assert_eq!(came("::1", false, &trusted, &[(XFP, "http")]).1, Way::ClearThroughProxy);
+        assert_eq!(came("127.0.0.1", false, &trusted, &[(XFP, "http")]).1, Way::Clear);
+        assert_eq!(came("::1", false, &trusted, &[(XFP, "http")]).1, Way::Clear);
         assert_eq!(came("10.0.0.1", true, &["10.0.0.1"], &[]).1, Way::Private);
-        assert_eq!(came("10.0.0.1", true, &["10.0.0.1"], &[(XFP, "http")]).1, Way::ClearThroughProxy);
+        assert_eq!(came("10.0.0.1", true, &["10.0.0.1"], &[(XFP, "http")]).1, Way::Clear);
     }
 
     #[test]
