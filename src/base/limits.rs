@@ -96,3 +96,14 @@ pub const RETRY_AFTER_CAP: Duration = Duration::from_secs(24 * 60 * 60);
 pub const CRASHES: i32 = 3;
 /// The guard's window (DESIGN.md section 2.5).
 pub const GUARD_WINDOW: Duration = Duration::from_secs(10 * 60);
+/// People of a workspace from whom something may be taken in the window, over all its hubs: beyond
+/// this many *and* beyond [`GUARD_PEOPLE_PERCENT`] the guard holds (DESIGN.md section 2.5).
+pub const GUARD_PEOPLE: u32 = 50;
+/// The share that goes with [`GUARD_PEOPLE`], in percent.
+pub const GUARD_PEOPLE_PERCENT: u32 = 5;
+/// How far ahead a person may let held changes of one kind pass: a migration takes days, and a
+/// guard that is off for longer is forgotten.
+pub const GUARD_PASS: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+/// A leaver still present in an app after this is a problem somebody must look at (DESIGN.md
+/// section 2.13).
+pub const LEAVER_PRESENT: Duration = Duration::from_secs(24 * 60 * 60);

@@ -10,6 +10,8 @@ use prometheus::{HistogramVec, IntCounterVec, IntGaugeVec};
 use crate::base::network::Network;
 use crate::base::random::SystemDice;
 use crate::connectors::Registry;
+use crate::domain::guard::HoldReason;
+use crate::domain::problem::Cause;
 use crate::domain::task::TaskKind;
 use crate::engine::lease::Pace;
 use crate::engine::planner::Planner;
@@ -57,6 +59,15 @@ static OLDEST: LazyLock<IntGaugeVec> = LazyLock::new(|| {
     metrics::gauge("scimhub_tasks_oldest_ready_seconds", "How long the oldest of them has been ready.", &[])
 });
 
+static HELD: LazyLock<IntGaugeVec> = LazyLock::new(|| {
+    metrics::gauge("scimhub_tasks_held", "Tasks the guard holds until a person decides.", &["reason"])
+});
+static HELD_SECONDS: LazyLock<IntGaugeVec> = LazyLock::new(|| {
+    metrics::gauge("scimhub_tasks_held_seconds", "How long the oldest such batch has waited.", &["reason"])
+});
+static PROBLEMS: LazyLock<IntGaugeVec> =
+    LazyLock::new(|| metrics::gauge("scimhub_problems_open", "Hubs with an open problem.", &["cause"]));
+
 /// The engine's counters among the metrics.
 #[derive(Debug)]
 struct Counters;
@@ -70,6 +81,19 @@ impl Meter for Counters {
     fn queue(&self, ready: i64, oldest: Duration) {
         let none: [&str; 0] = [];
         READY.with_label_values(&none).set(ready);
-        OLDEST.with_label_values(&none).set(i64::try_from(oldest.as_secs()).unwrap_or(i64::MAX));
+        OLDEST.with_label_values(&none).set(seconds(oldest));
     }
+
+    fn held(&self, reason: HoldReason, tasks: i64, oldest: Duration) {
+        HELD.with_label_values(&[reason.as_str()]).set(tasks);
+        HELD_SECONDS.with_label_values(&[reason.as_str()]).set(seconds(oldest));
+    }
+
+    fn problems(&self, cause: Cause, hubs: i64) {
+        PROBLEMS.with_label_values(&[cause.as_str()]).set(hubs);
+    }
+}
+
+fn seconds(span: Duration) -> i64 {
+    i64::try_from(span.as_secs()).unwrap_or(i64::MAX)
 }

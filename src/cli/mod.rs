@@ -25,7 +25,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::service::overview::Pushing;
+use crate::service::pushing::Pushing;
 
 /// SCIM 2.0 provisioning: groups at the identity provider become seats in connected apps.
 #[derive(Debug, Parser)]

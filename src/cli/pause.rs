@@ -10,7 +10,7 @@ use super::local::{self, Local};
 use super::place::Place;
 use super::remote::Server;
 use crate::net::client::Method;
-use crate::service::overview::{self, Pushing};
+use crate::service::pushing::{self, Pushing};
 
 /// Arguments of `pause` and `resume`.
 #[derive(Debug, Args)]
@@ -50,10 +50,10 @@ async fn act(arguments: Arguments, pushing: Pushing) -> anyhow::Result<ExitCode>
     }
     let local = Local::open(&arguments.place).await?;
     if arguments.workspace.is_none() && arguments.hub.is_none() {
-        overview::set_pushing_everywhere(&local.context, pushing).await?;
+        pushing::set_everywhere(&local.context, "cli", pushing).await?;
         return Ok(ExitCode::SUCCESS);
     }
     let caller = local.caller(arguments.workspace.as_deref().unwrap_or("default")).await?;
-    overview::set_pushing(&local.context, &caller, arguments.hub.as_deref(), pushing).await?;
+    pushing::set(&local.context, &caller, arguments.hub.as_deref(), pushing).await?;
     Ok(ExitCode::SUCCESS)
 }

@@ -18,8 +18,8 @@ use crate::base::limits;
 use crate::config::{ConfigError, File, Given, Serve, TlsFiles};
 use crate::http::tls::{self, Certificates};
 use crate::http::{self, Exposure};
-use crate::service::Context;
-use crate::store::{Purpose, StoreError, settings};
+use crate::service::pushing::{self, Pushing};
+use crate::store::Purpose;
 use crate::telemetry::logs;
 
 /// Arguments of `serve`.
@@ -109,8 +109,9 @@ async fn serve(wanted: Serve, certificates: Option<Arc<Certificates>>) -> anyhow
     let found = Found { database: wanted.database, key_file: wanted.key_file, apps: wanted.apps, log: wanted.log };
     let context = local::open(&found, Purpose::Serve, base_url).await?;
     context.store.share_nudges(&context.nudge)?;
+    // Pushing stands still in the whole installation until `scimhub resume`; it outlives this process.
     if wanted.paused {
-        pause(&context).await.context("pushing cannot be paused")?;
+        pushing::set_everywhere(&context, "serve", Pushing::Paused).await.context("pushing cannot be paused")?;
     }
 
     // Not earlier: a start that takes long can be ended like any other process.
@@ -137,11 +138,6 @@ async fn serve(wanted: Serve, certificates: Option<Arc<Certificates>>) -> anyhow
     engine.await.context("the engine failed")?;
     tracing::info!("stopped");
     Ok(())
-}
-
-/// Pushing stands still in the whole installation until `scimhub resume`; it outlives this process.
-async fn pause(context: &Context) -> Result<(), StoreError> {
-    context.store.write(|tx| settings::put_across_workspaces(tx, "paused", "true")).await
 }
 
 /// Look at the certificate's files every few seconds, and at once on SIGHUP.

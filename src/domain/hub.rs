@@ -50,6 +50,9 @@ pub struct HubPolicy {
     pub removal_percent: u32,
     /// Never hold more seats than this; `None` for no limit.
     pub max_seats: Option<u32>,
+    /// Hold additions beyond this many in ten minutes; `None` for no limit, so that a first push of
+    /// a whole department is one step.
+    pub addition_limit: Option<u32>,
     /// What becomes of a member without entitlement.
     pub deprovision: Deprovision,
     /// Calls in flight at once, over the whole cluster.
@@ -64,6 +67,7 @@ impl Default for HubPolicy {
             removal_limit: 10,
             removal_percent: 20,
             max_seats: None,
+            addition_limit: None,
             deprovision: Deprovision::Remove,
             max_in_flight: 4,
             calls_per_second: None,

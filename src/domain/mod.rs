@@ -18,6 +18,7 @@ pub mod mapping;
 pub mod member;
 pub mod plan;
 pub mod principal;
+pub mod problem;
 pub mod retry;
 pub mod scope;
 pub mod slots;

@@ -376,8 +376,21 @@ fn start(situation: &Situation<'_>, effect: &Effect, direction: Direction, membe
 fn does(open: &Task, action: &Action) -> bool {
     let far_enough = match action.start {
         Start::AfterAcceptance => open.status == TaskStatus::Waiting,
-        // A waiting task whose reason to wait is gone is replaced by one that goes out.
-        Start::Queued | Start::ByHand => open.status != TaskStatus::Waiting,
+        // A waiting task whose reason to wait is gone is replaced by one that goes out; so is an
+        // addition that was held, if the guard has nothing against it any more (a seat is free).
+        Start::Queued | Start::ByHand => match open.status {
+            TaskStatus::Waiting => false,
+            TaskStatus::Held => action.takes_away,
+            TaskStatus::Queued
+            | TaskStatus::Started
+            | TaskStatus::Running
+            | TaskStatus::Retrying
+            | TaskStatus::Manual
+            | TaskStatus::Completed
+            | TaskStatus::NotCompleted
+            | TaskStatus::Superseded
+            | TaskStatus::Cancelled => true,
+        },
         Start::StaysHeld => true,
     };
     far_enough && open.effect == action.effect

@@ -9,7 +9,8 @@ use crate::store::{StoreError, Tx};
 
 use super::outcome::LaneNote;
 
-/// Write down what the lane learned.
+/// Write down what the lane learned. Answers whether the app is back: its breaker was open, and is
+/// closed again.
 ///
 /// # Errors
 /// A failed statement.
@@ -19,18 +20,19 @@ pub fn learn(
     hub: HubId,
     note: &LaneNote,
     now: Micros,
-) -> Result<(), StoreError> {
+) -> Result<bool, StoreError> {
     match note {
-        LaneNote::Nothing => return Ok(()),
+        LaneNote::Nothing => return Ok(false),
         // The usual case writes nothing: success while the breaker is closed and clean.
         LaneNote::Answered => match lanes::load(tx, workspace, hub)? {
-            None => return Ok(()),
-            Some(lane) if lane.breaker == Breaker::CLOSED => return Ok(()),
+            None => return Ok(false),
+            Some(lane) if lane.breaker == Breaker::CLOSED => return Ok(false),
             Some(_) => {}
         },
         LaneNote::Failed | LaneNote::Wait(_) | LaneNote::Blocked(_) => {}
     }
-    let Some(mut lane) = lanes::lock(tx, workspace, hub, Locked::Wait)? else { return Ok(()) };
+    let Some(mut lane) = lanes::lock(tx, workspace, hub, Locked::Wait)? else { return Ok(false) };
+    let was = lane.breaker;
     match note {
         LaneNote::Nothing => {}
         LaneNote::Answered => lane.breaker = lane.breaker.on_success(lane.max_in_flight),
@@ -43,11 +45,12 @@ pub fn learn(
             lane.next_allowed_at = Micros(lane.next_allowed_at.0.max(now.plus(*wait).0));
         }
         LaneNote::Blocked(cause) => {
-            lane.blocked_reason = Some((*cause).to_owned());
+            lane.blocked_reason = Some(cause.as_str().to_owned());
             if lane.breaker.state == State::HalfOpen {
                 lane.breaker = Breaker::CLOSED;
             }
         }
     }
-    lanes::save(tx, workspace, hub, &lane)
+    lanes::save(tx, workspace, hub, &lane)?;
+    Ok(was.state != State::Closed && lane.breaker.state == State::Closed)
 }

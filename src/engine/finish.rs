@@ -9,6 +9,8 @@ use crate::base::clock::Micros;
 use crate::base::random::Ids;
 use crate::domain::decision::DecisionKind;
 use crate::domain::hub::Hub;
+use crate::domain::member::Presence;
+use crate::domain::problem::Cause;
 use crate::domain::task::{Task, TaskKind};
 use crate::domain::task_states::TaskEvent;
 use crate::store::activity::{self, Entry};
@@ -16,7 +18,7 @@ use crate::store::attempts;
 use crate::store::landed::{self, Landing, Recorded};
 use crate::store::lanes::{self, Locked};
 use crate::store::leases::{self, Change, Lease};
-use crate::store::{StoreError, Tx, decisions, hub_secrets, hubs, marks, problems};
+use crate::store::{StoreError, Tx, decisions, holds, hub_secrets, hubs, marks, problems, set_aside};
 
 /// Everything a record is made of.
 pub(super) struct Record<'a> {
@@ -75,14 +77,24 @@ pub(super) fn write(tx: &mut Tx<'_>, record: &Record<'_>) -> Result<(), StoreErr
         true => (&LaneNote::Nothing, None),
         false => (&record.verdict.lane, record.verdict.problem),
     };
-    circuit::learn(tx, task.workspace, task.hub, lane, now)?;
+    let back = circuit::learn(tx, task.workspace, task.hub, lane, now)?;
     if let Some(cause) = problem {
-        let message = ended.detail.as_deref().unwrap_or(cause);
+        let message = ended.detail.as_deref().unwrap_or(cause.as_str());
         problems::report(tx, task.workspace, task.hub, cause, message, now)?;
     }
-    // It worked after a person was asked for: what they mended is mended.
-    if let (Follow::Landed(_), Some(cause)) = (&follow, task.error_class.as_deref()) {
-        problems::close(tx, task.workspace, task.hub, Some(cause), now)?;
+    if back {
+        set_aside::mended(tx, task.workspace, task.hub, Cause::Unavailable, now)?;
+    }
+    // It worked where it was set aside or refused before: what was mended is mended for all.
+    if let (Follow::Landed(_), Some(cause)) = (&follow, task.error_class.as_deref().and_then(Cause::of_class)) {
+        set_aside::mended(tx, task.workspace, task.hub, cause, now)?;
+    }
+    if let (Follow::Landed(landing), Some(hub)) = (&follow, record.hub)
+        && task.effect.kind == TaskKind::Remove
+        && landing.presence == Presence::Absent
+        && hub.policy.max_seats.is_some()
+    {
+        holds::seat_freed(tx, task.workspace, task.hub, now)?;
     }
     if let Some(user) = task.user {
         match &follow {
@@ -167,7 +179,7 @@ fn tell(
     record: &Record<'_>,
     follow: &Follow,
     ended: &attempts::Ended,
-    problem: Option<&'static str>,
+    problem: Option<Cause>,
 ) -> Result<(), StoreError> {
     let kind = match follow {
         Follow::Landed(_) => "task.completed",

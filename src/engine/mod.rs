@@ -7,6 +7,7 @@ pub mod connector;
 pub mod error;
 mod finish;
 pub mod lease;
+mod leavers;
 pub mod outcome;
 pub mod planner;
 pub mod run;

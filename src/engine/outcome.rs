@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::connector::{Failure, FailureClass, Outcome, RemoteMember};
 use crate::base::limits::RETRY_AFTER_CAP;
 use crate::domain::member::Presence;
+use crate::domain::problem::Cause;
 use crate::domain::retry::{self, Next, Wait};
 use crate::domain::task::{Effect, Task, TaskKind};
 use crate::store::attempts::Ended;
@@ -68,7 +69,7 @@ pub enum LaneNote {
     /// It asks everybody to wait.
     Wait(Duration),
     /// It stands still until a person mends the cause.
-    Blocked(&'static str),
+    Blocked(Cause),
 }
 
 /// The whole decision.
@@ -83,7 +84,7 @@ pub struct Verdict {
     /// Whether something may be at the app.
     pub verify_first: bool,
     /// A problem to open: its cause.
-    pub problem: Option<&'static str>,
+    pub problem: Option<Cause>,
 }
 
 /// What is known beside the end itself.
@@ -261,19 +262,27 @@ fn bad(task: &Task, failure: &Failure, around: Circumstances) -> Verdict {
         FailureClass::RateLimited => match retry::when_rate_limited(failure.retry_after, task.attempts, around.roll) {
             Wait::For(wait) => verdict(again(wait, false), LaneNote::Wait(wait), as_before, None),
             Wait::TooLong => {
-                let cause = "rate_limited";
+                let cause = Cause::RateLimited;
                 verdict(again(Duration::ZERO, false), LaneNote::Blocked(cause), as_before, Some(cause))
             }
         },
         // A 5xx may come from a proxy in front of an app that did the work.
-        FailureClass::Transient => verdict(retried(), LaneNote::Failed, as_before || around.sent, None),
-        FailureClass::Ambiguous => verdict(retried(), LaneNote::Failed, true, None),
+        FailureClass::Transient => {
+            let follow = retried();
+            let problem = gave_up(&follow);
+            verdict(follow, LaneNote::Failed, as_before || around.sent, problem)
+        }
+        FailureClass::Ambiguous => {
+            let follow = retried();
+            let problem = gave_up(&follow);
+            verdict(follow, LaneNote::Failed, true, problem)
+        }
         FailureClass::AuthBroken => {
-            let cause = "auth_broken";
+            let cause = Cause::AuthBroken;
             verdict(again(Duration::ZERO, false), LaneNote::Blocked(cause), as_before, Some(cause))
         }
-        FailureClass::Forbidden => verdict(Follow::Person, LaneNote::Answered, as_before, Some("forbidden")),
-        FailureClass::SeatLimit => verdict(Follow::Person, LaneNote::Answered, as_before, Some("seat_limit")),
+        FailureClass::Forbidden => verdict(Follow::Person, LaneNote::Answered, as_before, Some(Cause::Forbidden)),
+        FailureClass::SeatLimit => verdict(Follow::Person, LaneNote::Answered, as_before, Some(Cause::SeatLimit)),
         FailureClass::NeedsHuman | FailureClass::Conflict | FailureClass::NotSupported => {
             verdict(Follow::Person, LaneNote::Answered, as_before, None)
         }
@@ -298,6 +307,11 @@ fn bad(task: &Task, failure: &Failure, around: Circumstances) -> Verdict {
     }
 }
 
+/// All attempts were spent on an app that does not answer: one problem, however many tasks meet it.
+fn gave_up(follow: &Follow) -> Option<Cause> {
+    matches!(follow, Follow::Person).then_some(Cause::Unavailable)
+}
+
 /// What is stored for the hub does not make a connection: the hub's trouble, not the task's, and
 /// nothing its breaker could learn from.
 fn no_connection(task: &Task, failure: &Failure, around: Circumstances) -> Verdict {
@@ -309,12 +323,12 @@ fn no_connection(task: &Task, failure: &Failure, around: Circumstances) -> Verdi
         problem: Some(cause),
     };
     match failure.class {
-        FailureClass::AuthBroken => blocked("auth_broken"),
+        FailureClass::AuthBroken => blocked(Cause::AuthBroken),
         FailureClass::Forbidden
         | FailureClass::NotFound
         | FailureClass::Conflict
         | FailureClass::SeatLimit
-        | FailureClass::Invalid => blocked("connection_incomplete"),
+        | FailureClass::Invalid => blocked(Cause::ConnectionIncomplete),
         FailureClass::Transient
         | FailureClass::Ambiguous
         | FailureClass::RateLimited

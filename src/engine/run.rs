@@ -18,6 +18,9 @@ use crate::store::lanes::Company;
 /// How soon a claim that met another process's lock is repeated.
 const CONTENDED: Duration = Duration::from_millis(5);
 
+/// Rounds of the sweep between two looks whether it is time to look for people who left.
+const LEAVERS_EVERY: u32 = 60;
+
 /// Planner, workers and sweeper of one process.
 #[derive(Clone)]
 pub struct Engine {
@@ -200,6 +203,11 @@ async fn sweep(worker: Arc<Worker>, stop: CancellationToken) {
             && let Err(error) = worker.measure().await
         {
             tracing::debug!(%error, "the queue could not be measured");
+        }
+        if round.is_multiple_of(LEAVERS_EVERY)
+            && let Err(error) = worker.look_for_leavers().await
+        {
+            tracing::error!(%error, "people who left could not be looked for");
         }
         round = round.wrapping_add(1);
         pause(&stop, worker.pace.poll).await;

@@ -9,8 +9,10 @@ use super::outcome::{self, Circumstances};
 use super::worker::{self, Worker};
 use crate::base::clock::Micros;
 use crate::base::ids::TaskId;
+use crate::domain::guard::HoldReason;
+use crate::domain::problem::Cause;
 use crate::store::leases::{self, Expired};
-use crate::store::{StoreError, Tx};
+use crate::store::{StoreError, Tx, holds, problems};
 
 /// Leases taken back in one transaction.
 const BATCH: i64 = 50;
@@ -50,14 +52,32 @@ impl Worker {
         Ok(count)
     }
 
-    /// Tell the meter how long the queue is.
+    /// Tell the meter how long the queue is, what the guard holds and what is broken.
     ///
     /// # Errors
     /// [`EngineError::Store`].
     pub async fn measure(&self) -> Result<(), EngineError> {
         let now = self.clock.now();
-        let (ready, oldest) = self.store.read(move |conn| leases::queue_across_workspaces(conn, now)).await?;
+        let (queue, held, problems) = self
+            .store
+            .read(move |conn| {
+                let queue = leases::queue_across_workspaces(conn, now)?;
+                let held = holds::waiting_across_workspaces(conn)?;
+                Ok::<_, StoreError>((queue, held, problems::open_across_workspaces(conn)?))
+            })
+            .await?;
+        let (ready, oldest) = queue;
         self.meter.queue(ready, oldest.map_or(Duration::ZERO, |oldest| now.since(oldest)));
+        // Every word each time: what is over must fall to zero.
+        for reason in HoldReason::ALL {
+            let found = held.iter().find(|(word, _, _)| word == reason.as_str());
+            let (tasks, oldest) = found.map_or((0, Duration::ZERO), |(_, tasks, at)| (*tasks, now.since(*at)));
+            self.meter.held(reason, tasks, oldest);
+        }
+        for cause in Cause::ALL {
+            let found = problems.iter().find(|(word, _)| word == cause.as_str());
+            self.meter.problems(cause, found.map_or(0, |(_, hubs)| *hubs));
+        }
         Ok(())
     }
 }

@@ -22,7 +22,9 @@ use crate::base::ids::{BootId, HubId, WorkspaceId};
 use crate::base::nudge::Nudge;
 use crate::base::random::{Ids, SharedDice};
 use crate::base::secret::SecretString;
+use crate::domain::guard::HoldReason;
 use crate::domain::hub::Hub;
+use crate::domain::problem::Cause;
 use crate::domain::task::{Effect, Task, TaskKind};
 use crate::store::lanes::Company;
 use crate::store::{DbConn, Store, StoreError, hub_secrets, hubs, leases};
@@ -37,6 +39,10 @@ pub trait Meter: Send + Sync + fmt::Debug {
     fn attempt(&self, kind: TaskKind, outcome: &'static str, took: Duration);
     /// How many tasks are ready, and how long the oldest has been.
     fn queue(&self, ready: i64, oldest: Duration);
+    /// How many tasks the guard holds for a reason, and how long the oldest batch has waited.
+    fn held(&self, reason: HoldReason, tasks: i64, oldest: Duration);
+    /// How many hubs have an open problem of this cause.
+    fn problems(&self, cause: Cause, hubs: i64);
 }
 
 /// Counts nothing.
@@ -46,6 +52,8 @@ pub struct NoMeter;
 impl Meter for NoMeter {
     fn attempt(&self, _kind: TaskKind, _outcome: &'static str, _took: Duration) {}
     fn queue(&self, _ready: i64, _oldest: Duration) {}
+    fn held(&self, _reason: HoldReason, _tasks: i64, _oldest: Duration) {}
+    fn problems(&self, _cause: Cause, _hubs: i64) {}
 }
 
 /// What attempts are made with.

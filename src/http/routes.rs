@@ -79,6 +79,8 @@ pub fn table() -> Vec<Route> {
         route(Method::POST, "/api/v1/tasks/{id}/done", admin::tasks::done),
         route(Method::POST, "/api/v1/tasks/{id}/cancel", admin::tasks::cancel),
         route(Method::GET, "/api/v1/held", admin::tasks::held),
+        route(Method::GET, "/api/v1/held/{id}", admin::tasks::hold),
+        route(Method::DELETE, "/api/v1/held/{id}/pass", admin::tasks::end_pass),
         route(Method::POST, "/api/v1/held/{id}/release", admin::tasks::release),
         route(Method::POST, "/api/v1/held/{id}/reject", admin::tasks::reject),
         route(Method::POST, "/api/v1/plan", admin::files::plan),

@@ -14,15 +14,17 @@ use crate::base::ids::{HubId, UserId, WorkspaceId};
 use crate::domain::app::App;
 use crate::domain::decide::{Facts, Ground, decide};
 use crate::domain::entitlement::{Entitlement, Refusal, Rule};
+use crate::domain::guard::HoldReason;
 use crate::domain::hub::{Hub, HubMode};
 use crate::domain::hub_rules as rules;
 use crate::domain::mapping::Binding;
 use crate::domain::member::Reason;
 use crate::domain::plan::Step;
+use crate::domain::task::TaskStatus;
 use crate::store::marks::{self, Mark};
 use crate::store::reading::{self, ActivityFilter, IntervalFilter, Observed};
 use crate::store::tasks::{self as task_rows, TaskFilter};
-use crate::store::{DbConn, attempts, facts};
+use crate::store::{DbConn, attempts, facts, holds, pausing, workspaces};
 
 /// Tasks and records shown; enough to see how it came about.
 const SHOWN: i64 = 20;
@@ -232,9 +234,10 @@ fn gather(
     let settle_until = mark.as_ref().map_or(now, |mark| mark.settle_until);
     let (entitled, verdict) = decide(&ground, &facts, now, settle_until);
     let mappings: Vec<RuleView> = rules.iter().map(|rule| rule_view(rule, &facts, &entitled)).collect();
+    let around = around(conn, workspace, &facts)?;
     let seat = entitled.seat();
     Ok(Explanation {
-        summary: summary(hub, &facts, &entitled, &mappings, &verdict.step, now),
+        summary: summary(hub, &around, &facts, &entitled, &mappings, &verdict.step, now),
         hub: hub.slug.to_string(),
         mode: hub.mode,
         user: UserView {
@@ -260,6 +263,30 @@ fn gather(
         access,
         activity,
     })
+}
+
+/// What keeps a wish waiting, beyond the hub's own row.
+struct Waits {
+    /// Which pause above the hub's own.
+    paused: Option<&'static str>,
+    /// Why the guard holds the open task.
+    held: Option<HoldReason>,
+}
+
+fn around(conn: &mut DbConn, workspace: WorkspaceId, facts: &Facts) -> Result<Waits, ServiceError> {
+    let paused = if pausing::is_installation_paused(conn)? {
+        Some("pushing")
+    } else if workspaces::load(conn, workspace)?.paused {
+        Some("the workspace")
+    } else {
+        None
+    };
+    let hold = facts.open.as_ref().filter(|open| open.status == TaskStatus::Held).and_then(|open| open.hold);
+    let held = match hold {
+        Some(hold) => HoldReason::from_word(&holds::load(conn, workspace, hold)?.reason),
+        None => None,
+    };
+    Ok(Waits { paused, held })
 }
 
 fn state(facts: &Facts) -> &'static str {
@@ -368,6 +395,7 @@ fn rule_view(rule: &Rule, facts: &Facts, entitled: &Entitlement) -> RuleView {
 
 fn summary(
     hub: &Hub,
+    waits: &Waits,
     facts: &Facts,
     entitled: &Entitlement,
     mappings: &[RuleView],
@@ -400,15 +428,19 @@ fn summary(
         Step::Act(action) => {
             let role = action.effect.role.as_deref().map(|role| format!(" ({role})")).unwrap_or_default();
             let word = action.effect.kind.as_str();
-            lines.push(match (hub.mode, hub.paused) {
+            let paused = waits.paused.or(hub.paused.then_some("the hub"));
+            lines.push(match (hub.mode, paused) {
                 (HubMode::Observe, _) => format!("would {word}{role}, but this hub only observes"),
-                (HubMode::Active, true) => format!("will {word}{role} when the hub is resumed"),
-                (HubMode::Active, false) => format!("will {word}{role}"),
+                (HubMode::Active, Some(what)) => format!("will {word}{role} when {what} is resumed"),
+                (HubMode::Active, None) => format!("will {word}{role}"),
             });
         }
     }
     if let Some(open) = &facts.open {
         lines.push(format!("an open task ({}) is {}", open.effect.kind.as_str(), open.status.as_str()));
+        if let Some(reason) = waits.held {
+            lines.push(format!("it waits for a person, because {}", reason.explain()));
+        }
         if open.not_before > now {
             lines.push(format!("not tried before {}", open.not_before.to_rfc3339()));
         }

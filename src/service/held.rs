@@ -1,5 +1,8 @@
 //! Batches that the guard holds: who and why, leavers first; a person releases all, some or one,
-//! or rejects.
+//! once or until a time, or rejects.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -7,15 +10,20 @@ use serde_json::json;
 use super::scribe::{About, Scribe};
 use super::tasks::{self as task_views, TaskView};
 use super::{Caller, Context, ServiceError, hubs};
-use crate::base::ids::{HoldId, TaskId, WorkspaceId};
+use crate::base::clock::Micros;
+use crate::base::ids::{HoldId, HubId, TaskId, WorkspaceId};
+use crate::base::limits::GUARD_PASS;
 use crate::domain::decision::DecisionKind;
-use crate::domain::task::{Task, TaskStatus};
+use crate::domain::guard::HoldReason;
 use crate::store::holds::{self, Hold};
-use crate::store::tasks::{self as rows, ByHand, TaskFilter};
+use crate::store::passes::{self, Pass};
+use crate::store::tasks::ByHand;
 use crate::store::{DbConn, StoreError, Tx, released};
 
 /// Tasks of one batch that are shown at once; `total` counts all.
 const SHOWN: i64 = 500;
+/// Tasks decided in one transaction: a batch of thousands must not keep other writers waiting.
+const AT_ONCE: usize = 250;
 
 /// A held batch as the API shows it.
 #[derive(Clone, Debug, Serialize)]
@@ -24,19 +32,56 @@ pub struct HoldView {
     pub id: String,
     /// The hub.
     pub hub: String,
-    /// Why it is held.
+    /// Why it is held, in one word.
     pub reason: String,
+    /// The same as a sentence.
+    pub why: &'static str,
     /// `open`, `released` or `rejected`.
     pub status: String,
     /// When its first task was held.
     pub created: String,
     /// How many tasks it holds.
     pub total: i64,
+    /// How many of them are of people who left.
+    pub leavers: i64,
+    /// Who decided it, once nothing is left in it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decided_by: Option<String>,
+    /// What they said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
     /// The tasks, leavers first.
     pub tasks: Vec<TaskView>,
 }
 
-/// Which tasks of a batch are meant.
+/// Everything that waits for a person at the guard, and what a person lets pass.
+#[derive(Clone, Debug, Serialize)]
+pub struct Held {
+    /// Open batches, the oldest first.
+    pub items: Vec<HoldView>,
+    /// What passes for now, the first to end first.
+    pub passes: Vec<PassView>,
+}
+
+/// Everything of one reason in one hub goes out until a time.
+#[derive(Clone, Debug, Serialize)]
+pub struct PassView {
+    /// The batch it was given with; `DELETE /api/v1/held/{id}/pass` ends it.
+    pub hold: String,
+    /// The hub.
+    pub hub: String,
+    /// What it lets through.
+    pub reason: &'static str,
+    /// RFC 3339.
+    pub until: String,
+    /// Who gave it.
+    pub given_by: String,
+    /// Why, in their words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
+/// Which tasks of a batch are meant, and for how long.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Choice {
@@ -44,6 +89,9 @@ pub struct Choice {
     pub tasks: Option<Vec<String>>,
     /// Why, in a person's words.
     pub note: Option<String>,
+    /// With a release of the whole batch: whatever else meets the same limit of the hub goes out
+    /// as well before this time (RFC 3339, at most seven days ahead). Once, where absent.
+    pub until: Option<String>,
 }
 
 /// What a person decides about a batch.
@@ -55,55 +103,97 @@ pub enum Verdict {
     Reject,
 }
 
-/// All open batches of the workspace.
+/// All open batches of the workspace, and the passes that count now.
 ///
 /// # Errors
 /// [`ServiceError::Store`].
-pub async fn list(context: &Context, caller: &Caller) -> Result<Vec<HoldView>, ServiceError> {
-    let workspace = caller.workspace;
+pub async fn list(context: &Context, caller: &Caller) -> Result<Held, ServiceError> {
+    let (workspace, now) = (caller.workspace, context.clock.now());
     context
         .store
         .read(move |conn| {
-            let open = holds::all_open(conn, workspace)?;
-            let mut views = Vec::new();
-            for hold in open {
-                let view = view(conn, workspace, hold)?;
+            let names = hubs::slugs(conn, workspace)?;
+            let mut items = Vec::new();
+            for hold in holds::all_open(conn, workspace)? {
+                let view = view(conn, workspace, hold, &names)?;
                 // A batch whose tasks were all superseded has nothing left to decide.
                 if view.total > 0 {
-                    views.push(view);
+                    items.push(view);
                 }
             }
-            Ok(views)
+            let passes = passes::all(conn, workspace, now)?.into_iter().map(|pass| pass_view(pass, &names)).collect();
+            Ok(Held { items, passes })
         })
         .await
 }
 
-fn held(conn: &mut DbConn, workspace: WorkspaceId, hold: HoldId, limit: i64) -> Result<Vec<Task>, StoreError> {
-    let filter = TaskFilter { hold: Some(hold), statuses: vec![TaskStatus::Held], ..TaskFilter::default() };
-    rows::page(conn, workspace, &filter, None, limit)
+/// One batch, open or decided.
+///
+/// # Errors
+/// [`ServiceError::NotFound`].
+pub async fn show(context: &Context, caller: &Caller, id: &str) -> Result<HoldView, ServiceError> {
+    let (workspace, id) = (caller.workspace, parse(id)?);
+    context
+        .store
+        .read(move |conn| {
+            let names = hubs::slugs(conn, workspace)?;
+            let hold = load(conn, workspace, id)?;
+            view(conn, workspace, hold, &names)
+        })
+        .await
 }
 
-fn view(conn: &mut DbConn, workspace: WorkspaceId, hold: Hold) -> Result<HoldView, ServiceError> {
-    let names = hubs::slugs(conn, workspace)?;
-    let mut tasks = held(conn, workspace, hold.id, SHOWN)?;
-    // Priority 0 is a leaver: the removals that are hardest to defend when they wait.
-    tasks.sort_by_key(|task| (task.priority, task.id));
+fn parse(id: &str) -> Result<HoldId, ServiceError> {
+    id.parse().map_err(|_| ServiceError::NotFound("held batch"))
+}
+
+fn load(conn: &mut DbConn, workspace: WorkspaceId, id: HoldId) -> Result<Hold, ServiceError> {
+    match holds::load(conn, workspace, id) {
+        Err(StoreError::NotFound) => Err(ServiceError::NotFound("held batch")),
+        other => Ok(other?),
+    }
+}
+
+fn view(
+    conn: &mut DbConn,
+    workspace: WorkspaceId,
+    hold: Hold,
+    names: &BTreeMap<HubId, String>,
+) -> Result<HoldView, ServiceError> {
+    let tasks = holds::tasks(conn, workspace, hold.id, SHOWN)?;
+    let (total, leavers) = holds::counts(conn, workspace, hold.id)?;
     Ok(HoldView {
         id: hold.id.to_string(),
         hub: names.get(&hold.hub).cloned().unwrap_or_else(|| hold.hub.to_string()),
+        why: HoldReason::from_word(&hold.reason).map_or("", HoldReason::explain),
         reason: hold.reason,
         status: hold.status,
         created: hold.created_at.to_rfc3339(),
-        total: released::left(conn, workspace, hold.id)?,
-        tasks: tasks.iter().map(|task| task_views::view(task, &names)).collect(),
+        total,
+        leavers,
+        decided_by: hold.decided_by,
+        note: hold.note,
+        tasks: tasks.iter().map(|task| task_views::view(task, names)).collect(),
     })
 }
 
-/// Release or reject a batch, or some of its tasks.
+fn pass_view(pass: Pass, names: &BTreeMap<HubId, String>) -> PassView {
+    PassView {
+        hold: pass.hold.to_string(),
+        hub: names.get(&pass.hub).cloned().unwrap_or_else(|| pass.hub.to_string()),
+        reason: pass.reason.as_str(),
+        until: pass.until.to_rfc3339(),
+        given_by: pass.given_by,
+        note: pass.note,
+    }
+}
+
+/// Release or reject a batch, or some of its tasks: a few hundred in one transaction, people who
+/// left first. What was not reached when the server is stopped on the way stays held.
 ///
 /// # Errors
 /// [`ServiceError::NotFound`]; [`ServiceError::Conflict`] when it was decided already;
-/// [`ServiceError::Invalid`] when a task named is not held in it.
+/// [`ServiceError::Invalid`] when a task named is not held in it, or `until` does not fit.
 pub async fn decide(
     context: &Context,
     caller: &Caller,
@@ -111,73 +201,155 @@ pub async fn decide(
     verdict: Verdict,
     choice: Choice,
 ) -> Result<HoldView, ServiceError> {
-    let id: HoldId = id.parse().map_err(|_| ServiceError::NotFound("held batch"))?;
-    let note = task_views::note(choice.note)?;
+    let id = parse(id)?;
+    let note: Option<Arc<str>> = task_views::note(choice.note)?.map(Into::into);
+    let until = until(choice.until.as_deref(), verdict, choice.tasks.is_some(), context.clock.now())?;
     let only = choice
         .tasks
         .map(|ids| ids.iter().map(|id| id.parse::<TaskId>()).collect::<Result<Vec<_>, _>>())
         .transpose()
         .map_err(|_| ServiceError::Invalid(String::from("tasks must be ids of tasks in this batch")))?;
-    let scribe = Scribe::new(context, caller);
-    let view = context
+    let workspace = caller.workspace;
+    let chosen = context
         .store
-        .write(move |tx| {
-            let workspace = scribe.workspace;
-            let hold = match holds::load(tx, workspace, id) {
-                Err(StoreError::NotFound) => return Err(ServiceError::NotFound("held batch")),
-                other => other?,
-            };
+        .read(move |conn| {
+            let hold = load(conn, workspace, id)?;
             if hold.status != "open" {
                 return Err(ServiceError::Conflict(format!("this batch was {} already", hold.status)));
             }
-            let chosen = chosen(tx, workspace, id, only.as_deref())?;
-            let (word, kind) = match verdict {
-                Verdict::Release => {
-                    let ids: Vec<TaskId> = chosen.iter().map(|task| task.id).collect();
-                    for some in ids.chunks(500) {
-                        released::release(tx, workspace, id, Some(some), scribe.now)?;
-                    }
-                    ("released", "hold.released")
-                }
-                Verdict::Reject => {
-                    let by = ByHand { actor: &scribe.actor, note: note.as_deref(), now: scribe.now };
-                    for task in &chosen {
-                        task_views::cancel(tx, &scribe, task, &by, DecisionKind::Rejected)?;
-                    }
-                    ("rejected", "hold.rejected")
-                }
-            };
-            if released::left(tx, workspace, id)? == 0 {
-                holds::close(tx, workspace, id, word, &scribe.actor, note.as_deref(), scribe.now)?;
+            let may_pass = HoldReason::from_word(&hold.reason).is_some_and(HoldReason::may_pass);
+            if until.is_some() && !may_pass {
+                return Err(ServiceError::Invalid(format!(
+                    "what is held as {} is released one by one, never until a time",
+                    hold.reason
+                )));
             }
-            let target = format!("hold:{id}");
-            let detail = json!({ "reason": hold.reason, "tasks": chosen.len() });
-            let personal = note.as_ref().map(|note| json!({ "note": note }));
-            scribe.record(
-                tx,
-                kind,
-                About { target: &target, hub: Some(hold.hub), detail, personal, ..About::default() },
-            )?;
-            let after = holds::load(tx, workspace, id)?;
-            view(tx, workspace, after)
+            chosen(conn, workspace, id, only)
         })
         .await?;
-    context.nudge.workers();
-    Ok(view)
+    let scribe = Scribe::new(context, caller);
+    if let Some(until) = until {
+        let (scribe, note) = (scribe.clone(), note.clone());
+        context.store.write(move |tx| give_pass(tx, &scribe, id, until, note.as_deref())).await?;
+    }
+    let mut parts: Vec<Vec<TaskId>> = chosen.chunks(AT_ONCE).map(<[TaskId]>::to_vec).collect();
+    if parts.is_empty() {
+        // All of nothing: the batch is only closed.
+        parts.push(Vec::new());
+    }
+    for part in parts {
+        let (scribe, note) = (scribe.clone(), note.clone());
+        context.store.write(move |tx| decide_some(tx, &scribe, id, verdict, &part, note.as_deref())).await?;
+        context.nudge.workers();
+    }
+    context.nudge.planner();
+    show(context, caller, &id.to_string()).await
 }
 
-/// The held tasks meant; each id must be one of them.
+/// The end of a pass, held against what it may be.
+fn until(given: Option<&str>, verdict: Verdict, some: bool, now: Micros) -> Result<Option<Micros>, ServiceError> {
+    let Some(text) = given else { return Ok(None) };
+    let wrong = |why: &str| Err(ServiceError::Invalid(format!("until: {why}")));
+    match verdict {
+        Verdict::Reject => return wrong("only a release can go on until a time"),
+        Verdict::Release if some => return wrong("it goes with the whole batch, not with some of its tasks"),
+        Verdict::Release => {}
+    }
+    match Micros::parse_rfc3339(text) {
+        None => wrong("a time such as 2026-11-26T18:00:00Z"),
+        Some(at) if at <= now => wrong("that time has passed"),
+        Some(at) if at > now.plus(GUARD_PASS) => wrong("at most seven days ahead"),
+        Some(at) => Ok(Some(at)),
+    }
+}
+
+/// The ids of the held tasks meant, people who left first; each id named must be one of them.
 fn chosen(
-    tx: &mut Tx<'_>,
+    conn: &mut DbConn,
     workspace: WorkspaceId,
     hold: HoldId,
-    only: Option<&[TaskId]>,
-) -> Result<Vec<Task>, ServiceError> {
-    let all = held(tx, workspace, hold, i64::MAX)?;
-    let Some(only) = only else { return Ok(all) };
-    let found: Vec<Task> = all.into_iter().filter(|task| only.contains(&task.id)).collect();
+    only: Option<Vec<TaskId>>,
+) -> Result<Vec<TaskId>, ServiceError> {
+    let all = holds::task_ids(conn, workspace, hold)?;
+    let Some(mut only) = only else { return Ok(all) };
+    only.sort_unstable();
+    only.dedup();
+    let found: Vec<TaskId> = all.into_iter().filter(|id| only.binary_search(id).is_ok()).collect();
     if found.len() == only.len() {
         return Ok(found);
     }
     Err(ServiceError::Invalid(String::from("some of these tasks are not held in this batch")))
+}
+
+fn give_pass(
+    tx: &mut Tx<'_>,
+    scribe: &Scribe,
+    id: HoldId,
+    until: Micros,
+    note: Option<&str>,
+) -> Result<(), ServiceError> {
+    let hold = load(tx, scribe.workspace, id)?;
+    let Some(reason) = HoldReason::from_word(&hold.reason) else { return Ok(()) };
+    let pass =
+        Pass { hub: hold.hub, reason, hold: id, until, given_by: scribe.actor.clone(), note: note.map(str::to_owned) };
+    passes::give(tx, scribe.workspace, &pass, scribe.now)?;
+    let target = format!("hold:{id}");
+    let detail = json!({ "reason": hold.reason, "until": until.to_rfc3339() });
+    let personal = note.map(|note| json!({ "note": note }));
+    let about = About { target: &target, hub: Some(hold.hub), detail, personal, ..About::default() };
+    Ok(scribe.record(tx, "hold.pass_given", about)?)
+}
+
+/// Decide these tasks, as far as they are still held; close the batch where nothing is left.
+fn decide_some(
+    tx: &mut Tx<'_>,
+    scribe: &Scribe,
+    id: HoldId,
+    verdict: Verdict,
+    part: &[TaskId],
+    note: Option<&str>,
+) -> Result<(), ServiceError> {
+    let workspace = scribe.workspace;
+    let hold = load(tx, workspace, id)?;
+    let (word, kind, decided) = match verdict {
+        Verdict::Release => ("released", "hold.released", released::release(tx, workspace, id, part, scribe.now)?),
+        Verdict::Reject => {
+            let by = ByHand { actor: &scribe.actor, note, now: scribe.now };
+            let tasks = holds::these(tx, workspace, id, part)?;
+            for task in &tasks {
+                task_views::cancel(tx, scribe, task, &by, DecisionKind::Rejected)?;
+            }
+            ("rejected", "hold.rejected", tasks.len())
+        }
+    };
+    if hold.status == "open" && released::left(tx, workspace, id)? == 0 {
+        holds::close(tx, workspace, id, word, &scribe.actor, note, scribe.now)?;
+    }
+    let target = format!("hold:{id}");
+    let detail = json!({ "reason": hold.reason, "tasks": decided });
+    let personal = note.map(|note| json!({ "note": note }));
+    let about = About { target: &target, hub: Some(hold.hub), detail, personal, ..About::default() };
+    Ok(scribe.record(tx, kind, about)?)
+}
+
+/// End a pass before its time.
+///
+/// # Errors
+/// [`ServiceError::NotFound`] when none was given with this batch, or it ended already.
+pub async fn end_pass(context: &Context, caller: &Caller, id: &str) -> Result<(), ServiceError> {
+    let id = parse(id)?;
+    let scribe = Scribe::new(context, caller);
+    context
+        .store
+        .write(move |tx| {
+            let hold = load(tx, scribe.workspace, id)?;
+            if !passes::end(tx, scribe.workspace, id, scribe.now)? {
+                return Err(ServiceError::NotFound("pass of this held batch"));
+            }
+            let target = format!("hold:{id}");
+            let detail = json!({ "reason": hold.reason });
+            let about = About { target: &target, hub: Some(hold.hub), detail, ..About::default() };
+            Ok(scribe.record(tx, "hold.pass_ended", about)?)
+        })
+        .await
 }

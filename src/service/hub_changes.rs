@@ -10,10 +10,11 @@ use crate::domain::app::{App, FieldFormat};
 use crate::domain::hub::{ConnectionValue, Hub, HubMode};
 use crate::domain::hub_file::subject_text;
 use crate::domain::mapping::{Binding, Mapping, SubjectName};
+use crate::domain::problem::Cause;
 use crate::domain::task::TaskStatus;
 use crate::store::hubs::{login_word, mode_word};
 use crate::store::tasks::{self, ByHand, TaskFilter};
-use crate::store::{StoreError, Tx, hub_secrets, hubs, lanes, mappings, marks, problems};
+use crate::store::{StoreError, Tx, decisions, hub_secrets, hubs, lanes, mappings, marks, problems, set_aside};
 
 /// Add a hub.
 ///
@@ -55,7 +56,9 @@ pub(super) fn change_hub(
     let kind = if before.mode != after.mode && after.mode == HubMode::Active { "hub.activated" } else { "hub.changed" };
     scribe.record(tx, kind, About { target: &target, hub: Some(after.id), detail, ..About::default() })?;
     if before.connection != after.connection {
-        mended(tx, scribe, after.id)?;
+        mended(tx, scribe, after.id, Mended::Hub)?;
+        // It may be another app now: what was decided about the old one says nothing (DESIGN.md 2.6).
+        decisions::end_all(tx, scribe.workspace, after.id)?;
     }
     if matters(before, after) {
         let cause = if kind == "hub.activated" { "hub_activated" } else { "hub_changed" };
@@ -64,8 +67,15 @@ pub(super) fn change_hub(
     Ok(cleared)
 }
 
-/// What makes a lane stand still; each is a problem of the same name.
-const STANDSTILLS: [&str; 3] = ["auth_broken", "connection_incomplete", "rate_limited"];
+/// How much a person's act says to be mended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mended {
+    /// The hub: its connection, its credential, or everything on a person's word. What was set aside
+    /// for the whole hub's causes is tried again.
+    Hub,
+    /// Perhaps: one task is to be tried. The lane goes on; if it succeeds, the others follow.
+    Perhaps,
+}
 
 /// A person did something about a hub that stands still: its lane goes on, with the tasks as they
 /// stand, and the problem is closed; a cause that is still there opens it again. Answers whether
@@ -73,11 +83,19 @@ const STANDSTILLS: [&str; 3] = ["auth_broken", "connection_incomplete", "rate_li
 ///
 /// # Errors
 /// [`ServiceError::Store`].
-pub(super) fn mended(tx: &mut Tx<'_>, scribe: &Scribe, hub: HubId) -> Result<bool, ServiceError> {
+pub(super) fn mended(tx: &mut Tx<'_>, scribe: &Scribe, hub: HubId, what: Mended) -> Result<bool, ServiceError> {
     let stood = lanes::load(tx, scribe.workspace, hub)?.is_some_and(|lane| lane.blocked_reason.is_some());
     lanes::unblock(tx, scribe.workspace, hub)?;
-    for cause in STANDSTILLS {
-        problems::close(tx, scribe.workspace, hub, Some(cause), scribe.now)?;
+    for cause in Cause::ALL.into_iter().filter(|cause| cause.ends_by_word()) {
+        match what {
+            Mended::Hub => {
+                set_aside::mended(tx, scribe.workspace, hub, cause, scribe.now)?;
+            }
+            Mended::Perhaps if cause.sets_aside().is_empty() => {
+                problems::close(tx, scribe.workspace, hub, Some(cause), scribe.now)?;
+            }
+            Mended::Perhaps => {}
+        }
     }
     Ok(stood)
 }
@@ -87,7 +105,7 @@ pub(super) fn mended(tx: &mut Tx<'_>, scribe: &Scribe, hub: HubId) -> Result<boo
 /// # Errors
 /// [`ServiceError::Store`].
 pub(super) fn let_go_on(tx: &mut Tx<'_>, scribe: &Scribe, hub: &Hub) -> Result<(), ServiceError> {
-    if mended(tx, scribe, hub.id)? {
+    if mended(tx, scribe, hub.id, Mended::Hub)? {
         let target = format!("hub:{}", hub.slug);
         let detail = json!({"app": hub.app});
         scribe.record(tx, "hub.unblocked", About { target: &target, hub: Some(hub.id), detail, ..About::default() })?;

@@ -21,6 +21,8 @@ pub mod members;
 pub mod names;
 pub mod overview;
 pub mod page;
+pub mod problems;
+pub mod pushing;
 pub mod regain;
 mod scribe;
 pub mod secrets;

@@ -1,28 +1,22 @@
 //! The workspace at a glance: hubs with their tasks, sources with their last request, what is
-//! held, what is broken; and stopping and restarting all pushing.
+//! held, what is broken.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use serde_json::json;
 
-use super::page::{Page, PageRequest};
-use super::scribe::{About, Scribe};
 use super::sources::SourceView;
 use super::workspaces::WorkspaceView;
-use super::{Caller, Context, ServiceError, hubs};
+use super::{Caller, Context, ServiceError};
 use crate::base::clock::Micros;
 use crate::base::ids::{HubId, WorkspaceId};
 use crate::domain::hub::HubMode;
 use crate::domain::task::TaskStatus;
 use crate::store::hubs::{self as hub_rows, HubRecord};
-use crate::store::{DbConn, lanes, pausing, problems, reading, settings, workspaces};
+use crate::store::{DbConn, lanes, pausing, problems, reading, workspaces};
 
 /// Problems shown in one answer.
 const PROBLEMS: i64 = 1_000;
-
-/// The setting that stops pushing in the whole installation.
-const PAUSED: &str = "paused";
 
 /// What `GET /api/v1/status` says.
 #[derive(Clone, Debug, Serialize)]
@@ -82,23 +76,6 @@ pub struct HubStatus {
     pub last_synced: Option<String>,
 }
 
-/// A problem as the API shows it.
-#[derive(Clone, Debug, Serialize)]
-pub struct ProblemView {
-    /// The hub.
-    pub hub: String,
-    /// The cause in one word.
-    pub cause: String,
-    /// What a person reads.
-    pub message: String,
-    /// How often it was met.
-    pub occurrences: i64,
-    /// Since when.
-    pub opened: String,
-    /// When it was last met.
-    pub seen: String,
-}
-
 /// The state of the caller's workspace.
 ///
 /// # Errors
@@ -130,7 +107,7 @@ pub async fn overview(context: &Context, caller: &Caller) -> Result<Overview, Se
                 version: env!("CARGO_PKG_VERSION"),
                 workspace: own.into(),
                 now: now.to_rfc3339(),
-                paused: settings::get_across_workspaces(conn, PAUSED)?.as_deref() == Some("true"),
+                paused: pausing::is_installation_paused(conn)?,
                 held: all.get(TaskStatus::Held.as_str()).copied().unwrap_or(0),
                 problems: broken.values().sum(),
                 tasks: all,
@@ -166,97 +143,4 @@ fn hub_status(
         tasks,
         problems,
     })
-}
-
-/// Open problems, the newest first.
-///
-/// # Errors
-/// [`ServiceError::Store`].
-pub async fn problems(
-    context: &Context,
-    caller: &Caller,
-    page: &PageRequest,
-) -> Result<Page<ProblemView>, ServiceError> {
-    let workspace = caller.workspace;
-    let limit = page.limit();
-    // The cursor counts rows: one problem per cause and hub is a short list.
-    let skip: usize = page.after::<usize>()?.unwrap_or(0);
-    let found = context
-        .store
-        .read(move |conn| {
-            let names = hubs::slugs(conn, workspace)?;
-            Ok::<_, ServiceError>(
-                problems::open(conn, workspace, PROBLEMS)?
-                    .into_iter()
-                    .skip(skip)
-                    .take(limit.saturating_add(1))
-                    .map(|problem| ProblemView {
-                        hub: names.get(&problem.hub).cloned().unwrap_or_else(|| problem.hub.to_string()),
-                        cause: problem.cause,
-                        message: problem.message,
-                        occurrences: problem.occurrences,
-                        opened: problem.opened_at.to_rfc3339(),
-                        seen: problem.seen_at.to_rfc3339(),
-                    })
-                    .collect::<Vec<_>>(),
-            )
-        })
-        .await?;
-    Ok(Page::cut(found, limit, |_| skip.saturating_add(limit).to_string()))
-}
-
-/// Whether pushing goes on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pushing {
-    /// Nothing is sent to apps; SCIM goes on.
-    Paused,
-    /// Tasks are pushed.
-    Resumed,
-}
-
-/// Stop or restart pushing in the whole installation. For the operator of the machine: a token
-/// belongs to one workspace.
-///
-/// # Errors
-/// [`ServiceError::Store`].
-pub async fn set_pushing_everywhere(context: &Context, pushing: Pushing) -> Result<(), ServiceError> {
-    let value = match pushing {
-        Pushing::Paused => "true",
-        Pushing::Resumed => "false",
-    };
-    context.store.write(move |tx| settings::put_across_workspaces(tx, PAUSED, value)).await?;
-    context.nudge.planner();
-    context.nudge.workers();
-    Ok(())
-}
-
-/// Stop or restart pushing: of one hub, or of the whole workspace.
-///
-/// # Errors
-/// [`ServiceError::NotFound`] for an unknown hub.
-pub async fn set_pushing(
-    context: &Context,
-    caller: &Caller,
-    hub: Option<&str>,
-    pushing: Pushing,
-) -> Result<(), ServiceError> {
-    let paused = pushing == Pushing::Paused;
-    if let Some(slug) = hub {
-        super::hubs::patch(context, caller, slug, super::hubs::HubPatch::pause(paused), None).await?;
-        return Ok(());
-    }
-    let scribe = Scribe::new(context, caller);
-    context
-        .store
-        .write(move |tx| {
-            if pausing::set(tx, scribe.workspace, paused)? {
-                let kind = if paused { "workspace.paused" } else { "workspace.resumed" };
-                scribe.record(tx, kind, About { target: "workspace", detail: json!({}), ..About::default() })?;
-            }
-            Ok::<_, ServiceError>(())
-        })
-        .await?;
-    context.nudge.planner();
-    context.nudge.workers();
-    Ok(())
 }

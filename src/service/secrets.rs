@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use serde_json::json;
 use subtle::ConstantTimeEq;
 
+use super::hub_changes::{self, Mended};
 use super::scribe::{About, Scribe};
-use super::{Caller, Context, ServiceError, hub_changes, hubs};
+use super::{Caller, Context, ServiceError, hubs};
 use crate::base::ids::{HubId, WorkspaceId};
 use crate::base::secret::SecretString;
 use crate::domain::hub::{ConnectionValue, Hub};
@@ -62,7 +63,7 @@ pub(super) fn put_all(
     for (name, value) in given {
         sealed::put(tx, keyring, scribe.workspace, hub.id, name, value, scribe.now)?;
     }
-    hub_changes::mended(tx, scribe, hub.id)?;
+    hub_changes::mended(tx, scribe, hub.id, Mended::Hub)?;
     marks::hub_changed(tx, scribe.workspace, hub.id, &scribe.change("secret_set"))?;
     let target = format!("hub:{}", hub.slug);
     let names: Vec<&str> = given.iter().map(|(name, _)| name.as_str()).collect();

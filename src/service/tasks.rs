@@ -6,9 +6,10 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::hub_changes::{self, Mended};
 use super::page::{Page, PageRequest};
 use super::scribe::{About, Scribe};
-use super::{Caller, Context, ServiceError, hub_changes, hubs};
+use super::{Caller, Context, ServiceError, hubs};
 use crate::base::clock::Micros;
 use crate::base::ids::{HubId, TaskId, UserId, WorkspaceId};
 use crate::domain::decision::DecisionKind;
@@ -17,7 +18,7 @@ use crate::domain::task::{Task, TaskKind, TaskStatus};
 use crate::store::attempts::{self, Attempt};
 use crate::store::landed::{self, Landing, Recorded};
 use crate::store::tasks::{self as rows, ByHand, TaskFilter};
-use crate::store::{DbConn, StoreError, Tx, decisions, hubs as hub_rows, marks};
+use crate::store::{DbConn, StoreError, Tx, decisions, holds, hubs as hub_rows, marks};
 
 /// The longest note, in characters.
 const NOTE_CHARACTERS: usize = 2_000;
@@ -358,7 +359,7 @@ fn not_now(task: &Task, what: &str) -> ServiceError {
 
 fn retry(tx: &mut Tx<'_>, scribe: &Scribe, task: &Task, by: &ByHand<'_>) -> Result<(), ServiceError> {
     if rows::retry(tx, scribe.workspace, task.id, by)? {
-        hub_changes::mended(tx, scribe, task.hub)?;
+        hub_changes::mended(tx, scribe, task.hub, Mended::Perhaps)?;
         return Ok(());
     }
     match task.status {
@@ -392,6 +393,9 @@ fn done(
     }
     let hub = hub_rows::load(tx, scribe.workspace, task.hub)?;
     match landed::record(tx, task, &hub.slug, &Landing::by_hand(task), ids, scribe.now)? {
+        Recorded::In(_) if task.effect.kind == TaskKind::Remove && hub.policy.max_seats.is_some() => {
+            holds::seat_freed(tx, scribe.workspace, task.hub, scribe.now)?;
+        }
         Recorded::In(_) => {}
         Recorded::BelongsTo(_) => {
             return Err(ServiceError::Conflict(String::from(

@@ -211,7 +211,7 @@ pub async fn delete(context: &Context, caller: &Caller, id: &str, conditions: Co
             conditions.check_write(row.version)?;
             marks::user_changed(tx, workspace, id, &work.change("user_deleted"))?;
             let groups = memberships::remove_everywhere(tx, workspace, id.uuid(), work.now)?;
-            users::delete(tx, workspace, id)?;
+            users::delete(tx, workspace, id, work.now)?;
             work.record(tx, id, "user.deleted", json!({ "left": groups }), &row.user_name)?;
             Ok::<_, ServiceError>(())
         })

@@ -1,6 +1,10 @@
-//! What the removal guard counts, from rows: the tasks of the window, the members, the seats.
+//! What the guard counts, from rows: the tasks of the window, the members, the seats, and the
+//! people of the whole workspace.
+
+use std::collections::HashSet;
 
 use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Binary, Text};
 
 use super::StoreError;
 use super::conn::DbConn;
@@ -8,8 +12,8 @@ use super::schema::{hub_members, tasks};
 use super::tasks::words;
 use crate::base::clock::Micros;
 use crate::base::ids::{HubId, WorkspaceId};
-use crate::base::limits::GUARD_WINDOW;
-use crate::domain::guard::Around;
+use crate::base::limits::{GUARD_PEOPLE_PERCENT, GUARD_WINDOW};
+use crate::domain::guard::{Around, People};
 use crate::domain::plan::PRIORITY_REDUCE;
 use crate::domain::task::{TaskKind, TaskStatus};
 
@@ -28,8 +32,7 @@ pub fn of_hub(
     now: Micros,
 ) -> Result<Around, StoreError> {
     let (managed, admins) = super::hub_members::managed_now(conn, workspace, hub, admin_roles)?;
-    let taken = window(conn, workspace, hub, now, None)?;
-    let gone = window(conn, workspace, hub, now, Some(TaskStatus::Completed))?;
+    let window = window(conn, workspace, hub, now)?;
     let present: Vec<(Option<String>, i64)> = hub_members::table
         .filter(hub_members::workspace.eq(workspace.0))
         .filter(hub_members::hub_id.eq(hub.bytes()))
@@ -49,11 +52,13 @@ pub fn of_hub(
         .get_result(conn)?;
     Ok(Around {
         managed: count(managed),
-        gone_in_window: count(gone),
-        taken_in_window: count(taken),
+        gone_in_window: count(window.gone),
+        taken_in_window: count(window.taken),
+        given_in_window: count(given(conn, workspace, hub, now)?),
         admins: count(admins.saturating_sub(admins_going)),
         owners: count(owners.saturating_sub(owners_going)),
         seats: count(seats.saturating_add(adding)),
+        people: People::default(),
     })
 }
 
@@ -66,35 +71,107 @@ fn pushing() -> Vec<TaskStatus> {
     TaskStatus::ALL.into_iter().filter(|status| status.is_open() && *status != TaskStatus::Held).collect()
 }
 
-/// Removals and downgrades planned in the window that take effect: not held or released, not
-/// replaced or withdrawn, not made by a person. With a status: only removals that ended so.
-fn window(
-    conn: &mut DbConn,
-    workspace: WorkspaceId,
-    hub: HubId,
-    now: Micros,
-    ended: Option<TaskStatus>,
-) -> Result<i64, StoreError> {
-    let mut query = tasks::table
+/// The condition of the index `tasks_taken`, letter by letter, so that it answers: removals and
+/// downgrades that take effect, neither held or released, nor replaced or withdrawn, nor made by a
+/// person.
+const TAKEN: &str = "hold_id IS NULL AND (kind = 'remove' OR priority = 20) AND cause <> 'by_hand' \
+     AND status NOT IN ('held', 'superseded', 'cancelled')";
+const _: () = assert!(PRIORITY_REDUCE == 20, "the index tasks_taken names this number");
+
+#[derive(QueryableByName)]
+struct Window {
+    #[diesel(sql_type = BigInt)]
+    taken: i64,
+    #[diesel(sql_type = BigInt)]
+    gone: i64,
+}
+
+/// What was taken from a hub in the window, and how many of that are removals already done.
+fn window(conn: &mut DbConn, workspace: WorkspaceId, hub: HubId, now: Micros) -> Result<Window, StoreError> {
+    let sql = format!(
+        "SELECT COUNT(*) AS taken, \
+         COUNT(CASE WHEN kind = 'remove' AND status = 'completed' THEN 1 END) AS gone \
+         FROM tasks WHERE workspace = $1 AND created_at > $2 AND hub_id = $3 AND {TAKEN}"
+    );
+    Ok(diesel::sql_query(sql)
+        .bind::<BigInt, _>(workspace.0)
+        .bind::<BigInt, _>(now.minus(GUARD_WINDOW).0)
+        .bind::<Binary, _>(hub.bytes())
+        .get_result(conn)?)
+}
+
+/// Additions of the window that go out by themselves.
+fn given(conn: &mut DbConn, workspace: WorkspaceId, hub: HubId, now: Micros) -> Result<i64, StoreError> {
+    Ok(tasks::table
         .filter(tasks::workspace.eq(workspace.0))
         .filter(tasks::hub_id.eq(hub.bytes()))
         .filter(tasks::id.ge(earliest_id(now.minus(GUARD_WINDOW))))
         .filter(tasks::created_at.gt(now.minus(GUARD_WINDOW).0))
+        .filter(tasks::kind.eq(TaskKind::Add.as_str()))
         .filter(tasks::hold_id.is_null())
         .filter(tasks::cause.ne(BY_HAND))
         .filter(tasks::status.ne_all(words(&[TaskStatus::Superseded, TaskStatus::Cancelled, TaskStatus::Held])))
-        .into_boxed();
-    query = match ended {
-        Some(status) => {
-            query.filter(tasks::kind.eq(TaskKind::Remove.as_str())).filter(tasks::status.eq(status.as_str()))
-        }
-        None => query.filter(
-            tasks::kind
-                .eq(TaskKind::Remove.as_str())
-                .or(tasks::kind.eq(TaskKind::UpdateRole.as_str()).and(tasks::priority.eq(PRIORITY_REDUCE))),
-        ),
-    };
-    Ok(query.count().get_result(conn)?)
+        .count()
+        .get_result(conn)?)
+}
+
+#[derive(QueryableByName)]
+struct Subject {
+    #[diesel(sql_type = Text)]
+    subject: String,
+}
+
+#[derive(QueryableByName)]
+struct Count {
+    #[diesel(sql_type = BigInt)]
+    count: i64,
+}
+
+/// Whose access the window has already seen shrink, in any hub of the workspace: subjects of tasks.
+///
+/// On PostgreSQL two hubs of a workspace may be planned at the same time, and each would let its
+/// own fifty people go; so the second waits here until the first has committed.
+///
+/// # Errors
+/// [`StoreError`] of the statements.
+pub fn taken_from(conn: &mut DbConn, workspace: WorkspaceId, now: Micros) -> Result<HashSet<String>, StoreError> {
+    super::rules_lock::counting_people(conn, workspace)?;
+    let sql = format!("SELECT DISTINCT subject FROM tasks WHERE workspace = $1 AND created_at > $2 AND {TAKEN}");
+    let rows: Vec<Subject> = diesel::sql_query(sql)
+        .bind::<BigInt, _>(workspace.0)
+        .bind::<BigInt, _>(now.minus(GUARD_WINDOW).0)
+        .load(conn)?;
+    Ok(rows.into_iter().map(|row| row.subject).collect())
+}
+
+/// How many people of the workspace have a managed account somewhere, or lost the last one in the
+/// window; counted no further than decides about taking from `most` of them.
+///
+/// # Errors
+/// [`StoreError`] of the statements.
+pub fn managed_people(conn: &mut DbConn, workspace: WorkspaceId, most: u32, now: Micros) -> Result<u32, StoreError> {
+    let enough = i64::from(most).saturating_mul(100) / i64::from(GUARD_PEOPLE_PERCENT) + 1;
+    let here: Count = diesel::sql_query(
+        "SELECT COUNT(*) AS count FROM (SELECT DISTINCT user_id FROM hub_members WHERE workspace = $1 \
+         AND user_id IS NOT NULL AND managed AND known_state <> 'absent' LIMIT $2) AS people",
+    )
+    .bind::<BigInt, _>(workspace.0)
+    .bind::<BigInt, _>(enough)
+    .get_result(conn)?;
+    if here.count >= enough {
+        return Ok(count(here.count));
+    }
+    let sql = format!(
+        "SELECT COUNT(DISTINCT subject) AS count FROM tasks WHERE workspace = $1 AND created_at > $2 AND {TAKEN} \
+         AND kind = 'remove' AND status = 'completed' AND user_id IS NOT NULL \
+         AND NOT EXISTS (SELECT 1 FROM hub_members m WHERE m.workspace = tasks.workspace \
+             AND m.user_id = tasks.user_id AND m.managed AND m.known_state <> 'absent')"
+    );
+    let gone: Count = diesel::sql_query(sql)
+        .bind::<BigInt, _>(workspace.0)
+        .bind::<BigInt, _>(now.minus(GUARD_WINDOW).0)
+        .get_result(conn)?;
+    Ok(count(here.count.saturating_add(gone.count)))
 }
 
 /// The smallest UUIDv7 of a moment: ids sort by time, so the window is a range of the hub's index.

@@ -76,6 +76,17 @@ pub fn record(
     Ok(())
 }
 
+/// End all decisions of a hub: they were made on another connection.
+///
+/// # Errors
+/// [`StoreError`] of the statement.
+pub fn end_all(tx: &mut DbConn, workspace: WorkspaceId, hub: HubId) -> Result<usize, StoreError> {
+    Ok(diesel::delete(decisions::table)
+        .filter(decisions::workspace.eq(workspace.0))
+        .filter(decisions::hub_id.eq(hub.bytes()))
+        .execute(tx)?)
+}
+
 /// End a decision: the wish changed, or a person said `retry`. Nothing happens without one.
 ///
 /// # Errors

@@ -34,21 +34,25 @@ struct HubKey {
     id: Vec<u8>,
 }
 
+/// Whether the installation is paused, as [`super::pausing`] stores it. What is planned while nothing
+/// is pushed would leave the guard's window one by one and then go out at once.
+const PAUSED: &str = "EXISTS (SELECT 1 FROM settings s WHERE s.name = 'paused' AND s.value = 'true')";
+
 /// Active hubs that push and have marks or wide marks due, in key order. Observing and paused
 /// hubs keep their marks and cost nothing here.
 ///
 /// # Errors
 /// [`StoreError`] of the statement.
 pub fn due_hubs_across_workspaces(conn: &mut DbConn, now: Micros) -> Result<Vec<(WorkspaceId, HubId)>, StoreError> {
-    let rows: Vec<HubKey> = diesel::sql_query(
+    let rows: Vec<HubKey> = diesel::sql_query(format!(
         "SELECT h.workspace, h.id FROM hubs h JOIN workspaces w ON w.id = h.workspace \
-         WHERE h.mode = 'active' AND h.paused = FALSE AND w.paused = FALSE AND ( \
+         WHERE h.mode = 'active' AND h.paused = FALSE AND w.paused = FALSE AND NOT {PAUSED} AND ( \
              EXISTS (SELECT 1 FROM reconcile_marks m \
                  WHERE m.workspace = h.workspace AND m.hub_id = h.id AND m.due_at <= $1) \
              OR EXISTS (SELECT 1 FROM wide_marks x \
                  WHERE x.workspace = h.workspace AND x.hub_id = h.id AND x.due_at <= $1)) \
          ORDER BY h.workspace, h.id",
-    )
+    ))
     .bind::<BigInt, _>(now.0)
     .load(conn)?;
     rows.into_iter()
@@ -68,7 +72,8 @@ pub fn lock_hub(tx: &mut DbConn, workspace: WorkspaceId, hub: HubId) -> Result<b
     };
     let rows: Vec<HubKey> = diesel::sql_query(format!(
         "SELECT h.workspace, h.id FROM hubs h JOIN workspaces w ON w.id = h.workspace \
-         WHERE h.workspace = $1 AND h.id = $2 AND h.mode = 'active' AND h.paused = FALSE AND w.paused = FALSE{lock}"
+         WHERE h.workspace = $1 AND h.id = $2 AND h.mode = 'active' AND h.paused = FALSE AND w.paused = FALSE \
+         AND NOT {PAUSED}{lock}"
     ))
     .bind::<BigInt, _>(workspace.0)
     .bind::<Binary, _>(hub.bytes())

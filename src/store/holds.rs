@@ -6,9 +6,14 @@ use diesel::sql_types::{BigInt, Binary, Text};
 
 use super::StoreError;
 use super::conn::DbConn;
-use super::schema::holds;
+use super::schema::{holds, tasks};
+use super::tasks::TaskRow;
+use super::{Tx, marks};
 use crate::base::clock::Micros;
-use crate::base::ids::{HoldId, HubId, WorkspaceId};
+use crate::base::ids::{HoldId, HubId, TaskId, UserId, WorkspaceId};
+use crate::domain::guard::HoldReason;
+use crate::domain::plan::PRIORITY_LEAVER;
+use crate::domain::task::{Task, TaskStatus};
 
 /// A held batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -148,4 +153,118 @@ pub fn close(
         return Err(StoreError::NotFound);
     }
     Ok(())
+}
+
+/// The held tasks of a batch, people who left first, at most `limit`.
+///
+/// # Errors
+/// [`StoreError`] of the statement.
+pub fn tasks(conn: &mut DbConn, workspace: WorkspaceId, hold: HoldId, limit: i64) -> Result<Vec<Task>, StoreError> {
+    let rows: Vec<TaskRow> = tasks::table
+        .filter(tasks::workspace.eq(workspace.0))
+        .filter(tasks::hold_id.eq(hold.bytes()))
+        .filter(tasks::status.eq(TaskStatus::Held.as_str()))
+        .order((tasks::priority, tasks::id))
+        .limit(limit)
+        .load(conn)?;
+    rows.iter().map(TaskRow::shown).collect()
+}
+
+/// Those of these tasks that are still held in the batch.
+///
+/// # Errors
+/// [`StoreError`] of the statement.
+pub fn these(conn: &mut DbConn, workspace: WorkspaceId, hold: HoldId, ids: &[TaskId]) -> Result<Vec<Task>, StoreError> {
+    let rows: Vec<TaskRow> = tasks::table
+        .filter(tasks::workspace.eq(workspace.0))
+        .filter(tasks::id.eq_any(ids.iter().map(|id| id.bytes()).collect::<Vec<_>>()))
+        .filter(tasks::hold_id.eq(hold.bytes()))
+        .filter(tasks::status.eq(TaskStatus::Held.as_str()))
+        .order((tasks::priority, tasks::id))
+        .load(conn)?;
+    rows.iter().map(TaskRow::shown).collect()
+}
+
+/// The ids of all held tasks of a batch, people who left first.
+///
+/// # Errors
+/// [`StoreError`] of the statement.
+pub fn task_ids(conn: &mut DbConn, workspace: WorkspaceId, hold: HoldId) -> Result<Vec<TaskId>, StoreError> {
+    let rows: Vec<Vec<u8>> = tasks::table
+        .filter(tasks::workspace.eq(workspace.0))
+        .filter(tasks::hold_id.eq(hold.bytes()))
+        .filter(tasks::status.eq(TaskStatus::Held.as_str()))
+        .order((tasks::priority, tasks::id))
+        .select(tasks::id)
+        .load(conn)?;
+    rows.iter().map(|id| TaskId::from_bytes(id).map_err(|_| StoreError::Corrupt("a task's id".into()))).collect()
+}
+
+/// How many tasks a batch still holds, and how many of them are of people who left.
+///
+/// # Errors
+/// [`StoreError`] of the statement.
+pub fn counts(conn: &mut DbConn, workspace: WorkspaceId, hold: HoldId) -> Result<(i64, i64), StoreError> {
+    let rows: Vec<(i32, i64)> = tasks::table
+        .filter(tasks::workspace.eq(workspace.0))
+        .filter(tasks::hold_id.eq(hold.bytes()))
+        .filter(tasks::status.eq(TaskStatus::Held.as_str()))
+        .group_by(tasks::priority)
+        .select((tasks::priority, diesel::dsl::count_star()))
+        .load(conn)?;
+    let all = rows.iter().map(|(_, count)| count).sum();
+    let leavers = rows.iter().filter(|(priority, _)| *priority == PRIORITY_LEAVER).map(|(_, count)| count).sum();
+    Ok((all, leavers))
+}
+
+/// Held tasks by reason and the moment the oldest of each was held, over all workspaces; for the
+/// metrics.
+///
+/// # Errors
+/// [`StoreError`] of the statement.
+pub fn waiting_across_workspaces(conn: &mut DbConn) -> Result<Vec<(String, i64, Micros)>, StoreError> {
+    #[derive(QueryableByName)]
+    struct Waiting {
+        #[diesel(sql_type = Text)]
+        reason: String,
+        #[diesel(sql_type = BigInt)]
+        tasks: i64,
+        #[diesel(sql_type = BigInt)]
+        oldest: i64,
+    }
+    let rows: Vec<Waiting> = diesel::sql_query(
+        "SELECT h.reason AS reason, COUNT(*) AS tasks, MIN(h.created_at) AS oldest \
+         FROM holds h JOIN tasks t ON t.workspace = h.workspace AND t.status = 'held' AND t.hold_id = h.id \
+         WHERE h.status = 'open' GROUP BY h.reason ORDER BY h.reason",
+    )
+    .load(conn)?;
+    Ok(rows.into_iter().map(|row| (row.reason, row.tasks, Micros(row.oldest))).collect())
+}
+
+/// A seat of the hub became free: the people whose additions wait longest for one are looked at
+/// again. Answers how many.
+///
+/// # Errors
+/// [`StoreError`] of the statements.
+pub fn seat_freed(tx: &mut Tx<'_>, workspace: WorkspaceId, hub: HubId, now: Micros) -> Result<usize, StoreError> {
+    // More than the one seat: several may become free before the planner looks.
+    const LOOKED_AT: i64 = 20;
+    let waiting: Vec<Option<Vec<u8>>> = tasks::table
+        .inner_join(holds::table.on(holds::workspace.eq(tasks::workspace).and(tasks::hold_id.eq(holds::id.nullable()))))
+        .filter(holds::workspace.eq(workspace.0))
+        .filter(holds::hub_id.eq(hub.bytes()))
+        .filter(holds::reason.eq(HoldReason::MaxSeats.as_str()))
+        .filter(holds::status.eq("open"))
+        .filter(tasks::status.eq(TaskStatus::Held.as_str()))
+        .order(tasks::id)
+        .limit(LOOKED_AT)
+        .select(tasks::user_id)
+        .load(&mut **tx)?;
+    let mut looked_at = 0;
+    for id in waiting.into_iter().flatten() {
+        let user = UserId::from_bytes(&id).map_err(|_| StoreError::Corrupt("a task's user".into()))?;
+        marks::touch(tx, workspace, hub, user, now)?;
+        looked_at += 1;
+    }
+    Ok(looked_at)
 }

@@ -7,7 +7,7 @@ use diesel::prelude::*;
 use serde::de::DeserializeOwned;
 
 use super::conn::DbConn;
-use super::schema::{hub_lanes, hub_secrets, hubs, mappings, reconcile_marks, wide_marks};
+use super::schema::{guard_passes, hub_lanes, hub_secrets, hubs, mappings, reconcile_marks, wide_marks};
 use super::{StoreError, Tx};
 use crate::base::clock::Micros;
 use crate::base::ids::{HubId, HubSlug, WorkspaceId};
@@ -313,6 +313,10 @@ pub fn delete(tx: &mut Tx<'_>, workspace: WorkspaceId, id: HubId) -> Result<(), 
     diesel::delete(wide_marks::table)
         .filter(wide_marks::workspace.eq(workspace.0))
         .filter(wide_marks::hub_id.eq(&key))
+        .execute(conn)?;
+    diesel::delete(guard_passes::table)
+        .filter(guard_passes::workspace.eq(workspace.0))
+        .filter(guard_passes::hub_id.eq(&key))
         .execute(conn)?;
     Ok(())
 }

@@ -8,14 +8,15 @@ use super::conn::DbConn;
 use super::schema::problems;
 use crate::base::clock::Micros;
 use crate::base::ids::{HubId, WorkspaceId};
+use crate::domain::problem::Cause;
 
 /// Something a person must look at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     /// Where.
     pub hub: HubId,
-    /// The cause in one word: `auth_broken`, `rate_limited`, `forbidden` …
-    pub cause: String,
+    /// The cause.
+    pub cause: Cause,
     /// What a person reads.
     pub message: String,
     /// How often it was met since it opened.
@@ -36,7 +37,7 @@ pub fn report(
     conn: &mut DbConn,
     workspace: WorkspaceId,
     hub: HubId,
-    cause: &str,
+    cause: Cause,
     message: &str,
     now: Micros,
 ) -> Result<(), StoreError> {
@@ -50,11 +51,49 @@ pub fn report(
     )
     .bind::<BigInt, _>(workspace.0)
     .bind::<Binary, _>(hub.bytes())
-    .bind::<Text, _>(cause)
+    .bind::<Text, _>(cause.as_str())
     .bind::<Text, _>(message)
     .bind::<BigInt, _>(now.0)
     .execute(conn)?;
     Ok(())
+}
+
+/// State a problem that is counted anew each time: what it is about is `count` now.
+///
+/// # Errors
+/// A failed statement.
+pub fn state(
+    conn: &mut DbConn,
+    workspace: WorkspaceId,
+    hub: HubId,
+    cause: Cause,
+    message: &str,
+    count: i64,
+    now: Micros,
+) -> Result<(), StoreError> {
+    report(conn, workspace, hub, cause, message, now)?;
+    diesel::update(problems::table.find((workspace.0, hub.bytes(), cause.as_str())))
+        .set(problems::occurrences.eq(count))
+        .execute(conn)?;
+    Ok(())
+}
+
+/// Hubs with an open problem of this cause.
+///
+/// # Errors
+/// A failed statement.
+pub fn hubs_with_across_workspaces(conn: &mut DbConn, cause: Cause) -> Result<Vec<(WorkspaceId, HubId)>, StoreError> {
+    let rows: Vec<(i64, Vec<u8>)> = problems::table
+        .filter(problems::closed_at.is_null())
+        .filter(problems::cause.eq(cause.as_str()))
+        .select((problems::workspace, problems::hub_id))
+        .load(conn)?;
+    rows.into_iter()
+        .map(|(workspace, hub)| {
+            let hub = HubId::from_bytes(&hub).map_err(|_| StoreError::Corrupt("a problem's hub".into()))?;
+            Ok((WorkspaceId(workspace), hub))
+        })
+        .collect()
 }
 
 /// Close a hub's problems: one cause, or all of them. Answers how many were open.
@@ -65,7 +104,7 @@ pub fn close(
     conn: &mut DbConn,
     workspace: WorkspaceId,
     hub: HubId,
-    cause: Option<&str>,
+    cause: Option<Cause>,
     now: Micros,
 ) -> Result<usize, StoreError> {
     let open = problems::table
@@ -74,7 +113,7 @@ pub fn close(
         .filter(problems::closed_at.is_null());
     let set = problems::closed_at.eq(Some(now.0));
     Ok(match cause {
-        Some(cause) => diesel::update(open.filter(problems::cause.eq(cause))).set(set).execute(conn)?,
+        Some(cause) => diesel::update(open.filter(problems::cause.eq(cause.as_str()))).set(set).execute(conn)?,
         None => diesel::update(open).set(set).execute(conn)?,
     })
 }
@@ -104,7 +143,7 @@ pub fn open(conn: &mut DbConn, workspace: WorkspaceId, limit: i64) -> Result<Vec
         .map(|(hub, cause, message, occurrences, opened, seen, closed)| {
             Ok(Problem {
                 hub: HubId::from_bytes(&hub).map_err(|_| StoreError::Corrupt("a problem's hub".into()))?,
-                cause,
+                cause: Cause::from_word(&cause).ok_or_else(|| StoreError::Corrupt("a problem's cause".into()))?,
                 message,
                 occurrences,
                 opened_at: Micros(opened),
@@ -113,4 +152,16 @@ pub fn open(conn: &mut DbConn, workspace: WorkspaceId, limit: i64) -> Result<Vec
             })
         })
         .collect()
+}
+
+/// Open problems by cause, over all workspaces; for the metrics.
+///
+/// # Errors
+/// A failed statement.
+pub fn open_across_workspaces(conn: &mut DbConn) -> Result<Vec<(String, i64)>, StoreError> {
+    Ok(problems::table
+        .filter(problems::closed_at.is_null())
+        .group_by(problems::cause)
+        .select((problems::cause, diesel::dsl::count_star()))
+        .load(conn)?)
 }

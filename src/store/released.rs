@@ -10,7 +10,7 @@ use crate::base::clock::Micros;
 use crate::base::ids::{HoldId, TaskId, WorkspaceId};
 use crate::domain::task::TaskStatus;
 
-/// Release the held tasks of a batch: all of them, or only these. Answers how many went.
+/// Release these tasks of a batch, as far as they are still held. Answers how many went.
 ///
 /// A task that nothing automates goes to the person who must do it, the others to the workers.
 ///
@@ -20,13 +20,15 @@ pub fn release(
     tx: &mut Tx<'_>,
     workspace: WorkspaceId,
     hold: HoldId,
-    only: Option<&[TaskId]>,
+    these: &[TaskId],
     now: Micros,
 ) -> Result<usize, StoreError> {
     let mut released = 0;
+    let ids: Vec<Vec<u8>> = these.iter().map(|id| id.bytes()).collect();
     for by_hand in [true, false] {
         let mut query = diesel::update(tasks::table)
             .filter(tasks::workspace.eq(workspace.0))
+            .filter(tasks::id.eq_any(&ids))
             .filter(tasks::hold_id.eq(hold.bytes()))
             .filter(tasks::status.eq(TaskStatus::Held.as_str()))
             .into_boxed();
@@ -35,9 +37,6 @@ pub fn release(
         } else {
             query.filter(tasks::instructions.is_null())
         };
-        if let Some(only) = only {
-            query = query.filter(tasks::id.eq_any(only.iter().map(|id| id.bytes()).collect::<Vec<_>>()));
-        }
         let status = if by_hand { TaskStatus::Manual } else { TaskStatus::Queued };
         released += query
             .set((tasks::status.eq(status.as_str()), tasks::not_before.eq(now.0), tasks::modified_at.eq(now.0)))

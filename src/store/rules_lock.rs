@@ -15,13 +15,15 @@ use crate::base::ids::WorkspaceId;
 
 /// Advisory locks share one number space with the rest of the installation; this is our corner.
 const CORNER: i64 = 0x5c1a_0000_0000_0000;
+/// The same for counting a workspace's people.
+const PEOPLE: i64 = 0x5c1b_0000_0000_0000;
 
 /// Marks are about to be written by the rules as they are. Many may hold it at once.
 ///
 /// # Errors
 /// [`StoreError`] of the statement.
 pub fn rules_are_read(tx: &mut DbConn, workspace: WorkspaceId) -> Result<(), StoreError> {
-    lock(tx, workspace, "SELECT pg_advisory_xact_lock_shared($1)")
+    lock(tx, CORNER ^ workspace.0, "SELECT pg_advisory_xact_lock_shared($1)")
 }
 
 /// Rules are about to change: call it before looking up anything the change rests on.
@@ -29,12 +31,21 @@ pub fn rules_are_read(tx: &mut DbConn, workspace: WorkspaceId) -> Result<(), Sto
 /// # Errors
 /// [`StoreError`] of the statement.
 pub fn rules_change(tx: &mut DbConn, workspace: WorkspaceId) -> Result<(), StoreError> {
-    lock(tx, workspace, "SELECT pg_advisory_xact_lock($1)")
+    lock(tx, CORNER ^ workspace.0, "SELECT pg_advisory_xact_lock($1)")
 }
 
-fn lock(tx: &mut DbConn, workspace: WorkspaceId, statement: &str) -> Result<(), StoreError> {
+/// The guard counts the people of a workspace over all its hubs, and decides on that: one planner
+/// at a time. Only planners take it, after their hub's row, so nobody waits in a circle.
+///
+/// # Errors
+/// [`StoreError`] of the statement.
+pub fn counting_people(tx: &mut DbConn, workspace: WorkspaceId) -> Result<(), StoreError> {
+    lock(tx, PEOPLE ^ workspace.0, "SELECT pg_advisory_xact_lock($1)")
+}
+
+fn lock(tx: &mut DbConn, number: i64, statement: &str) -> Result<(), StoreError> {
     if let DbConn::Postgres(conn) = tx {
-        diesel::sql_query(statement).bind::<BigInt, _>(CORNER ^ workspace.0).execute(conn)?;
+        diesel::sql_query(statement).bind::<BigInt, _>(number).execute(conn)?;
     }
     Ok(())
 }

@@ -305,6 +305,34 @@ diesel::table! {
 }
 
 diesel::table! {
+    guard_passes (workspace, hub_id, reason) {
+        workspace -> BigInt,
+        hub_id -> Binary,
+        reason -> Text,
+        hold_id -> Binary,
+        until_at -> BigInt,
+        given_by -> Text,
+        note -> Nullable<Text>,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    leavers (workspace, user_id) {
+        workspace -> BigInt,
+        user_id -> Binary,
+        left_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    duties (name) {
+        name -> Text,
+        due_at -> BigInt,
+    }
+}
+
+diesel::table! {
     decisions (workspace, hub_id, subject) {
         workspace -> BigInt,
         hub_id -> Binary,
@@ -391,6 +419,9 @@ diesel::allow_tables_to_appear_in_same_query!(
     tasks,
     attempts,
     holds,
+    guard_passes,
+    leavers,
+    duties,
     decisions,
     problems,
     access_intervals,

@@ -5,6 +5,7 @@ use diesel::prelude::*;
 
 use super::StoreError;
 use super::conn::DbConn;
+use super::leavers;
 use super::reach::Reach;
 use super::schema::{sources, user_emails, users};
 use super::tx::Tx;
@@ -210,6 +211,9 @@ pub fn insert(
             users::document.eq(document),
         ))
         .execute(&mut **tx)?;
+    if !keys.active {
+        leavers::left(tx, workspace, id, now)?;
+    }
     insert_emails(tx, workspace, id, &keys.emails)
 }
 
@@ -251,6 +255,11 @@ pub fn replace(
             users::document.eq(document),
         ))
         .execute(&mut **tx)?;
+    match (before.active, keys.active) {
+        (true, false) => leavers::left(tx, workspace, before.id, now)?,
+        (false, true) => leavers::returned(tx, workspace, before.id)?,
+        (true, true) | (false, false) => {}
+    }
     replace_emails(tx, workspace, before.id, &keys.emails)?;
     Ok(after)
 }
@@ -312,7 +321,8 @@ fn delete_emails(tx: &mut Tx<'_>, workspace: WorkspaceId, id: UserId) -> Result<
 ///
 /// # Errors
 /// [`StoreError::Database`] when a statement fails.
-pub fn delete(tx: &mut Tx<'_>, workspace: WorkspaceId, id: UserId) -> Result<(), StoreError> {
+pub fn delete(tx: &mut Tx<'_>, workspace: WorkspaceId, id: UserId, now: Micros) -> Result<(), StoreError> {
+    leavers::left(tx, workspace, id, now)?;
     delete_emails(tx, workspace, id)?;
     diesel::delete(users::table)
         .filter(users::workspace.eq(workspace.0))

@@ -20,8 +20,15 @@ const HUB_KEYS: [&str; 9] = ["id", "app", "label", "login", "mode", "settle", "c
 const SETTINGS: [&str; 6] = ["label", "login", "mode", "settle", "connection", "policy"];
 const MAPPING_KEYS: [&str; 10] =
     ["group", "group_id", "external_id", "user", "source", "where", "hub_role", "app_role", "seat", "assets"];
-const POLICY_KEYS: [&str; 6] =
-    ["removal_limit", "removal_percent", "max_seats", "deprovision", "max_in_flight", "calls_per_second"];
+const POLICY_KEYS: [&str; 7] = [
+    "removal_limit",
+    "removal_percent",
+    "max_seats",
+    "addition_limit",
+    "deprovision",
+    "max_in_flight",
+    "calls_per_second",
+];
 
 /// What a mapping's role and assets are held against.
 #[derive(Clone, Copy)]
@@ -277,6 +284,7 @@ fn policy(reader: &mut Reader<'_>, hub: &Fields<'_, '_>) -> HubPolicy {
         policy.removal_percent = percent;
     }
     policy.max_seats = number(reader, &fields, "max_seats");
+    policy.addition_limit = number(reader, &fields, "addition_limit");
     if let Some(many) = number(reader, &fields, "max_in_flight") {
         policy.max_in_flight = many;
     }

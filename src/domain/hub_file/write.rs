@@ -83,6 +83,9 @@ fn policy(policy: &HubPolicy) -> Vec<String> {
     if let Some(seats) = policy.max_seats {
         parts.push(format!("max_seats = {seats}"));
     }
+    if let Some(limit) = policy.addition_limit {
+        parts.push(format!("addition_limit = {limit}"));
+    }
     match policy.deprovision {
         Deprovision::Remove => {}
         Deprovision::Suspend => parts.push(String::from("deprovision = \"suspend\"")),

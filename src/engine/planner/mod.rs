@@ -3,6 +3,7 @@
 //! transaction is longer than a batch; nothing here calls an app.
 
 mod batch;
+mod guarding;
 mod record;
 
 use std::sync::Arc;

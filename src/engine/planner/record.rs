@@ -4,6 +4,7 @@ use crate::base::clock::Micros;
 use crate::base::ids::{HoldId, MemberId, TaskId, WorkspaceId};
 use crate::base::random::Ids;
 use crate::domain::app::App;
+use crate::domain::guard::{HoldReason, Ruling};
 use crate::domain::hub::Hub;
 use crate::domain::instructions;
 use crate::domain::member::{Bucket, Member, Presence};
@@ -15,6 +16,7 @@ use crate::store::{StoreError, Tx, decisions, facts, holds, hub_members, tasks};
 
 use super::PlannerStep;
 use super::batch::Planned;
+use super::guarding::PassHolds;
 
 /// Never by time: a waiting task that waits for an acceptance is replaced when that is seen.
 const UNTIL_ACCEPTED: Micros = Micros(i64::MAX);
@@ -35,7 +37,15 @@ pub(super) struct Recorder<'a, 'tx> {
     pub(super) app: &'a App,
     pub(super) ids: &'a Ids,
     pub(super) now: Micros,
+    /// The batches that passes of the guard were given with.
+    pub(super) passes: PassHolds,
     pub(super) step: PlannerStep,
+}
+
+/// How a task starts its life, after the guard.
+struct Begin {
+    status: TaskStatus,
+    hold: Option<HoldId>,
 }
 
 impl Recorder<'_, '_> {
@@ -136,12 +146,15 @@ impl Recorder<'_, '_> {
     }
 
     fn act(&mut self, pair: &Planned, member: Option<Member>, action: &Action) -> Result<Settled, StoreError> {
+        let Begin { status, hold } = self.begin(pair, action)?;
+        if status == TaskStatus::Held && pair.facts.open.as_ref().is_some_and(|open| rests(open, action, hold)) {
+            return Ok(Settled::Done);
+        }
         let id = TaskId::from_uuid(self.ids.next());
         if pair.facts.open.is_some() && !self.supersede(pair, Some(id))? {
             return Ok(Settled::Until(self.now.plus(std::time::Duration::from_secs(60))));
         }
         self.end_decision(pair)?;
-        let (status, hold) = self.status(pair, action)?;
         let member = self.member_for(pair, member, action, status)?;
         let instructions = (status == TaskStatus::Manual || action.start == Start::ByHand)
             .then(|| instructions::write(self.app, &self.hub.label, &action.effect));
@@ -179,21 +192,44 @@ impl Recorder<'_, '_> {
         Ok(Settled::Done)
     }
 
-    /// How the task starts: held where the guard said so or where the one it replaces was.
-    fn status(&mut self, pair: &Planned, action: &Action) -> Result<(TaskStatus, Option<HoldId>), StoreError> {
+    /// How the task starts: held where the guard said so or where the one it replaces was. What a
+    /// person let pass beforehand carries their batch, by which the guard does not count it.
+    fn begin(&mut self, pair: &Planned, action: &Action) -> Result<Begin, StoreError> {
         if action.start == Start::StaysHeld {
-            return Ok((TaskStatus::Held, pair.facts.open.as_ref().and_then(|open| open.hold)));
+            let hold = pair.facts.open.as_ref().and_then(|open| open.hold);
+            return Ok(Begin { status: TaskStatus::Held, hold });
         }
-        if let Some(reason) = pair.held {
-            let id = HoldId::from_uuid(self.ids.next());
-            let open = holds::open(self.tx, self.workspace, self.hub.id, reason.as_str(), id, self.now)?;
-            return Ok((TaskStatus::Held, Some(open)));
-        }
-        Ok(match action.start {
-            Start::AfterAcceptance => (TaskStatus::Waiting, None),
-            Start::ByHand => (TaskStatus::Manual, None),
-            Start::Queued | Start::StaysHeld => (TaskStatus::Queued, None),
-        })
+        let hold = match pair.ruling {
+            Ruling::Held(reason) => {
+                let id = HoldId::from_uuid(self.ids.next());
+                let hold = holds::open(self.tx, self.workspace, self.hub.id, reason.as_str(), id, self.now)?;
+                return Ok(Begin { status: TaskStatus::Held, hold: Some(hold) });
+            }
+            Ruling::Passed(reason) => self.passes.get(&reason).copied(),
+            Ruling::Out => match self.still_to_decide(pair, action)? {
+                Some(hold) => return Ok(Begin { status: TaskStatus::Held, hold: Some(hold) }),
+                None => None,
+            },
+        };
+        let status = match action.start {
+            Start::AfterAcceptance => TaskStatus::Waiting,
+            Start::ByHand => TaskStatus::Manual,
+            Start::Queued | Start::StaysHeld => TaskStatus::Queued,
+        };
+        Ok(Begin { status, hold })
+    }
+
+    /// An addition that was held goes out by itself once a seat is free, and for no other reason:
+    /// a burst is a person's to judge, also when its ten minutes are over.
+    fn still_to_decide(&mut self, pair: &Planned, action: &Action) -> Result<Option<HoldId>, StoreError> {
+        let Some(open) = pair.facts.open.as_ref().filter(|open| open.status == TaskStatus::Held) else {
+            return Ok(None);
+        };
+        let Some(hold) = open.hold.filter(|_| open.effect.kind == TaskKind::Add && !action.takes_away) else {
+            return Ok(None);
+        };
+        let reason = holds::load(self.tx, self.workspace, hold)?.reason;
+        Ok((reason != HoldReason::MaxSeats.as_str()).then_some(hold))
     }
 
     /// The member's row of a task: made where there was none. Reasons change only with what
@@ -316,6 +352,11 @@ impl Recorder<'_, '_> {
         self.step.superseded += usize::from(gone);
         Ok(gone)
     }
+}
+
+/// Whether an open task is held for this very thing already: looked at again in vain, it stays.
+fn rests(open: &Task, action: &Action, hold: Option<HoldId>) -> bool {
+    open.status == TaskStatus::Held && open.hold == hold && open.effect == action.effect
 }
 
 /// The member status a task on its way gives (business-hubs.md section 4.2).

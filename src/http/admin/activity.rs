@@ -10,8 +10,8 @@ use crate::http::extract::{ApiQuery, ApiReader};
 use crate::http::respond;
 use crate::service::access::{self, AccessQuery};
 use crate::service::activity::{self, ActivityQuery};
-use crate::service::overview;
 use crate::service::page::PageRequest;
+use crate::service::problems;
 
 /// `GET /api/v1/activity?hub=&user=&kind=`, newest first.
 ///
@@ -48,6 +48,6 @@ pub async fn problems(
     page: ApiQuery<PageRequest>,
     app: web::Data<App>,
 ) -> Result<HttpResponse, ApiFailure> {
-    let page = overview::problems(&app.context, &caller, &page.0).await?;
+    let page = problems::list(&app.context, &caller, &page.0).await?;
     respond::json(StatusCode::OK, &page)
 }

@@ -9,7 +9,7 @@ use crate::http::error::ApiFailure;
 use crate::http::extract::{ApiAdmin, ApiJson, ApiQuery, ApiReader, Expect, LargeApiJson};
 use crate::http::respond;
 use crate::service::files::{self, Part, Wanted};
-use crate::service::overview::{self, Pushing};
+use crate::service::pushing::{self, Pushing};
 
 /// Which hub is meant; the whole workspace without one.
 #[derive(Debug, Default, Deserialize)]
@@ -77,7 +77,7 @@ pub async fn pause(
     ApiJson(which): ApiJson<Which>,
     app: web::Data<App>,
 ) -> Result<HttpResponse, ApiFailure> {
-    overview::set_pushing(&app.context, &caller, which.hub.as_deref(), Pushing::Paused).await?;
+    pushing::set(&app.context, &caller, which.hub.as_deref(), Pushing::Paused).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -90,6 +90,6 @@ pub async fn resume(
     ApiJson(which): ApiJson<Which>,
     app: web::Data<App>,
 ) -> Result<HttpResponse, ApiFailure> {
-    overview::set_pushing(&app.context, &caller, which.hub.as_deref(), Pushing::Resumed).await?;
+    pushing::set(&app.context, &caller, which.hub.as_deref(), Pushing::Resumed).await?;
     Ok(HttpResponse::NoContent().finish())
 }

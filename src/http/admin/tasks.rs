@@ -3,7 +3,6 @@
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 use serde::Deserialize;
-use serde_json::json;
 
 use crate::http::App;
 use crate::http::error::ApiFailure;
@@ -83,11 +82,34 @@ pub async fn cancel(
 /// # Errors
 /// As the use case.
 pub async fn held(caller: ApiReader, app: web::Data<App>) -> Result<HttpResponse, ApiFailure> {
-    let items = held::list(&app.context, &caller).await?;
-    respond::json(StatusCode::OK, &json!({ "items": items }))
+    let held = held::list(&app.context, &caller).await?;
+    respond::json(StatusCode::OK, &held)
 }
 
-/// `POST /api/v1/held/{id}/release`: all, or `{"tasks": […]}`.
+/// `GET /api/v1/held/{id}`: one batch, open or decided.
+///
+/// # Errors
+/// 404.
+pub async fn hold(caller: ApiReader, id: web::Path<String>, app: web::Data<App>) -> Result<HttpResponse, ApiFailure> {
+    let hold = held::show(&app.context, &caller, &id).await?;
+    respond::json(StatusCode::OK, &hold)
+}
+
+/// `DELETE /api/v1/held/{id}/pass`: what was released until a time is held again from now on.
+///
+/// # Errors
+/// 404 when there is no such pass.
+pub async fn end_pass(
+    caller: ApiAdmin,
+    id: web::Path<String>,
+    app: web::Data<App>,
+) -> Result<HttpResponse, ApiFailure> {
+    held::end_pass(&app.context, &caller, &id).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// `POST /api/v1/held/{id}/release`: all, or `{"tasks": […]}`; with `{"until": TIME}` whatever else
+/// meets the same limit goes out as well before then.
 ///
 /// # Errors
 /// 404, 409 when it was decided, 400 for a task that is not in it.

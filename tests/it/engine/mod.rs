@@ -2,6 +2,7 @@
 
 mod bench;
 mod claims;
+mod cuts;
 mod fairness;
 mod outcomes;
 mod poison;

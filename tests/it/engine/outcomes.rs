@@ -8,9 +8,11 @@ use scimhub::base::limits::ATTEMPTS;
 use scimhub::domain::breaker::State;
 use scimhub::domain::hub::HubPolicy;
 use scimhub::domain::member::Presence;
+use scimhub::domain::problem::Cause;
 use scimhub::domain::task::{TaskKind, TaskStatus};
 use scimhub::engine::connector::{Failure, FailureClass, Outcome};
 use scimhub::store::schema::{access_intervals, decisions, hub_members, reconcile_marks};
+use scimhub::store::tasks::{self, ByHand};
 use scimhub::store::{StoreError, hub_members as members, lanes, marks, problems};
 
 use super::bench::{Behaviour, Bench, failure, remote};
@@ -148,6 +150,38 @@ async fn what_cannot_be_told_is_never_repeated_blindly() {
     }
 }
 
+async fn causes(bench: &Bench) -> Vec<&'static str> {
+    let workspace = bench.workspace;
+    let open = bench.worker.store.read(move |conn| problems::open(conn, workspace, 10)).await.unwrap();
+    open.iter().map(|problem| problem.cause.as_str()).collect()
+}
+
+/// Two hundred tasks and one missing right: one problem, and two hundred tasks that go on with the
+/// first that succeeds.
+#[tokio::test]
+async fn what_was_set_aside_for_one_cause_is_one_problem_and_goes_on_together() {
+    for database in databases() {
+        let bench = Bench::new(&database).await;
+        let hub = bench.hub("one", HubPolicy::default()).await;
+        let mut ids = Vec::new();
+        for number in 0..20 {
+            let email = format!("p{number}@example.com");
+            bench.app.next(&email, Behaviour::Fail(failure(FailureClass::Forbidden)));
+            ids.push(bench.add(hub, &email).await);
+        }
+        bench.settle().await;
+        assert_eq!(bench.count(TaskStatus::Manual).await, 20, "{}", database.name);
+        assert_eq!(causes(&bench).await, ["forbidden"], "{}", database.name);
+        // Somebody gives the right and tries one of them.
+        let (workspace, id, now) = (bench.workspace, ids[7], bench.now());
+        let by = ByHand { actor: "test", note: None, now };
+        bench.worker.store.write(move |tx| tasks::retry(tx, workspace, id, &by)).await.unwrap();
+        bench.settle().await;
+        assert_eq!(bench.count(TaskStatus::Completed).await, 20, "{}", database.name);
+        assert!(causes(&bench).await.is_empty(), "{}", database.name);
+    }
+}
+
 #[tokio::test]
 async fn passing_failures_open_the_breaker_and_end_with_a_person() {
     for database in databases() {
@@ -172,12 +206,16 @@ async fn passing_failures_open_the_breaker_and_end_with_a_person() {
         assert_eq!((task.status, task.attempts), (TaskStatus::Manual, ATTEMPTS), "{}", database.name);
         assert_eq!(task.instructions.as_deref(), Some("add ann@example.com in one"));
 
-        // The app is back: the pace comes back with the answers.
+        assert_eq!(causes(&bench).await, ["unavailable"], "{}", database.name);
+
+        // The app is back: the pace comes back with the answers, and so does what was set aside.
+        bench.app.mend();
         bench.crowd(hub, 12).await;
         clock.advance(Duration::from_secs(31));
         bench.settle().await;
-        assert_eq!(bench.count(TaskStatus::Completed).await, 12, "{}", database.name);
+        assert_eq!(bench.count(TaskStatus::Completed).await, 13, "{}", database.name);
         assert_eq!(bench.lane(hub).await.breaker.state, State::Closed, "{}", database.name);
+        assert!(causes(&bench).await.is_empty(), "{}", database.name);
     }
 }
 
@@ -242,8 +280,7 @@ async fn a_dead_credential_is_one_problem_and_mending_it_goes_on() {
         bench.settle().await;
         assert_eq!(bench.count(TaskStatus::Queued).await, 6, "{}: nothing is lost", database.name);
         assert!(bench.app.calls().len() <= 4, "{}: the hub stands still", database.name);
-        let open = bench.worker.store.read(move |conn| problems::open(conn, workspace, 10)).await.unwrap();
-        let causes: Vec<_> = open.iter().map(|problem| problem.cause.as_str()).collect();
+        let causes = causes(&bench).await;
         assert_eq!(causes, ["auth_broken"], "{}", database.name);
 
         bench.app.mend();
@@ -252,7 +289,7 @@ async fn a_dead_credential_is_one_problem_and_mending_it_goes_on() {
             .worker
             .store
             .write(move |tx| {
-                problems::close(tx, workspace, hub, Some("auth_broken"), now)?;
+                problems::close(tx, workspace, hub, Some(Cause::AuthBroken), now)?;
                 lanes::unblock(tx, workspace, hub)
             })
             .await

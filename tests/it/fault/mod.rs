@@ -1,8 +1,10 @@
 //! Faults (threats.md section 3): the real server is killed in the middle of its work, and the
 //! ledger must balance afterwards. The practice app runs in the test's process and survives.
 
+mod cuts;
 mod kills;
 mod requests;
+mod restarts;
 mod shutdown;
 mod stage;
 mod steps;

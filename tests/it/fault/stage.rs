@@ -102,6 +102,11 @@ impl<'a> Stage<'a> {
         server
     }
 
+    /// Clients turn to this server from now on.
+    pub fn turn_to(&self, server: &Server) {
+        self.base.send_replace(server.base.clone());
+    }
+
     /// A client that never gives up: what was not acknowledged is sent again.
     pub fn client(&self) -> Idp {
         let _ = rustls::crypto::ring::default_provider().install_default();
@@ -111,6 +116,11 @@ impl<'a> Stage<'a> {
             token: self.token.clone(),
             acknowledged: Arc::clone(&self.acknowledged),
         }
+    }
+
+    /// A client that sends once and shows the whole answer.
+    pub fn plain(&self) -> Client {
+        Client::new(&self.base.borrow(), &self.token)
     }
 
     /// Requests answered with success so far.
@@ -162,7 +172,7 @@ impl<'a> Stage<'a> {
         // Slow adds leave a hub so small that two leavers are half of it: the guard is right to ask.
         for task in self.tasks(&[TaskStatus::Held]).await {
             let (id, hold, now) = (task.id, task.hold.expect("a held task has a hold"), self.store.clock().now());
-            self.store.write(move |tx| released::release(tx, WORKSPACE, hold, Some(&[id]), now)).await.unwrap();
+            self.store.write(move |tx| released::release(tx, WORKSPACE, hold, &[id], now)).await.unwrap();
         }
         let now = self.store.clock().now();
         let marked = self

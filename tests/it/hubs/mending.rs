@@ -42,6 +42,8 @@ async fn stands_still(admin: &Client, cause: &str) {
     let open = problems(admin).await;
     assert_eq!(open.len(), 1, "{open:?}");
     assert_eq!((&open[0]["hub"], &open[0]["cause"]), (&json!("ads"), &json!(cause)));
+    assert_eq!(open[0]["tasks"], PEOPLE, "{open:?}");
+    assert!(open[0]["remedy"].as_str().unwrap().contains("scimhub secret set ads"), "{open:?}");
     for task in tasks(admin, "hub=ads&status=queued", PEOPLE).await {
         assert_eq!(task["attempts"], 0, "a broken credential costs no attempt: {task}");
     }

@@ -3,6 +3,7 @@
 mod actions;
 mod api;
 mod files;
+mod holding;
 mod mending;
 mod races;
 mod regain;

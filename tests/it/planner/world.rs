@@ -21,8 +21,8 @@ use scimhub::scim::{group, user};
 use scimhub::store::marks::Change;
 use scimhub::store::memberships::{Leaving, MemberKind};
 use scimhub::store::{
-    Store, StoreError, Tx, groups, hub_members, hubs, mappings, marks, memberships, schema, sources, tasks, users,
-    workspaces,
+    Store, StoreError, Tx, groups, holds, hub_members, hubs, mappings, marks, memberships, schema, sources, tasks,
+    users, workspaces,
 };
 
 use crate::support::{Database, databases};
@@ -98,6 +98,32 @@ impl World {
 
     pub fn name(&self) -> &'static str {
         self.database.name
+    }
+
+    /// One more hub of the same app, active.
+    pub async fn another_hub(&self, slug: &str) -> Hub {
+        let hub = Hub { id: HubId::from_uuid(self.ids.next()), slug: slug.parse().unwrap(), ..self.hub.clone() };
+        let (workspace, now, stored) = (self.workspace, self.clock.now(), hub.clone());
+        self.write(move |tx| hubs::insert(tx, workspace, &stored, now)).await;
+        hub
+    }
+
+    /// Another policy for the hub, as a person would set it.
+    pub async fn set_policy(&self, policy: HubPolicy) {
+        let hub = Hub { policy, ..self.hub.clone() };
+        let (workspace, now) = (self.workspace, self.clock.now());
+        self.write(move |tx| {
+            hubs::update(tx, workspace, &hub, now)?;
+            marks::hub_changed(tx, workspace, hub.id, &change("hub_changed", now))
+        })
+        .await;
+    }
+
+    /// A second planner on the same database: another replica.
+    pub fn another_planner(&self) -> Planner {
+        let store = Store::open(&self.database.url).unwrap();
+        let catalog = Arc::new(Catalog::load_dir(self.database.folder()).unwrap());
+        Planner::new(store, catalog, self.clock.clone(), self.ids.clone(), Nudge::default())
     }
 
     pub async fn write<T: Send + 'static>(
@@ -221,7 +247,7 @@ impl World {
         self.write(move |tx| {
             marks::user_changed(tx, workspace, user, &change("user_deleted", now))?;
             memberships::remove_everywhere(tx, workspace, user.uuid(), now)?;
-            users::delete(tx, workspace, user)
+            users::delete(tx, workspace, user, now)
         })
         .await;
     }
@@ -323,6 +349,7 @@ impl World {
                         member.known = Presence::Absent;
                         member.known_role = None;
                         member.reasons = Vec::new();
+                        holds::seat_freed(tx, workspace, task.hub, now)?;
                     }
                     TaskKind::Add | TaskKind::UpdateRole | TaskKind::Sync => {
                         member.known = Presence::Active;

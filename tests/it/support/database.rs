@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use scimhub::store::{Store, StoreConfig};
 
-use super::postgres;
+use super::Proxy;
+use super::postgres::{self, Postgres};
 
 /// One empty database, gone when dropped.
 #[derive(Debug)]
@@ -47,6 +48,26 @@ impl Database {
     pub fn password(&self) -> Option<&str> {
         let (credential, _) = self.url.split_once("://")?.1.rsplit_once('@')?;
         credential.split_once(':').map(|(_, password)| password).filter(|password| password.len() >= 8)
+    }
+
+    /// Host and port of its server; `None` on SQLite.
+    pub fn server(&self) -> Option<String> {
+        let (_, rest) = self.url.strip_prefix("postgres://")?.rsplit_once('@')?;
+        rest.split('/').next().map(str::to_owned)
+    }
+
+    /// The same database by way of a proxy; still there when this one is dropped.
+    pub fn behind(&self, proxy: &Proxy) -> Self {
+        let direct = self.server().expect("a PostgreSQL database");
+        let url = self.url.replacen(&direct, &proxy.address(), 1);
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        Self { name: "postgres behind a proxy", url, folder, on_postgres: None }
+    }
+
+    /// An empty database on a server of its own.
+    pub fn on(server: &Postgres) -> Self {
+        let (_, url) = server.create_database();
+        Self { name: "postgres of its own", url, folder: tempfile::tempdir().expect("a folder"), on_postgres: None }
     }
 
     /// A private folder that lives as long as the database.

@@ -7,6 +7,7 @@ pub mod canary;
 pub mod database;
 pub mod http;
 pub mod postgres;
+mod proxy;
 pub mod raw;
 mod refusal;
 pub mod server;
@@ -15,5 +16,11 @@ mod wait;
 
 pub use canary::Canaries;
 pub use database::{Database, databases};
+pub use proxy::{Cut, Proxy};
 pub use refusal::Refusal;
 pub use wait::{eventually, until};
+
+/// Whether the long form of the fault tests is wanted: `SCIMHUB_FAULT_LONG=1`.
+pub fn is_long() -> bool {
+    std::env::var_os("SCIMHUB_FAULT_LONG").is_some_and(|value| value == "1")
+}

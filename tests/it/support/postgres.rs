@@ -4,6 +4,7 @@
 //! nothing behind. `SCIMHUB_TEST_POSTGRES=postgres://…` names a server to use instead.
 
 use std::fs;
+use std::io::Write;
 use std::net::TcpListener;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
@@ -17,14 +18,22 @@ use diesel::connection::SimpleConnection;
 use diesel::{Connection, PgConnection};
 use scimhub::base::clock::{Clock, SystemClock};
 
-/// Starts the server, waits for the end of its input, stops the server and removes the folder.
+use super::until;
+
+/// Starts the server, then does what it reads, a word a line: `start`, or the name of a signal for
+/// the server. At the end of its input it stops the server and removes the folder.
 /// $1 postgres, $2 folder, $3 port.
 const WATCHER: &str = r#"
-"$1" -D "$2/data" -p "$3" -c listen_addresses=127.0.0.1 -c unix_socket_directories="$2" \
-  -c shared_buffers=16MB -c max_connections=200 -c fsync=on -c synchronous_commit=on \
-  -c max_wal_size=256MB -c log_min_messages=fatal >"$2/log" 2>&1 </dev/null &
-pid=$!
-cat >/dev/null
+begin() {
+  "$1" -D "$2/data" -p "$3" -c listen_addresses=127.0.0.1 -c unix_socket_directories="$2" \
+    -c shared_buffers=16MB -c max_connections=200 -c fsync=on -c synchronous_commit=on \
+    -c max_wal_size=256MB -c log_min_messages=fatal >>"$2/log" 2>&1 </dev/null &
+  pid=$!
+}
+begin "$@"
+while read -r word; do
+  if [ "$word" = start ]; then begin "$@"; else kill -"$word" "$pid" 2>/dev/null; wait "$pid"; fi
+done
 kill -QUIT "$pid" 2>/dev/null
 wait "$pid"
 cd / && rm -rf "$2"
@@ -36,7 +45,16 @@ pub struct Postgres {
     admin_url: String,
     made: AtomicU32,
     /// Its input stays open until this process ends, however it ends.
-    _watcher: Option<Child>,
+    watcher: Option<Child>,
+}
+
+/// How a server ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// `pg_ctl stop -m fast`: open transactions are undone, connections told.
+    Fast,
+    /// As in a crash: nobody is told anything, and the log is replayed at the start.
+    Immediate,
 }
 
 /// The server of this test process, or why there is none.
@@ -47,12 +65,41 @@ pub fn server() -> Result<&'static Postgres, String> {
 
 fn obtain() -> Result<Postgres, String> {
     match std::env::var("SCIMHUB_TEST_POSTGRES") {
-        Ok(admin_url) => Ok(Postgres { admin_url, made: AtomicU32::new(0), _watcher: None }),
+        Ok(admin_url) => Ok(Postgres { admin_url, made: AtomicU32::new(0), watcher: None }),
         Err(_) => start(),
     }
 }
 
 impl Postgres {
+    /// A server for one test, which may stop it.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub fn own() -> Result<Self, String> {
+        start()
+    }
+
+    /// Stop the server.
+    pub fn stop(&mut self, ending: Ending) {
+        self.tell(match ending {
+            Ending::Fast => "INT",
+            Ending::Immediate => "QUIT",
+        });
+    }
+
+    /// Start it again; returns when it answers.
+    pub fn start_again(&mut self) {
+        self.tell("start");
+        until("the database server answers", Duration::from_secs(60), || {
+            PgConnection::establish(&self.admin_url).is_ok()
+        });
+    }
+
+    fn tell(&mut self, word: &str) {
+        let input = self.watcher.as_mut().and_then(|watcher| watcher.stdin.as_mut()).expect("a server of our own");
+        writeln!(input, "{word}").expect("the watcher reads");
+    }
+
     /// Make an empty database; its name and URL.
     pub fn create_database(&self) -> (String, String) {
         let number = self.made.fetch_add(1, Ordering::Relaxed);
@@ -165,7 +212,7 @@ fn start_in(bin: &Path, folder: &Path) -> Result<Postgres, String> {
             .map_err(|e| format!("sh: {e}"))?;
         let admin_url = format!("postgres://postgres:{password}@127.0.0.1:{port}/postgres?sslmode=disable");
         match wait_until_it_answers(&admin_url, folder) {
-            Ok(()) => return Ok(Postgres { admin_url, made: AtomicU32::new(0), _watcher: Some(watcher) }),
+            Ok(()) => return Ok(Postgres { admin_url, made: AtomicU32::new(0), watcher: Some(watcher) }),
             Err(reason) => why = reason,
         }
         // The watcher would remove the folder: end it alone, its server has ended already.

@@ -196,6 +196,16 @@ impl Server {
         self.child.try_wait().expect("a child").is_some()
     }
 
+    /// SIGSTOP: the process stands still, its connections stay open.
+    pub fn freeze(&self) {
+        self.signal("STOP");
+    }
+
+    /// SIGCONT: it goes on where it stood.
+    pub fn thaw(&self) {
+        self.signal("CONT");
+    }
+
     /// `kill -9`, and wait for the end.
     pub fn kill(mut self) {
         let _ = self.child.kill();

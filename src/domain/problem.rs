@@ -1,0 +1,128 @@
+//! Problems: what stands in the way of many tasks at once (DESIGN.md section 2.13). One per cause
+//! and hub, whatever the number of tasks; a closed set, so that each can say what a person must do.
+
+/// Why something in a hub needs a person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Cause {
+    /// The app refuses our credential, or none can be read.
+    AuthBroken,
+    /// What is stored does not make a connection.
+    ConnectionIncomplete,
+    /// The app asks to wait for longer than a day.
+    RateLimited,
+    /// The credential may not do what is asked.
+    Forbidden,
+    /// The app has no seat left.
+    SeatLimit,
+    /// The app could not be reached, or did not answer, for so long that tasks were set aside.
+    Unavailable,
+    /// People who left are still in the app after a day.
+    LeaverPresent,
+}
+
+impl Cause {
+    /// All there are.
+    pub const ALL: [Self; 7] = [
+        Self::AuthBroken,
+        Self::ConnectionIncomplete,
+        Self::RateLimited,
+        Self::Forbidden,
+        Self::SeatLimit,
+        Self::Unavailable,
+        Self::LeaverPresent,
+    ];
+
+    /// The word in the database, the API and the metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::AuthBroken => "auth_broken",
+            Self::ConnectionIncomplete => "connection_incomplete",
+            Self::RateLimited => "rate_limited",
+            Self::Forbidden => "forbidden",
+            Self::SeatLimit => "seat_limit",
+            Self::Unavailable => "unavailable",
+            Self::LeaverPresent => "leaver_present",
+        }
+    }
+
+    /// By its stored word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|cause| cause.as_str() == word)
+    }
+
+    /// What a person must do, with the hub's name in it.
+    pub fn remedy(self, hub: &str) -> String {
+        match self {
+            Self::AuthBroken => format!(
+                "give the hub a working credential: `scimhub secret set {hub} NAME`, or the hub's page; \
+                 its tasks go on by themselves"
+            ),
+            Self::ConnectionIncomplete => {
+                format!(
+                    "mend the connection of '{hub}' (a field or secret is missing or wrong); its tasks go on by themselves"
+                )
+            }
+            Self::RateLimited => {
+                format!("ask the app for a higher limit, or wait, then `scimhub resume --hub {hub}`")
+            }
+            Self::Forbidden => format!(
+                "give the credential the missing right in the app, then `scimhub resume --hub {hub}`: \
+                 the tasks set aside are tried again"
+            ),
+            Self::SeatLimit => format!(
+                "buy or free seats in the app, then `scimhub resume --hub {hub}`: the tasks set aside are tried again"
+            ),
+            Self::Unavailable => String::from(
+                "nothing, if the app comes back: what was set aside is tried again then; else check its address",
+            ),
+            Self::LeaverPresent => String::from(
+                "remove these people in the app by hand, or find out what keeps them (explain says it): \
+                 a held removal, a pause, a protected account, a failed task",
+            ),
+        }
+    }
+
+    /// The error classes of tasks that were set aside because of it, and are tried again once it is
+    /// mended. Tasks of the other causes wait in their lane and need no help.
+    pub const fn sets_aside(self) -> &'static [&'static str] {
+        match self {
+            Self::Forbidden => &["forbidden"],
+            Self::SeatLimit => &["seat_limit"],
+            Self::Unavailable => &["transient", "ambiguous"],
+            Self::AuthBroken | Self::ConnectionIncomplete | Self::RateLimited | Self::LeaverPresent => &[],
+        }
+    }
+
+    /// The cause behind an error class of a task; classes that concern one task alone have none.
+    pub fn of_class(class: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|cause| cause.as_str() == class || cause.sets_aside().contains(&class))
+    }
+
+    /// Whether a person's word that it is mended is enough to close it until it is met again. That
+    /// people are gone must be seen.
+    pub const fn ends_by_word(self) -> bool {
+        match self {
+            Self::AuthBroken
+            | Self::ConnectionIncomplete
+            | Self::RateLimited
+            | Self::Forbidden
+            | Self::SeatLimit
+            | Self::Unavailable => true,
+            Self::LeaverPresent => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_cause_has_a_word_and_a_remedy_of_its_own() {
+        for cause in Cause::ALL {
+            assert_eq!(Cause::from_word(cause.as_str()), Some(cause));
+            assert!(cause.remedy("ads").len() > 20);
+        }
+        assert_eq!(Cause::from_word("weather"), None);
+    }
+}

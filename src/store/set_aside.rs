@@ -1,0 +1,78 @@
+//! Tasks that were set aside for a person because of one cause that many share. Mending the cause
+//! tries them again (DESIGN.md section 2.13).
+
+use diesel::prelude::*;
+
+use super::schema::tasks;
+use super::{DbConn, StoreError, Tx, problems};
+use crate::base::clock::Micros;
+use crate::base::ids::{HubId, WorkspaceId};
+use crate::domain::problem::Cause;
+use crate::domain::task::TaskStatus;
+
+/// Tasks tried again at once. Each that succeeds says anew that the cause is mended and brings the
+/// next ones, so that ten thousand don't stand in one transaction, nor run into the same wall.
+const AT_ONCE: i64 = 200;
+
+/// A cause is mended: its problem is closed, and the oldest tasks set aside for it are queued again.
+/// Answers how many.
+///
+/// # Errors
+/// A failed statement.
+pub fn mended(
+    tx: &mut Tx<'_>,
+    workspace: WorkspaceId,
+    hub: HubId,
+    cause: Cause,
+    now: Micros,
+) -> Result<usize, StoreError> {
+    problems::close(tx, workspace, hub, Some(cause), now)?;
+    if cause.sets_aside().is_empty() {
+        return Ok(0);
+    }
+    let ids: Vec<Vec<u8>> = tasks::table
+        .filter(tasks::workspace.eq(workspace.0))
+        .filter(tasks::status.eq(TaskStatus::Manual.as_str()))
+        .filter(tasks::hub_id.eq(hub.bytes()))
+        .filter(tasks::error_class.eq_any(cause.sets_aside()))
+        .order(tasks::id)
+        .limit(AT_ONCE)
+        .select(tasks::id)
+        .load(&mut **tx)?;
+    if ids.is_empty() {
+        return Ok(0);
+    }
+    Ok(diesel::update(tasks::table)
+        .filter(tasks::workspace.eq(workspace.0))
+        .filter(tasks::id.eq_any(&ids))
+        .filter(tasks::status.eq(TaskStatus::Manual.as_str()))
+        .set((
+            tasks::status.eq(TaskStatus::Queued.as_str()),
+            tasks::not_before.eq(now.0),
+            tasks::attempts.eq(0),
+            tasks::instructions.eq(None::<String>),
+            tasks::modified_at.eq(now.0),
+        ))
+        .execute(&mut **tx)?)
+}
+
+/// How many open tasks of a hub wait for this cause to be mended: those set aside for it, or, where
+/// it stops the lane, all that could run.
+///
+/// # Errors
+/// A failed statement.
+pub fn waiting_for(conn: &mut DbConn, workspace: WorkspaceId, hub: HubId, cause: Cause) -> Result<i64, StoreError> {
+    let of_hub = tasks::table.filter(tasks::workspace.eq(workspace.0)).filter(tasks::hub_id.eq(hub.bytes()));
+    Ok(match cause {
+        Cause::Forbidden | Cause::SeatLimit | Cause::Unavailable => of_hub
+            .filter(tasks::status.eq(TaskStatus::Manual.as_str()))
+            .filter(tasks::error_class.eq_any(cause.sets_aside()))
+            .count()
+            .get_result(conn)?,
+        Cause::AuthBroken | Cause::ConnectionIncomplete | Cause::RateLimited => of_hub
+            .filter(tasks::status.eq_any([TaskStatus::Queued.as_str(), TaskStatus::Retrying.as_str()]))
+            .count()
+            .get_result(conn)?,
+        Cause::LeaverPresent => 0,
+    })
+}
