@@ -94,6 +94,10 @@ pub const RETRY_CAP: Duration = Duration::from_secs(15 * 60);
 pub const RETRY_AFTER_CAP: Duration = Duration::from_secs(24 * 60 * 60);
 /// Processes a task may kill before it is set aside (F-17).
 pub const CRASHES: i32 = 3;
+/// A session of the page ends this long after the token was typed: a working day.
+pub const PAGE_SESSION: Duration = Duration::from_secs(12 * 60 * 60);
+/// A form of the page: a note and the ids of all tasks of a batch that are shown.
+pub const FORM_BYTES: usize = 64 * 1024;
 /// The guard's window (DESIGN.md section 2.5).
 pub const GUARD_WINDOW: Duration = Duration::from_secs(10 * 60);
 /// People of a workspace from whom something may be taken in the window, over all its hubs: beyond

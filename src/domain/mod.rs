@@ -22,6 +22,7 @@ pub mod problem;
 pub mod retry;
 pub mod scope;
 pub mod slots;
+pub mod session;
 pub mod task;
 pub mod task_states;
 pub mod whatif;

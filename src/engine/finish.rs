@@ -18,7 +18,7 @@ use crate::store::attempts;
 use crate::store::landed::{self, Landing, Recorded};
 use crate::store::lanes::{self, Locked};
 use crate::store::leases::{self, Change, Lease};
-use crate::store::{StoreError, Tx, decisions, holds, hub_secrets, hubs, marks, problems, set_aside};
+use crate::store::{StoreError, Tx, decisions, health, holds, hub_secrets, hubs, marks, problems, set_aside};
 
 /// Everything a record is made of.
 pub(super) struct Record<'a> {
@@ -78,6 +78,12 @@ pub(super) fn write(tx: &mut Tx<'_>, record: &Record<'_>) -> Result<(), StoreErr
         false => (&record.verdict.lane, record.verdict.problem),
     };
     let back = circuit::learn(tx, task.workspace, task.hub, lane, now)?;
+    match (&follow, ended.error_class) {
+        (Follow::Landed(_), _) => health::hub_succeeded(tx, task.workspace, task.hub, now)?,
+        // A full app and one that nobody automates are as they should be.
+        (_, None | Some("rate_limited" | "not_supported" | "needs_human")) => {}
+        (_, Some(_)) => health::hub_failed(tx, task.workspace, task.hub)?,
+    }
     if let Some(cause) = problem {
         let message = ended.detail.as_deref().unwrap_or(cause.as_str());
         problems::report(tx, task.workspace, task.hub, cause, message, now)?;

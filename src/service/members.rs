@@ -6,8 +6,10 @@ use super::page::{Page, PageRequest};
 use super::{Caller, Context, ServiceError, hubs};
 use crate::base::ids::MemberId;
 use crate::domain::mapping::{AssetGrant, HubRole};
-use crate::domain::member::{Bucket, Member, Presence, Reason};
+use crate::domain::member::{Bucket, Member, Reason};
 use crate::store::hub_members;
+
+pub use crate::domain::member::Presence;
 
 /// What a list is narrowed to, and its page.
 #[derive(Clone, Debug, Default, Deserialize)]

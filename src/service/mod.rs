@@ -11,7 +11,9 @@ pub mod group_list;
 mod group_steps;
 pub mod groups;
 pub mod health;
+pub mod heard;
 pub mod held;
+pub mod history;
 mod hub_changes;
 pub mod hub_whatif;
 pub mod hubs;
@@ -21,6 +23,7 @@ pub mod members;
 pub mod names;
 pub mod overview;
 pub mod page;
+pub mod people;
 pub mod problems;
 pub mod pushing;
 pub mod regain;
@@ -66,6 +69,8 @@ pub struct Context {
     pub keyring: Arc<Keyring>,
     /// The key that tokens are hashed under.
     pub token_key: TokenKey,
+    /// How the sources fare.
+    pub heard: heard::Heard,
     /// What `meta.location` and links begin with, without a slash at the end; never the Host header.
     pub base_url: Arc<str>,
 }
@@ -78,6 +83,6 @@ impl Context {
         let keyring = Arc::new(store.keyring().clone());
         let token_key = keyring.token_key();
         let base_url = base_url.trim_end_matches('/').into();
-        Self { store, clock, ids, nudge, catalog, keyring, token_key, base_url }
+        Self { store, clock, ids, nudge, catalog, keyring, token_key, heard: heard::Heard::default(), base_url }
     }
 }

@@ -1,22 +1,33 @@
 //! The workspace at a glance: hubs with their tasks, sources with their last request, what is
 //! held, what is broken.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
 
 use serde::Serialize;
 
+use super::heard::Heard;
 use super::sources::SourceView;
 use super::workspaces::WorkspaceView;
 use super::{Caller, Context, ServiceError};
 use crate::base::clock::Micros;
 use crate::base::ids::{HubId, WorkspaceId};
-use crate::domain::hub::HubMode;
 use crate::domain::task::TaskStatus;
+use crate::store::health::{self, Health};
 use crate::store::hubs::{self as hub_rows, HubRecord};
-use crate::store::{DbConn, lanes, pausing, problems, reading, workspaces};
+use crate::store::sources::{self, Source};
+use crate::store::status::{self, LivingToken, Ready, Removals};
+use crate::store::{DbConn, StoreError, lanes, pausing, problems, reading, workspaces};
+
+pub use crate::domain::hub::HubMode;
 
 /// Problems shown in one answer.
 const PROBLEMS: i64 = 1_000;
+
+/// Closed tasks are counted that far back.
+const LATELY: Duration = Duration::from_secs(24 * 60 * 60);
+/// A token's end is announced this long before.
+const EXPIRES_SOON: Duration = Duration::from_secs(14 * 24 * 60 * 60);
 
 /// What `GET /api/v1/status` says.
 #[derive(Clone, Debug, Serialize)]
@@ -29,7 +40,8 @@ pub struct Overview {
     pub now: String,
     /// Whether pushing stands still in the whole installation.
     pub paused: bool,
-    /// Tasks of the workspace by status.
+    /// Tasks of the workspace by status: all open ones, and the closed ones of those that were
+    /// planned within the last 24 hours. Statuses without tasks are left out.
     pub tasks: BTreeMap<String, i64>,
     /// Tasks that a person must release or reject.
     pub held: i64,
@@ -37,8 +49,8 @@ pub struct Overview {
     pub problems: usize,
     /// Hubs.
     pub hubs: Vec<HubStatus>,
-    /// IdP connections, with their last request.
-    pub sources: Vec<SourceView>,
+    /// IdP connections, and how they fare.
+    pub sources: Vec<SourceStatus>,
 }
 
 /// One hub at a glance.
@@ -57,18 +69,27 @@ pub struct HubStatus {
     /// Why its lane stands still.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub blocked: Option<String>,
-    /// Tasks by status; statuses without tasks are left out.
+    /// Open tasks by status; statuses without tasks are left out.
     pub tasks: BTreeMap<String, i64>,
-    /// Accounts in the app by bucket.
+    /// Accounts in the app by bucket; empty where they were not counted.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub members: BTreeMap<String, i64>,
     /// Pairs the planner has still to look at.
     pub marks: i64,
     /// How long the oldest task that could run has waited, in seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub oldest_ready_seconds: Option<u64>,
+    /// The batch under way; absent while nothing is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub progress: Option<ProgressView>,
+    /// Removals that are not through; absent where there are none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unfinished_removals: Option<RemovalsView>,
     /// Open problems.
     pub problems: usize,
-    /// When a task last completed.
+    /// Attempts in a row that failed since the last success.
+    pub error_streak: i64,
+    /// When a task last completed, to the minute.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_success: Option<String>,
     /// When a sync last completed.
@@ -76,64 +97,168 @@ pub struct HubStatus {
     pub last_synced: Option<String>,
 }
 
+/// How far a hub's batch is: what was planned for it in one go, or with short pauses.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct ProgressView {
+    /// Tasks that are closed.
+    pub done: i64,
+    /// All of them, without those that wait for a person or a time.
+    pub total: i64,
+    /// How long ago the first one was planned.
+    pub since_seconds: u64,
+}
+
+/// Removals that are not through, whatever they wait for.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct RemovalsView {
+    /// How many.
+    pub count: i64,
+    /// How long ago the oldest was planned.
+    pub oldest_seconds: u64,
+}
+
+/// An IdP connection and how it fares.
+#[derive(Clone, Debug, Serialize)]
+pub struct SourceStatus {
+    /// The connection.
+    #[serde(flatten)]
+    pub source: SourceView,
+    /// When a SCIM request was last carried out, to the minute.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_success: Option<String>,
+    /// SCIM requests in a row that were refused or failed since.
+    pub error_streak: i64,
+    /// Living tokens of scope `scim`.
+    pub tokens: i64,
+    /// When the one in use expires (the one used last; while none was used, the first that
+    /// expires); absent for never.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token_expires: Option<String>,
+    /// Whether that is within 14 days: the IdP will be locked out then.
+    pub token_expires_soon: bool,
+}
+
+/// What an overview counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Depth {
+    /// Everything.
+    Whole,
+    /// Nothing that grows with the number of accounts: for those who look every second.
+    Glance,
+}
+
 /// The state of the caller's workspace.
 ///
 /// # Errors
 /// [`ServiceError::Store`].
-pub async fn overview(context: &Context, caller: &Caller) -> Result<Overview, ServiceError> {
+pub async fn overview(context: &Context, caller: &Caller, depth: Depth) -> Result<Overview, ServiceError> {
     let (workspace, now) = (caller.workspace, context.clock.now());
-    let sources = super::sources::list(context, caller).await?;
+    let heard = context.heard.clone();
     context
         .store
         .read(move |conn| {
             let own = workspaces::load(conn, workspace)?;
-            let mut counts: BTreeMap<HubId, BTreeMap<String, i64>> = BTreeMap::new();
-            let mut all: BTreeMap<String, i64> = BTreeMap::new();
-            for (hub, status, count) in reading::task_counts(conn, workspace)? {
-                *all.entry(status.clone()).or_default() += count;
-                counts.entry(hub).or_default().insert(status, count);
-            }
-            let mut broken: BTreeMap<HubId, usize> = BTreeMap::new();
-            for problem in problems::open(conn, workspace, PROBLEMS)? {
-                *broken.entry(problem.hub).or_default() += 1;
-            }
+            let mut counted = Counted::read(conn, workspace, now)?;
             let mut hubs = Vec::new();
             for record in hub_rows::records(conn, workspace)? {
-                let tasks = counts.remove(&record.hub.id).unwrap_or_default();
-                let problems = broken.get(&record.hub.id).copied().unwrap_or(0);
-                hubs.push(hub_status(conn, workspace, record, tasks, problems, now)?);
+                hubs.push(hub_status(conn, workspace, record, &mut counted, now, depth)?);
             }
             Ok(Overview {
                 version: env!("CARGO_PKG_VERSION"),
                 workspace: own.into(),
                 now: now.to_rfc3339(),
                 paused: pausing::is_installation_paused(conn)?,
-                held: all.get(TaskStatus::Held.as_str()).copied().unwrap_or(0),
-                problems: broken.values().sum(),
-                tasks: all,
+                held: counted.all.get(TaskStatus::Held.as_str()).copied().unwrap_or(0),
+                problems: counted.problems.values().sum(),
+                tasks: counted.all,
                 hubs,
-                sources,
+                sources: source_status(conn, workspace, &heard, now)?,
             })
         })
         .await
+}
+
+/// What is counted for all hubs at once.
+struct Counted {
+    all: BTreeMap<String, i64>,
+    tasks: HashMap<HubId, BTreeMap<String, i64>>,
+    ready: HashMap<HubId, Ready>,
+    removals: HashMap<HubId, Removals>,
+    problems: HashMap<HubId, usize>,
+    health: HashMap<HubId, Health>,
+}
+
+impl Counted {
+    fn read(conn: &mut DbConn, workspace: WorkspaceId, now: Micros) -> Result<Self, StoreError> {
+        let ready: HashMap<HubId, Ready> = status::ready(conn, workspace, now)?.into_iter().collect();
+        let mut tasks: HashMap<HubId, BTreeMap<String, i64>> = HashMap::new();
+        for (hub, ready) in &ready {
+            tasks.entry(*hub).or_default().insert(TaskStatus::Queued.as_str().to_owned(), ready.count);
+        }
+        for (hub, status, count) in status::beside_the_queue(conn, workspace)? {
+            let of_hub = tasks.entry(hub).or_default();
+            if status == TaskStatus::Retrying
+                && let Some(queued) = of_hub.get_mut(TaskStatus::Queued.as_str())
+            {
+                *queued = queued.saturating_sub(count);
+            }
+            of_hub.insert(status.as_str().to_owned(), count);
+        }
+        let mut all: BTreeMap<String, i64> = BTreeMap::new();
+        for of_hub in tasks.values_mut() {
+            of_hub.retain(|_, count| *count > 0);
+            for (status, count) in of_hub {
+                *all.entry(status.clone()).or_default() += *count;
+            }
+        }
+        for (status, count) in status::closed_since(conn, workspace, now.minus(LATELY))? {
+            if count > 0 {
+                all.insert(status.as_str().to_owned(), count);
+            }
+        }
+        let mut problems: HashMap<HubId, usize> = HashMap::new();
+        for problem in problems::open(conn, workspace, PROBLEMS)? {
+            *problems.entry(problem.hub).or_default() += 1;
+        }
+        let removals = status::unfinished_removals(conn, workspace)?.into_iter().collect();
+        Ok(Self { all, tasks, ready, removals, problems, health: health::of_hubs(conn, workspace)? })
+    }
 }
 
 fn hub_status(
     conn: &mut DbConn,
     workspace: WorkspaceId,
     record: HubRecord,
-    tasks: BTreeMap<String, i64>,
-    problems: usize,
+    counted: &mut Counted,
     now: Micros,
+    depth: Depth,
 ) -> Result<HubStatus, ServiceError> {
     let hub = record.hub;
-    let oldest = reading::oldest_ready(conn, workspace, hub.id, now)?;
+    let tasks = counted.tasks.remove(&hub.id).unwrap_or_default();
+    let moves = ["queued", "retrying", "started", "running"].iter().any(|status| tasks.contains_key(*status));
+    let progress = if moves { status::progress(conn, workspace, hub.id)? } else { None };
+    let health = counted.health.get(&hub.id).copied().unwrap_or_default();
+    let members = match depth {
+        Depth::Whole => reading::bucket_counts(conn, workspace, hub.id)?.into_iter().collect(),
+        Depth::Glance => BTreeMap::new(),
+    };
     Ok(HubStatus {
         blocked: lanes::load(conn, workspace, hub.id)?.and_then(|lane| lane.blocked_reason),
-        members: reading::bucket_counts(conn, workspace, hub.id)?.into_iter().collect(),
+        members,
         marks: reading::marks_waiting(conn, workspace, hub.id)?,
-        oldest_ready_seconds: oldest.map(|at| now.since(at).as_secs()),
-        last_success: reading::last_success(conn, workspace, hub.id)?.map(Micros::to_rfc3339),
+        oldest_ready_seconds: counted.ready.get(&hub.id).and_then(|r| r.oldest).map(|at| now.since(at).as_secs()),
+        progress: progress.filter(|batch| batch.done < batch.total).map(|batch| ProgressView {
+            done: batch.done,
+            total: batch.total,
+            since_seconds: now.since(batch.since).as_secs(),
+        }),
+        unfinished_removals: counted.removals.get(&hub.id).map(|removals| RemovalsView {
+            count: removals.count,
+            oldest_seconds: now.since(removals.oldest).as_secs(),
+        }),
+        problems: counted.problems.get(&hub.id).copied().unwrap_or(0),
+        error_streak: health.error_streak,
+        last_success: health.last_success.map(Micros::to_rfc3339),
         last_synced: record.last_synced_at.map(Micros::to_rfc3339),
         id: hub.slug.to_string(),
         label: hub.label,
@@ -141,6 +266,67 @@ fn hub_status(
         mode: hub.mode,
         paused: hub.paused,
         tasks,
-        problems,
     })
+}
+
+fn source_status(
+    conn: &mut DbConn,
+    workspace: WorkspaceId,
+    heard: &Heard,
+    now: Micros,
+) -> Result<Vec<SourceStatus>, StoreError> {
+    let stored = health::of_sources(conn, workspace)?;
+    let living = status::living_tokens(conn, workspace, now)?;
+    let view = |source: Source| {
+        let id = source.id;
+        let health = heard.with(workspace, id, stored.get(&id).copied().unwrap_or_default());
+        let tokens: Vec<&LivingToken> = living.iter().filter(|token| token.source == id).collect();
+        let ends = end_of_use(&tokens);
+        SourceStatus {
+            source: source.into(),
+            last_success: health.last_success.map(Micros::to_rfc3339),
+            error_streak: health.error_streak,
+            tokens: i64::try_from(tokens.len()).unwrap_or(i64::MAX),
+            token_expires: ends.map(Micros::to_rfc3339),
+            token_expires_soon: ends.is_some_and(|end| end <= now.plus(EXPIRES_SOON)),
+        }
+    };
+    Ok(sources::list(conn, workspace)?.into_iter().map(view).collect())
+}
+
+/// When the identity provider will be locked out: the end of the token it used last. While none was
+/// used it may be any of them.
+fn end_of_use(tokens: &[&LivingToken]) -> Option<Micros> {
+    let used = tokens.iter().filter(|token| token.last_used.is_some()).max_by_key(|token| token.last_used);
+    match used {
+        Some(token) => token.ends,
+        None => tokens.iter().filter_map(|token| token.ends).min(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::ids::SourceId;
+
+    #[test]
+    fn a_token_that_is_not_used_any_more_warns_nobody() {
+        let token = |ends: Option<i64>, used: Option<i64>| LivingToken {
+            source: SourceId(1),
+            ends: ends.map(Micros),
+            last_used: used.map(Micros),
+        };
+        let (old, new, eternal) = (token(Some(10), Some(3)), token(Some(99), Some(5)), token(None, Some(7)));
+        let fresh = token(Some(20), None);
+        for (tokens, end) in [
+            (vec![], None),
+            (vec![&old], Some(10)),
+            (vec![&old, &new], Some(99)),
+            (vec![&old, &new, &eternal], None),
+            (vec![&old, &fresh], Some(10)),
+            (vec![&fresh, &token(Some(30), None)], Some(20)),
+        ] {
+            assert_eq!(end_of_use(&tokens), end.map(Micros), "{tokens:?}");
+        }
+    }
 }

@@ -14,11 +14,13 @@ use crate::base::clock::Micros;
 use crate::base::ids::{HubId, TaskId, UserId, WorkspaceId};
 use crate::domain::decision::DecisionKind;
 use crate::domain::member::Reason;
-use crate::domain::task::{Task, TaskKind, TaskStatus};
+use crate::domain::task::Task;
 use crate::store::attempts::{self, Attempt};
 use crate::store::landed::{self, Landing, Recorded};
 use crate::store::tasks::{self as rows, ByHand, TaskFilter};
 use crate::store::{DbConn, StoreError, Tx, decisions, holds, hubs as hub_rows, marks};
+
+pub use crate::domain::task::{TaskKind, TaskStatus};
 
 /// The longest note, in characters.
 const NOTE_CHARACTERS: usize = 2_000;

@@ -22,6 +22,7 @@ use crate::base::ids::{HubId, WorkspaceId};
 use crate::base::random;
 use crate::base::secret::{Secret, SecretString};
 use crate::domain::credential::TokenKey;
+use crate::domain::session::SessionKey;
 
 /// First word of a key file, so that a wrong file is recognised.
 const FILE_HEAD: &str = "scimhub-key-1";
@@ -56,6 +57,7 @@ pub struct Keyring {
     seal: Secret<[u8; 32]>,
     token: Secret<[u8; 32]>,
     activity: Secret<[u8; 32]>,
+    session: Secret<[u8; 32]>,
     check: String,
 }
 
@@ -96,6 +98,7 @@ impl Keyring {
             seal: Secret::new(derive(master, "seal")),
             token: Secret::new(derive(master, "token")),
             activity: Secret::new(derive(master, "activity")),
+            session: Secret::new(derive(master, "page session")),
             check: hex(&derive(master, "check")),
         }
     }
@@ -108,6 +111,11 @@ impl Keyring {
     /// The key under which tokens are hashed.
     pub fn token_key(&self) -> TokenKey {
         TokenKey::new(&self.token)
+    }
+
+    /// The key for sessions of the page.
+    pub fn session_key(&self) -> SessionKey {
+        SessionKey::new(self.session.clone())
     }
 
     /// The key under which the activity log is digested and chained.

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::StoreError;
 use super::conn::DbConn;
-use super::schema::{access_intervals, activity, hub_members, memberships, reconcile_marks, tasks, user_groups, users};
+use super::schema::{access_intervals, activity, hub_members, memberships, reconcile_marks, user_groups, users};
 use crate::base::clock::Micros;
 use crate::base::ids::{GroupId, HubId, IntervalId, MemberId, TaskId, UserId, WorkspaceId};
 
@@ -321,55 +321,6 @@ fn interval(row: IntervalColumns) -> Result<IntervalRow, StoreError> {
         to_task: task(to)?,
         evidence,
     })
-}
-
-/// Tasks of a hub by status.
-///
-/// # Errors
-/// A failed statement.
-pub fn task_counts(conn: &mut DbConn, workspace: WorkspaceId) -> Result<Vec<(HubId, String, i64)>, StoreError> {
-    let rows: Vec<(Vec<u8>, String, i64)> = tasks::table
-        .filter(tasks::workspace.eq(workspace.0))
-        .group_by((tasks::hub_id, tasks::status))
-        .select((tasks::hub_id, tasks::status, diesel::dsl::count_star()))
-        .load(conn)?;
-    rows.into_iter()
-        .map(|(hub, status, count)| Ok((HubId::from_bytes(&hub).map_err(corrupt("a hub id"))?, status, count)))
-        .collect()
-}
-
-/// When the oldest task that could run now became ready.
-///
-/// # Errors
-/// A failed statement.
-pub fn oldest_ready(
-    conn: &mut DbConn,
-    workspace: WorkspaceId,
-    hub: HubId,
-    now: Micros,
-) -> Result<Option<Micros>, StoreError> {
-    let oldest: Option<i64> = tasks::table
-        .filter(tasks::workspace.eq(workspace.0))
-        .filter(tasks::hub_id.eq(hub.bytes()))
-        .filter(tasks::status.eq_any(["queued", "retrying"]))
-        .filter(tasks::not_before.le(now.0))
-        .select(diesel::dsl::min(tasks::not_before))
-        .first(conn)?;
-    Ok(oldest.map(Micros))
-}
-
-/// When a task of the hub last completed.
-///
-/// # Errors
-/// A failed statement.
-pub fn last_success(conn: &mut DbConn, workspace: WorkspaceId, hub: HubId) -> Result<Option<Micros>, StoreError> {
-    let last: Option<i64> = tasks::table
-        .filter(tasks::workspace.eq(workspace.0))
-        .filter(tasks::hub_id.eq(hub.bytes()))
-        .filter(tasks::status.eq("completed"))
-        .select(diesel::dsl::max(tasks::finished_at))
-        .first(conn)?;
-    Ok(last.map(Micros))
 }
 
 /// Members of a hub by bucket that are in the app now.

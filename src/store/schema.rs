@@ -28,6 +28,8 @@ diesel::table! {
         strict -> Bool,
         created_at -> BigInt,
         last_request_at -> Nullable<BigInt>,
+        last_success_at -> Nullable<BigInt>,
+        error_streak -> BigInt,
     }
 }
 
@@ -128,6 +130,8 @@ diesel::table! {
         created_at -> BigInt,
         modified_at -> BigInt,
         last_synced_at -> Nullable<BigInt>,
+        batch_from -> Nullable<BigInt>,
+        batch_planned_at -> Nullable<BigInt>,
     }
 }
 
@@ -143,6 +147,8 @@ diesel::table! {
         breaker_until -> BigInt,
         blocked_reason -> Nullable<Text>,
         last_claim_at -> BigInt,
+        last_success_at -> Nullable<BigInt>,
+        error_streak -> BigInt,
     }
 }
 

@@ -26,9 +26,18 @@ pub struct Source {
     pub last_request_at: Option<Micros>,
 }
 
-type Row = (i64, i64, String, String, bool, i64, Option<i64>);
+type Row = (i64, String, String, bool, i64, Option<i64>);
 
-fn read((_, id, name, preset, strict, created_at, last_request_at): Row) -> Result<Source, StoreError> {
+const COLUMNS: (
+    sources::id,
+    sources::name,
+    sources::preset,
+    sources::strict,
+    sources::created_at,
+    sources::last_request_at,
+) = (sources::id, sources::name, sources::preset, sources::strict, sources::created_at, sources::last_request_at);
+
+fn read((id, name, preset, strict, created_at, last_request_at): Row) -> Result<Source, StoreError> {
     Ok(Source {
         id: SourceId(id),
         name,
@@ -44,8 +53,11 @@ fn read((_, id, name, preset, strict, created_at, last_request_at): Row) -> Resu
 /// # Errors
 /// [`StoreError::Database`], [`StoreError::Corrupt`].
 pub fn list(conn: &mut DbConn, workspace: WorkspaceId) -> Result<Vec<Source>, StoreError> {
-    let rows: Vec<Row> =
-        sources::table.filter(sources::workspace.eq(workspace.0)).order(sources::id.asc()).load(conn)?;
+    let rows: Vec<Row> = sources::table
+        .filter(sources::workspace.eq(workspace.0))
+        .order(sources::id.asc())
+        .select(COLUMNS)
+        .load(conn)?;
     rows.into_iter().map(read).collect()
 }
 
@@ -57,6 +69,7 @@ pub fn by_name(conn: &mut DbConn, workspace: WorkspaceId, name: &str) -> Result<
     let row: Option<Row> = sources::table
         .filter(sources::workspace.eq(workspace.0))
         .filter(sources::name.eq(name))
+        .select(COLUMNS)
         .first(conn)
         .optional()?;
     row.map(read).transpose()
@@ -67,7 +80,7 @@ pub fn by_name(conn: &mut DbConn, workspace: WorkspaceId, name: &str) -> Result<
 /// # Errors
 /// [`StoreError::NotFound`], [`StoreError::Database`], [`StoreError::Corrupt`].
 pub fn load(conn: &mut DbConn, workspace: WorkspaceId, source: SourceId) -> Result<Source, StoreError> {
-    let row: Row = sources::table.find((workspace.0, source.0)).first(conn)?;
+    let row: Row = sources::table.find((workspace.0, source.0)).select(COLUMNS).first(conn)?;
     read(row)
 }
 

@@ -12,7 +12,7 @@ use crate::domain::plan::{Action, Start, Step, Why};
 use crate::domain::principal;
 use crate::domain::task::{Task, TaskKind, TaskStatus};
 use crate::store::activity::{self, Entry};
-use crate::store::{StoreError, Tx, decisions, facts, holds, hub_members, tasks};
+use crate::store::{StoreError, Tx, decisions, facts, holds, hub_members, status, tasks};
 
 use super::PlannerStep;
 use super::batch::Planned;
@@ -72,6 +72,9 @@ impl Recorder<'_, '_> {
 
     /// Tell the log what the batch did.
     pub(super) fn finish(self) -> Result<PlannerStep, StoreError> {
+        if self.step.tasks > 0 {
+            status::batch_planned(self.tx, self.workspace, self.hub.id, self.now)?;
+        }
         if self.step.tasks > 0 || self.step.superseded > 0 {
             activity::record(
                 self.tx,

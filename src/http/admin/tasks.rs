@@ -9,6 +9,7 @@ use crate::http::error::ApiFailure;
 use crate::http::extract::{ApiAdmin, ApiJson, ApiQuery, ApiReader};
 use crate::http::respond;
 use crate::service::held::{self, Choice, Verdict};
+use crate::service::history::{self, HistoryQuery};
 use crate::service::tasks::{self, Act, TaskQuery};
 
 /// What a person says about it.
@@ -29,6 +30,19 @@ pub async fn list(
 ) -> Result<HttpResponse, ApiFailure> {
     let page = tasks::list(&app.context, &caller, query.0).await?;
     respond::json(StatusCode::OK, &page)
+}
+
+/// `GET /api/v1/tasks/history?reach=day|hour`: by when they were planned and where they stand.
+///
+/// # Errors
+/// 400 for another reach.
+pub async fn history(
+    caller: ApiReader,
+    query: ApiQuery<HistoryQuery>,
+    app: web::Data<App>,
+) -> Result<HttpResponse, ApiFailure> {
+    let history = history::history(&app.context, &caller, query.0.reach.unwrap_or_default()).await?;
+    respond::json(StatusCode::OK, &history)
 }
 
 /// `GET /api/v1/tasks/{id}`: with its attempts.
