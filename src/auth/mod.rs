@@ -4,9 +4,11 @@
 pub mod authenticator;
 pub mod bearer;
 pub mod error;
+pub mod sessions;
 
 pub use authenticator::Authenticator;
 pub use error::AuthError;
+pub use sessions::Sessions;
 
 pub use crate::domain::caller::{Caller, Preset, Scope};
 pub use crate::domain::credential::TokenKey;

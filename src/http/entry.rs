@@ -19,10 +19,12 @@ use super::App;
 use super::error::Refusal;
 use super::extract::RequestId;
 use super::extract::request_id;
+use super::page;
 use super::respond::{self, JSON, PROBLEM_JSON, SCIM_JSON, Zone};
 use super::transport;
-use crate::auth::{Caller, bearer};
+use crate::auth::{Caller, Scope, bearer};
 use crate::base::{limits, steps};
+use crate::service::heard::Ended;
 use crate::telemetry::metrics;
 
 static REQUESTS: LazyLock<IntCounterVec> = LazyLock::new(|| {
@@ -90,7 +92,7 @@ pub async fn entry(
 
     match outcome {
         Ok(mut response) => {
-            if !is_shaped(response.status(), response.headers()) {
+            if !is_shaped(zone, response.status(), response.headers()) {
                 let (request, _) = response.into_parts();
                 response = ServiceResponse::new(request, zone.refuse(&unshaped(status)));
             }
@@ -98,7 +100,7 @@ pub async fn entry(
             Ok(response)
         }
         Err(mut response) => {
-            if !is_shaped(response.status(), response.headers()) {
+            if !is_shaped(zone, response.status(), response.headers()) {
                 response = zone.refuse(&unshaped(status));
             }
             dress(response.head_mut(), &app, &id, media);
@@ -117,8 +119,12 @@ pub async fn authenticate(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let zone = Zone::of(request.match_info().as_str());
+    let mut idp = None;
     match caller(request.request()).await {
         Ok(caller) => {
+            if zone == Zone::Scim && caller.scope == Scope::Scim {
+                idp = Some((caller.workspace, caller.source));
+            }
             if let Some(token) = caller.token {
                 tracing::Span::current().record("token.id", tracing::field::display(token));
             }
@@ -130,12 +136,30 @@ pub async fn authenticate(
         let detail = "replies are application/scim+json or application/json";
         return Ok(request.into_response(zone.refuse(&Refusal::new(StatusCode::NOT_ACCEPTABLE, detail))));
     }
-    if request.method().is_safe() {
-        return Ok(next.call(request).await?.map_into_boxed_body());
+    let app = request.app_data::<web::Data<App>>().cloned();
+    let response = if request.method().is_safe() {
+        next.call(request).await?.map_into_boxed_body()
+    } else {
+        let response = steps::request(next.call(request)).await?.map_into_boxed_body();
+        steps::reached("before_reply");
+        response
+    };
+    if let (Some(app), Some((workspace, source))) = (app, idp)
+        && let Some(ended) = how_it_ended(response.status())
+    {
+        app.heard.note(&app.store, workspace, source, ended, app.clock.now());
     }
-    let response = steps::request(next.call(request)).await?.map_into_boxed_body();
-    steps::reached("before_reply");
     Ok(response)
+}
+
+/// What a reply tells about the identity provider behind the request. One that looks for what is
+/// not there, or has an old version in hand, works as it should.
+fn how_it_ended(status: StatusCode) -> Option<Ended> {
+    match status {
+        StatusCode::NOT_FOUND | StatusCode::PRECONDITION_FAILED => None,
+        status if status.is_client_error() || status.is_server_error() => Some(Ended::Badly),
+        _ => Some(Ended::Well),
+    }
 }
 
 /// The caller that a request's `Authorization` header stands for.
@@ -170,17 +194,21 @@ fn accept(request: &HttpRequest) -> Option<String> {
 fn wanted_media(zone: Zone, request: &HttpRequest) -> Option<&'static str> {
     match zone {
         Zone::Scim => accept(request).and_then(|a| respond::negotiate(&a)).filter(|media| *media != SCIM_JSON),
-        Zone::Api => None,
+        Zone::Page | Zone::Api => None,
     }
 }
 
 /// Whether an error reply is one of ours; what a framework made by itself is not.
-fn is_shaped(status: StatusCode, headers: &header::HeaderMap) -> bool {
+fn is_shaped(zone: Zone, status: StatusCode, headers: &header::HeaderMap) -> bool {
     if !status.is_client_error() && !status.is_server_error() {
         return true;
     }
     let given = headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
-    [SCIM_JSON, PROBLEM_JSON, JSON].iter().any(|media| given.starts_with(media.as_bytes()))
+    let ours: &[&str] = match zone {
+        Zone::Page => &[page::HTML],
+        Zone::Scim | Zone::Api => &[SCIM_JSON, PROBLEM_JSON, JSON],
+    };
+    ours.iter().any(|media| given.starts_with(media.as_bytes()))
 }
 
 fn unshaped(status: StatusCode) -> Refusal {

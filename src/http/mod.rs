@@ -10,6 +10,7 @@ pub mod extract;
 pub mod groups;
 pub mod health;
 pub mod metrics;
+pub mod page;
 pub mod respond;
 pub mod routes;
 pub mod search;
@@ -22,7 +23,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::auth::Authenticator;
+use crate::auth::{Authenticator, Sessions};
 use crate::base::network::Network;
 use crate::service::Context;
 
@@ -34,6 +35,8 @@ pub struct App {
     pub context: Context,
     /// Turns tokens into callers.
     pub authenticator: Authenticator,
+    /// Seals and opens the page's cookie.
+    pub sessions: Sessions,
     /// Whether this process wants more requests.
     pub readiness: Readiness,
     /// Whom this process believes about where a request came from.
@@ -54,7 +57,8 @@ impl App {
     pub fn new(context: Context, exposure: Exposure) -> Self {
         let authenticator =
             Authenticator::new(context.store.clone(), Arc::clone(&context.clock), context.token_key.clone());
-        Self { context, authenticator, readiness: Readiness::default(), exposure }
+        let sessions = Sessions::new(context.keyring.session_key());
+        Self { context, authenticator, sessions, readiness: Readiness::default(), exposure }
     }
 }
 

@@ -6,6 +6,7 @@ use actix_web::{HttpResponse, HttpResponseBuilder};
 use serde::Serialize;
 
 use super::error::{ApiFailure, Refusal};
+use super::page;
 
 /// SCIM's media type (RFC 7644 section 3.8).
 pub const SCIM_JSON: &str = "application/scim+json";
@@ -19,6 +20,8 @@ pub const PROBLEM_JSON: &str = "application/problem+json";
 pub enum Zone {
     /// Below `/scim`.
     Scim,
+    /// The page for people.
+    Page,
     /// Everywhere else.
     Api,
 }
@@ -28,6 +31,7 @@ impl Zone {
     pub fn of(path: &str) -> Self {
         match path.strip_prefix("/scim") {
             Some(rest) if rest.is_empty() || rest.starts_with('/') => Self::Scim,
+            _ if page::is_page(path) => Self::Page,
             _ => Self::Api,
         }
     }
@@ -36,6 +40,7 @@ impl Zone {
     pub fn refuse(self, refusal: &Refusal) -> HttpResponse {
         match self {
             Self::Scim => refusal.scim(),
+            Self::Page => page::refuse(refusal),
             Self::Api => refusal.problem(),
         }
     }
@@ -120,7 +125,10 @@ mod tests {
         for path in ["/scim", "/scim/", "/scim/v2/Users", "/scim/v9"] {
             assert_eq!(Zone::of(path), Zone::Scim, "{path}");
         }
-        for path in ["/", "/scimx", "/SCIM/v2", "/api/v1/scim"] {
+        for path in ["/", "/tasks", "/held/x", "/hubs/a/users/b", "/static/page.css", "/sign-in"] {
+            assert_eq!(Zone::of(path), Zone::Page, "{path}");
+        }
+        for path in ["/scimx", "/SCIM/v2", "/api/v1/scim", "/tasksx", "/metrics", "/healthz", ""] {
             assert_eq!(Zone::of(path), Zone::Api, "{path}");
         }
     }

@@ -9,6 +9,7 @@ use actix_web::{FromRequest, Handler, HttpRequest, HttpResponse, Resource, Respo
 use super::entry::{authenticate, caller};
 use super::error::Refusal;
 use super::extract::caller::{Access, Guarded};
+use super::page::{self, access::signed_in};
 use super::respond::Zone;
 use super::{admin, discovery, groups, health, metrics, search, users};
 use crate::scim::error::ScimType;
@@ -22,6 +23,24 @@ pub fn table() -> Vec<Route> {
         open(Method::GET, "/healthz", health::healthz),
         open(Method::GET, "/readyz", health::readyz),
         route(Method::GET, "/metrics", metrics::metrics),
+        // The page: its static files and the form that takes a token are open
+        open(Method::GET, "/static/page.css", page::style),
+        open(Method::GET, "/static/page.js", page::script),
+        open(Method::GET, "/static/favicon.svg", page::favicon),
+        open(Method::GET, "/sign-in", page::session::form),
+        open(Method::POST, "/sign-in", page::session::sign_in),
+        route(Method::POST, "/sign-out", page::session::sign_out),
+        route(Method::GET, "/", page::overview),
+        route(Method::GET, "/tasks", page::tasks::list),
+        route(Method::GET, "/tasks/{id}", page::tasks::show),
+        route(Method::POST, "/tasks/{id}/decide", page::tasks::decide),
+        route(Method::GET, "/people", page::people::find),
+        route(Method::GET, "/people/{id}", page::people::show),
+        route(Method::GET, "/hubs/{hub}/users/{user}", page::explain::show),
+        route(Method::GET, "/history", page::history::show),
+        route(Method::GET, "/held", page::held::list),
+        route(Method::GET, "/held/{id}/{verdict}", page::held::ask),
+        route(Method::POST, "/held/{id}/{verdict}", page::held::decide),
         // SCIM: users, groups and discovery
         route(Method::GET, "/scim/v2/Users", users::list),
         route(Method::POST, "/scim/v2/Users", users::create),
@@ -74,6 +93,8 @@ pub fn table() -> Vec<Route> {
         route(Method::DELETE, "/api/v1/hubs/{id}/mappings/{mapping}", admin::mappings::remove),
         route(Method::POST, "/api/v1/hubs/{id}/mappings/{mapping}/bind", admin::mappings::bind),
         route(Method::GET, "/api/v1/tasks", admin::tasks::list),
+        // Before `{id}`: the first path that fits is taken.
+        route(Method::GET, "/api/v1/tasks/history", admin::tasks::history),
         route(Method::GET, "/api/v1/tasks/{id}", admin::tasks::show),
         route(Method::POST, "/api/v1/tasks/{id}/retry", admin::tasks::retry),
         route(Method::POST, "/api/v1/tasks/{id}/done", admin::tasks::done),
@@ -149,6 +170,8 @@ pub fn configure(config: &mut web::ServiceConfig) {
             scim = scim.service(resource(rest, routes, false));
         } else if let Some(rest) = path.strip_prefix(API) {
             api = api.service(resource(rest, routes, false));
+        } else if routes.iter().all(|route| route.access.is_page()) {
+            config.service(resource(path, routes, false).wrap(from_fn(signed_in)));
         } else {
             config.service(resource(path, routes, false).wrap(from_fn(authenticate)));
         }
@@ -205,22 +228,34 @@ mod tests {
     fn only_the_named_routes_are_open() {
         let open: Vec<_> = table().into_iter().filter(|r| r.access == Access::Open).collect();
         for route in open {
-            assert_eq!(route.method, Method::GET, "{}", route.path);
-            let named = ["/healthz", "/readyz", "/scim/v2/ServiceProviderConfig"];
-            assert!(named.contains(&route.path), "{} must not be open", route.path);
+            let named = match route.path {
+                "/healthz" | "/readyz" | "/scim/v2/ServiceProviderConfig" => route.method == Method::GET,
+                // The page's static part: files, and the form in which a credential is presented.
+                "/static/page.css" | "/static/page.js" | "/static/favicon.svg" => route.method == Method::GET,
+                "/sign-in" => route.method == Method::GET || route.method == Method::POST,
+                _ => false,
+            };
+            assert!(named, "{} {} must not be open", route.method, route.path);
         }
     }
 
     #[test]
     fn a_route_demands_what_its_zone_stands_for() {
         for route in table() {
+            let zone = Zone::of(route.path);
             match route.access {
                 Access::Open => {}
-                Access::ScimWrite | Access::ScimRead => assert!(route.path.starts_with(SCIM), "{}", route.path),
-                Access::ApiAdmin | Access::ApiRead => assert!(!route.path.starts_with("/scim"), "{}", route.path),
+                Access::ScimWrite | Access::ScimRead => assert_eq!(zone, Zone::Scim, "{}", route.path),
+                Access::ApiAdmin | Access::ApiRead => assert_eq!(zone, Zone::Api, "{}", route.path),
+                Access::PageRead | Access::PageAct | Access::PageLeave => {
+                    assert_eq!(zone, Zone::Page, "{}", route.path);
+                }
             }
-            let reads = matches!(route.access, Access::ScimRead | Access::ApiRead);
+            let reads = matches!(route.access, Access::ScimRead | Access::ApiRead | Access::PageRead);
             assert!(!reads || route.method == Method::GET || route.path.ends_with("/.search"), "{}", route.path);
+            // A link, a picture or a prefetch must never change anything.
+            let acts = matches!(route.access, Access::PageAct | Access::PageLeave);
+            assert!(!acts || route.method == Method::POST, "{} {}", route.method, route.path);
         }
     }
 }

@@ -88,7 +88,9 @@ async fn play(arguments: Arguments) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let admin = token(&folder, "admin", "default")?;
-    say(&format!("\n  seats, as the app sees them   {}/", sandbox.base()));
+    say(&format!("\n  the page                      {}/", server.base));
+    say(&format!("  a token to sign in with       {}", admin.expose()));
+    say(&format!("  seats, as the app sees them   {}/", sandbox.base()));
     say(&format!(
         "  the API                       curl -H 'Authorization: Bearer {}' {}/api/v1/tasks",
         admin.expose(),

@@ -95,7 +95,10 @@ fn typed<T: DeserializeOwned>(
 }
 
 /// What can be told from the head alone: 415 and a declared length that is too large.
-fn check_head(request: &HttpRequest, limit: usize, accepted: &[&str]) -> Result<(), Refusal> {
+///
+/// # Errors
+/// 415, 413.
+pub fn check_head(request: &HttpRequest, limit: usize, accepted: &[&str]) -> Result<(), Refusal> {
     let headers = request.headers();
     // Some clients send no type at all; a body that then is JSON harms nobody.
     if let Some(given) = headers.get(header::CONTENT_TYPE) {
@@ -118,10 +121,17 @@ fn check_head(request: &HttpRequest, limit: usize, accepted: &[&str]) -> Result<
 
 async fn read(head: Result<(), Refusal>, payload: Payload, limit: usize) -> Result<Value, Refusal> {
     head?;
-    let bytes = tokio::time::timeout(limits::BODY_TIMEOUT, collect(payload, limit))
+    Ok(json::decode(&collect_in_time(payload, limit).await?)?)
+}
+
+/// The whole body, of at most `limit` bytes.
+///
+/// # Errors
+/// 413, 408, 400 when it does not arrive whole.
+pub async fn collect_in_time(payload: Payload, limit: usize) -> Result<BytesMut, Refusal> {
+    tokio::time::timeout(limits::BODY_TIMEOUT, collect(payload, limit))
         .await
-        .map_err(|_| Refusal::new(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time"))??;
-    Ok(json::decode(&bytes)?)
+        .map_err(|_| Refusal::new(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time"))?
 }
 
 async fn collect(mut payload: Payload, limit: usize) -> Result<BytesMut, Refusal> {

@@ -25,6 +25,12 @@ pub enum Access {
     ApiAdmin,
     /// The scope `read` or `admin`.
     ApiRead,
+    /// A session of the page whose token has the scope `read` or `admin`.
+    PageRead,
+    /// A session with the scope `admin`, and a form of that session.
+    PageAct,
+    /// Any session, and a form of that session: signing out.
+    PageLeave,
 }
 
 impl Access {
@@ -33,11 +39,19 @@ impl Access {
         match (self, scope) {
             (Self::Open | Self::ScimRead, Scope::Scim | Scope::Admin | Scope::Read)
             | (Self::ScimWrite, Scope::Scim)
-            | (Self::ApiAdmin, Scope::Admin)
-            | (Self::ApiRead, Scope::Admin | Scope::Read) => true,
+            | (Self::ApiAdmin | Self::PageAct, Scope::Admin)
+            | (Self::ApiRead | Self::PageRead | Self::PageLeave, Scope::Admin | Scope::Read) => true,
             (Self::ScimWrite, Scope::Admin | Scope::Read)
-            | (Self::ApiAdmin, Scope::Scim | Scope::Read)
-            | (Self::ApiRead, Scope::Scim) => false,
+            | (Self::ApiAdmin | Self::PageAct, Scope::Scim | Scope::Read)
+            | (Self::ApiRead | Self::PageRead | Self::PageLeave, Scope::Scim) => false,
+        }
+    }
+
+    /// Whether the credential is the page's cookie instead of an `Authorization` header.
+    pub const fn is_page(self) -> bool {
+        match self {
+            Self::PageRead | Self::PageAct | Self::PageLeave => true,
+            Self::Open | Self::ScimWrite | Self::ScimRead | Self::ApiAdmin | Self::ApiRead => false,
         }
     }
 

@@ -42,7 +42,7 @@ impl<T: DeserializeOwned> FromRequest for ApiQuery<T> {
 
 /// Split and decode; `None` for a broken percent escape or bytes that are no UTF-8. Lossy decoding
 /// would let two spellings of one filter mean different things.
-fn pairs(query: &str) -> Option<Vec<(String, String)>> {
+pub fn pairs(query: &str) -> Option<Vec<(String, String)>> {
     query
         .split('&')
         .filter(|part| !part.is_empty())

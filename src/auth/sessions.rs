@@ -1,0 +1,40 @@
+//! Sessions of the page: sealing the typed token into a cookie's text and opening it again. Whether
+//! the token still lives is the [`super::Authenticator`]'s to say, on every request.
+
+use crate::base::clock::Micros;
+use crate::base::random;
+use crate::base::secret::SecretString;
+use crate::domain::session::{NONCE_BYTES, SessionKey};
+
+/// Seals and opens sessions under the installation's key. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Sessions(SessionKey);
+
+impl Sessions {
+    /// Under this key.
+    pub const fn new(key: SessionKey) -> Self {
+        Self(key)
+    }
+
+    /// The cookie's text for a token typed at `now`; `None` when it is too long to be one.
+    pub fn seal(&self, token: &SecretString, now: Micros) -> Option<String> {
+        let mut nonce = [0u8; NONCE_BYTES];
+        random::fill(&mut nonce);
+        self.0.seal(token, now, nonce)
+    }
+
+    /// The token in a cookie's text; `None` when it is not ours or its time is over.
+    pub fn open(&self, sealed: &str, now: Micros) -> Option<SecretString> {
+        self.0.open(sealed, now)
+    }
+
+    /// What every form of this session carries.
+    pub fn form_proof(&self, sealed: &str) -> String {
+        self.0.form_proof(sealed)
+    }
+
+    /// Whether a form carried this session's proof.
+    pub fn proves(&self, sealed: &str, given: &str) -> bool {
+        self.0.proves(sealed, given)
+    }
+}

@@ -1,0 +1,257 @@
+//! `GET /held`: batches that the guard holds. Releasing and rejecting each have a page of their own
+//! that shows who and why before anything happens, and go on with what came of it.
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpResponse, web};
+use maud::{Markup, html};
+use serde::Deserialize;
+
+use super::access::{PageActor, PageReader};
+use super::layout::{self, Pace, Place};
+use super::query::{PageQuery, link};
+use super::reply::{self, PageFailure};
+use super::tasks::person;
+use super::words::{self, Tone, badge};
+use crate::auth::Scope;
+use crate::http::App;
+use crate::http::error::Refusal;
+use crate::service::held::{self, Choice, HoldView, Verdict};
+use crate::service::tasks::TaskView;
+
+/// People of a batch that the list shows; its own page shows more.
+const GLIMPSE: usize = 5;
+
+/// What a form did, in words of ours after it.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Done {
+    done: Option<String>,
+    hub: Option<String>,
+    left: Option<i64>,
+}
+
+/// `GET /held`
+///
+/// # Errors
+/// As the use case.
+pub async fn list(
+    caller: PageReader,
+    query: PageQuery<Done>,
+    app: web::Data<App>,
+) -> Result<HttpResponse, PageFailure> {
+    let batches = held::list(&app.context, &caller).await?;
+    let now = app.clock.now().to_rfc3339();
+    let body = html! {
+        (said(&query.0))
+        h1 { "Held" }
+        p.hint { "The guard stops what takes away much at once, or the last of something. Everything else goes on. "
+            "Nothing here happens until a person releases it." }
+        @if batches.is_empty() { p.empty { "Nothing is held." } }
+        div.cards.held {
+            @for batch in &batches { (card(&caller, batch, &now)) }
+        }
+    };
+    // Its last form's result stays until the reader goes on.
+    let pace = if query.0.done.is_some() { Pace::Still } else { Pace::Live };
+    Ok(reply::page(StatusCode::OK, layout::view(&caller, Place::Held, "Held", pace, &body)))
+}
+
+fn said(done: &Done) -> Markup {
+    let word = match done.done.as_deref() {
+        Some("released") => "Released",
+        Some("rejected") => "Rejected",
+        _ => return html! {},
+    };
+    html! {
+        p.note.good role="status" {
+            b { (word) "." }
+            @if let Some(hub) = &done.hub { " Hub " (hub) ": " }
+            @match done.left {
+                Some(left) if left > 0 => { (words::count(left, "task is", "tasks are")) " still held." }
+                Some(_) => "nothing of this batch is left to decide.",
+                None => "",
+            }
+        }
+    }
+}
+
+fn card(caller: &PageReader, batch: &HoldView, now: &str) -> Markup {
+    html! {
+        article.card id={ "hold-" (batch.id) } {
+            header { h3 { (batch.hub) } (badge(Tone::Wait, &words::count(batch.total, "task", "tasks"))) }
+            p.hint { "since " (words::ago(&batch.created, now)) }
+            p { (capital(&words::held_because(&batch.reason))) "." }
+            ul.people {
+                @for task in batch.tasks.iter().take(GLIMPSE) {
+                    li { (person_line(task)) }
+                }
+                @if batch.tasks.len() > GLIMPSE {
+                    li.hint { "and " (words::grouped(batch.total.saturating_sub(5))) " more" }
+                }
+            }
+            div.actions {
+                @if caller.scope == Scope::Admin {
+                    a.button.primary href={ "/held/" (batch.id) "/release" } { "Release …" }
+                    a.button.danger href={ "/held/" (batch.id) "/reject" } { "Reject …" }
+                } @else {
+                    a.button href={ "/tasks?status=held&hub=" (batch.hub) } { "All of them" }
+                }
+            }
+        }
+    }
+}
+
+fn person_line(task: &TaskView) -> Markup {
+    let name = task.person.name.as_deref().unwrap_or(&task.person.user_name);
+    html! {
+        (name) span.hint { " · " (words::kind(task.kind, task.role.as_deref())) }
+        @if is_leaver(task) { " " (badge(Tone::Bad, "leaver")) }
+    }
+}
+
+/// Somebody who left the company: what waits for them is hardest to defend.
+fn is_leaver(task: &TaskView) -> bool {
+    matches!(task.cause.as_str(), "deactivated" | "deleted")
+}
+
+fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
+/// The words of a verdict.
+struct Asking {
+    verdict: Verdict,
+    word: &'static str,
+    title: &'static str,
+    follows: &'static str,
+    done: &'static str,
+}
+
+const RELEASE: Asking = Asking {
+    verdict: Verdict::Release,
+    word: "release",
+    title: "Release",
+    follows: "What you release is carried out in the app at once.",
+    done: "released",
+};
+
+const REJECT: Asking = Asking {
+    verdict: Verdict::Reject,
+    word: "reject",
+    title: "Reject",
+    follows: "What you reject does not happen: these people keep what they have, and it is not planned again until \
+              something about it changes.",
+    done: "rejected",
+};
+
+fn asking(word: &str) -> Result<&'static Asking, Refusal> {
+    [&RELEASE, &REJECT].into_iter().find(|asking| asking.word == word).ok_or_else(Refusal::no_route)
+}
+
+/// `GET /held/{id}/{release|reject}`: who and why, and the form.
+///
+/// # Errors
+/// 404 for another word, or when the batch is not open.
+pub async fn ask(
+    caller: PageReader,
+    path: web::Path<(String, String)>,
+    app: web::Data<App>,
+) -> Result<HttpResponse, PageFailure> {
+    let (id, word) = path.into_inner();
+    let asking = asking(&word)?;
+    if caller.scope != Scope::Admin {
+        let detail = "the token that you signed in with may only look; sign in with one of scope admin to decide";
+        return Err(Refusal::new(StatusCode::FORBIDDEN, detail).into());
+    }
+    let batches = held::list(&app.context, &caller).await?;
+    let batch = batches.iter().find(|batch| batch.id == id).ok_or_else(|| {
+        Refusal::new(
+            StatusCode::NOT_FOUND,
+            "this batch is not held any more: it was decided, or newer wishes replaced it",
+        )
+    })?;
+    let now = app.clock.now().to_rfc3339();
+    let title = format!("{} in {}", asking.title, batch.hub);
+    let body = form(&caller, asking, batch, &title, &now);
+    Ok(reply::page(StatusCode::OK, layout::view(&caller, Place::Held, &title, Pace::Still, &body)))
+}
+
+fn form(caller: &PageReader, asking: &Asking, batch: &HoldView, title: &str, now: &str) -> Markup {
+    let shown = i64::try_from(batch.tasks.len()).unwrap_or(i64::MAX);
+    html! {
+        h1 { (title) }
+        p { (words::count(batch.total, "task is", "tasks are")) " held since " (words::ago(&batch.created, now)) ", because "
+            (words::held_because(&batch.reason)) ". " (asking.follows) }
+        form method="post" action={ "/held/" (batch.id) "/" (asking.word) } {
+            (layout::proof(caller))
+            fieldset.card {
+                legend { "Which" }
+                label.choice { input type="radio" name="which" value="all" required; "All " (words::grouped(batch.total)) }
+                label.choice { input type="radio" name="which" value="ticked" required; "Only those ticked below" }
+            }
+            div {
+                label for="note" { "Note for the record" }
+                textarea #note name="note" maxlength="2000" {}
+            }
+            div.actions {
+                button type="submit" .primary[asking.verdict == Verdict::Release] .danger[asking.verdict == Verdict::Reject] {
+                    (asking.title)
+                }
+                a.button href="/held" { "Back" }
+            }
+            @if shown < batch.total {
+                p.note.wait { "The first " (words::grouped(shown)) " are shown; “All” means all " (words::grouped(batch.total)) "." }
+            }
+            table.rows {
+                thead { tr {
+                    th.tick scope="col" { label.choice hidden { input type="checkbox" data-all="task" aria-label="All"; } }
+                    th scope="col" { "Person" } th scope="col" { "What" } th scope="col" { "Why" }
+                } }
+                tbody { @for task in &batch.tasks { (choice(task)) } }
+            }
+        }
+    }
+}
+
+fn choice(task: &TaskView) -> Markup {
+    let name = task.person.name.as_deref().unwrap_or(&task.person.user_name);
+    html! {
+        tr {
+            td.tick data-name="Tick" { div { input type="checkbox" name="task" value=(task.id) aria-label=(name); } }
+            td.lead { div { (person(task)) @if is_leaver(task) { " " (badge(Tone::Bad, "leaver")) } } }
+            td data-name="What" { div { (words::kind(task.kind, task.role.as_deref())) } }
+            td data-name="Why" { div { (words::plain(&task.cause)) } }
+        }
+    }
+}
+
+/// `POST /held/{id}/{release|reject}` with `which` = `all` or `ticked`, `task` for each ticked one,
+/// and `note`.
+///
+/// # Errors
+/// 404, 400 when nothing is chosen, 409 when it was decided meanwhile.
+pub async fn decide(
+    form: PageActor,
+    path: web::Path<(String, String)>,
+    app: web::Data<App>,
+) -> Result<HttpResponse, PageFailure> {
+    let (id, word) = path.into_inner();
+    let asking = asking(&word)?;
+    let tasks = match form.fields.get("which") {
+        Some("all") => None,
+        Some("ticked") => {
+            let ticked = form.fields.all("task");
+            if ticked.is_empty() {
+                return Err(Refusal::new(StatusCode::BAD_REQUEST, "nobody is ticked: tick some, or choose all").into());
+            }
+            Some(ticked)
+        }
+        _ => return Err(Refusal::new(StatusCode::BAD_REQUEST, "choose all, or those ticked").into()),
+    };
+    let choice = Choice { tasks, note: form.fields.get("note").map(str::to_owned) };
+    let after = held::decide(&app.context, &form, &id, asking.verdict, choice).await?;
+    let left = after.total.to_string();
+    let to = link("/held", &[("done", Some(asking.done)), ("hub", Some(&after.hub)), ("left", Some(&left))]);
+    Ok(reply::see_other(&to).finish())
+}

@@ -1,0 +1,22 @@
+//! The page at `/`: what the API knows, for people. HTML made here, one style sheet and one small
+//! script, all from the binary. Views only write down what use cases answer: no SQL, no decisions.
+//! Everything works without the script; with it, what is live moves by itself.
+
+pub mod access;
+mod assets;
+pub mod explain;
+mod fields;
+pub mod held;
+pub mod history;
+mod layout;
+mod overview;
+pub mod people;
+mod query;
+mod reply;
+pub mod session;
+pub mod tasks;
+mod words;
+
+pub use assets::{favicon, script, style};
+pub use overview::show as overview;
+pub use reply::{HTML, is_page, refuse};

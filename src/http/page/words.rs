@@ -1,0 +1,191 @@
+//! The words of the page: statuses, kinds and reasons as people say them, and moments and spans of
+//! time. The script puts moments into the reader's own zone; without it they are UTC.
+
+use std::time::Duration;
+
+use maud::{Markup, html};
+
+use crate::base::clock::Micros;
+use crate::service::members::Presence;
+use crate::service::overview::HubMode;
+use crate::service::tasks::{TaskKind, TaskStatus};
+
+/// How something looks: a class of the style sheet. Colour never says it alone; the word does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tone {
+    /// As it should be.
+    Good,
+    /// Under way.
+    Busy,
+    /// Waits for a person or a time.
+    Wait,
+    /// Went wrong.
+    Bad,
+    /// Over, or of no weight.
+    Dim,
+}
+
+impl Tone {
+    /// The class.
+    pub const fn class(self) -> &'static str {
+        match self {
+            Self::Good => "good",
+            Self::Busy => "busy",
+            Self::Wait => "wait",
+            Self::Bad => "bad",
+            Self::Dim => "dim",
+        }
+    }
+}
+
+/// A short word in a coloured frame.
+pub fn badge(tone: Tone, word: &str) -> Markup {
+    html! { span.badge.(tone.class()) { (word) } }
+}
+
+/// A task's status in words.
+pub const fn status(status: TaskStatus) -> (&'static str, Tone) {
+    match status {
+        TaskStatus::Queued => ("queued", Tone::Busy),
+        TaskStatus::Started => ("started", Tone::Busy),
+        TaskStatus::Running => ("running", Tone::Busy),
+        TaskStatus::Retrying => ("retrying", Tone::Bad),
+        TaskStatus::Held => ("held", Tone::Wait),
+        TaskStatus::Waiting => ("waiting", Tone::Wait),
+        TaskStatus::Manual => ("by hand", Tone::Wait),
+        TaskStatus::Completed => ("completed", Tone::Good),
+        TaskStatus::NotCompleted => ("not completed", Tone::Bad),
+        TaskStatus::Superseded => ("superseded", Tone::Dim),
+        TaskStatus::Cancelled => ("cancelled", Tone::Dim),
+    }
+}
+
+/// A hub's mode in words.
+pub const fn mode(mode: HubMode) -> (&'static str, Tone) {
+    match mode {
+        HubMode::Observe => ("observing", Tone::Dim),
+        HubMode::Active => ("active", Tone::Good),
+    }
+}
+
+/// What is known of an account, in words.
+pub fn presence(known: Presence, role: Option<&str>) -> String {
+    let role = role.unwrap_or("a seat");
+    match known {
+        Presence::Absent => String::from("not there any more"),
+        Presence::Pending => format!("{role}, invited"),
+        Presence::Active => role.to_owned(),
+        Presence::Suspended => format!("{role}, suspended"),
+    }
+}
+
+/// What a task does, in words; the role where it has one.
+pub fn kind(kind: TaskKind, role: Option<&str>) -> String {
+    match (kind, role) {
+        (TaskKind::Sync, _) => String::from("sync"),
+        (TaskKind::Add, Some(role)) => format!("add as {role}"),
+        (TaskKind::Add, None) => String::from("add"),
+        (TaskKind::UpdateRole, Some(role)) => format!("make {role}"),
+        (TaskKind::UpdateRole, None) => String::from("update role"),
+        (TaskKind::Remove, Some(role)) => format!("remove ({role})"),
+        (TaskKind::Remove, None) => String::from("remove"),
+    }
+}
+
+/// A word of the database or API as people read it: `too_many_removals` → `too many removals`.
+pub fn plain(word: &str) -> String {
+    word.replace(['_', '.'], " ")
+}
+
+/// Why a batch is held, in a sentence.
+pub fn held_because(reason: &str) -> String {
+    match reason {
+        "group_deleted" => String::from("the group behind it was deleted"),
+        "last_admin" => String::from("it would take the last admin of the app"),
+        "last_owner" => String::from("it would take the last owner of the hub"),
+        "half_of_hub" => String::from("it would take half of the hub or more"),
+        "too_many_removals" => String::from("it is more than this hub loses at once"),
+        "max_seats" => String::from("it would take more seats than the hub allows"),
+        other => plain(other),
+    }
+}
+
+/// `1 task`, `2 tasks`, `12,345 tasks`.
+pub fn count(number: i64, one: &str, many: &str) -> String {
+    format!("{} {}", grouped(number), if number == 1 { one } else { many })
+}
+
+/// A number with its thousands set apart.
+pub fn grouped(number: i64) -> String {
+    let digits = number.unsigned_abs().to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3 + 1);
+    if number < 0 {
+        text.push('-');
+    }
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A span of time in its largest unit: `12 s`, `5 min`, `3 h`, `9 days`.
+pub fn span(span: Duration) -> String {
+    let seconds = span.as_secs();
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3_600 => format!("{} min", seconds / 60),
+        3_600..172_800 => format!("{} h", seconds / 3_600),
+        _ => format!("{} days", seconds / 86_400),
+    }
+}
+
+/// A moment, as the script will put it into the reader's zone: `26 Nov, 04:01 UTC` without it.
+pub fn at(rfc3339: &str) -> Markup {
+    html! { time datetime=(rfc3339) data-zone="short" { (moment(rfc3339)) } }
+}
+
+/// How long ago a moment was; the moment itself as its title.
+pub fn ago(rfc3339: &str, now: &str) -> Markup {
+    let text = match (Micros::parse_rfc3339(rfc3339), Micros::parse_rfc3339(now)) {
+        (Some(then), Some(now)) => format!("{} ago", span(now.since(then))),
+        _ => rfc3339.to_owned(),
+    };
+    html! { time datetime=(rfc3339) data-zone="title" title=(moment(rfc3339)) { (text) } }
+}
+
+/// `2026-11-26 04:01 UTC`: a moment where the script has no say.
+pub fn moment(rfc3339: &str) -> String {
+    let (date, clock) = rfc3339.split_once('T').unwrap_or((rfc3339, ""));
+    match clock.get(..5) {
+        Some(minute) => format!("{date} {minute} UTC"),
+        None => rfc3339.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_and_spans_read_well() {
+        for (number, text) in [(0, "0"), (999, "999"), (1_000, "1,000"), (1_234_567, "1,234,567"), (-1_000, "-1,000")] {
+            assert_eq!(grouped(number), text);
+        }
+        for (seconds, text) in [(0, "0 s"), (59, "59 s"), (60, "1 min"), (7_200, "2 h"), (172_800, "2 days")] {
+            assert_eq!(span(Duration::from_secs(seconds)), text);
+        }
+        assert_eq!(count(1, "task", "tasks"), "1 task");
+    }
+
+    #[test]
+    fn a_moment_is_utc_until_the_script_knows_better() {
+        let shown = at("2026-11-26T04:01:02.345Z").into_string();
+        assert!(shown.contains("2026-11-26 04:01 UTC") && shown.contains("datetime=\"2026-11-26T04:01:02.345Z\""));
+        let shown = ago("2026-11-26T04:01:02.345Z", "2026-11-26T04:06:03.000Z").into_string();
+        assert!(shown.contains("5 min ago"), "{shown}");
+        assert!(ago("nonsense", "").into_string().contains("nonsense"));
+    }
+}
