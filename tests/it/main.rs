@@ -9,6 +9,7 @@ mod fault;
 mod http;
 mod hubs;
 mod idp;
+mod page;
 mod planner;
 mod security;
 mod store;

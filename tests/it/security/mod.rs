@@ -7,11 +7,21 @@ mod t06_tenants;
 mod t16_tokens;
 mod t30_bodies;
 
+use scimhub::http::respond::Zone;
+
 use crate::support::http::Reply;
 
 /// An error in the shape that its zone promises, with nothing of the inside in it.
 #[track_caller]
 pub fn assert_shaped(reply: &Reply, path: &str) {
+    assert!(reply.header("x-request-id").is_some(), "{path}: no request id");
+    if Zone::of(path) == Zone::Page {
+        let text = reply.text();
+        assert_eq!(reply.header("content-type"), Some("text/html; charset=utf-8"), "{path}: {text}");
+        assert!(reply.header("content-security-policy").is_some_and(|v| v.contains("default-src 'none'")), "{path}");
+        assert!(text.starts_with("<!DOCTYPE html>") && text.contains("<h1>"), "{path}: {text}");
+        return;
+    }
     let body = reply.json();
     let media = reply.header("content-type").unwrap_or_default();
     if path.starts_with("/scim") {
@@ -23,5 +33,4 @@ pub fn assert_shaped(reply: &Reply, path: &str) {
         assert_eq!(body["status"], reply.status, "{path}");
     }
     assert!(body["detail"].as_str().is_some_and(|d| !d.is_empty()), "{path}: {body}");
-    assert!(reply.header("x-request-id").is_some(), "{path}: no request id");
 }

@@ -57,6 +57,20 @@ impl Reply {
     }
 }
 
+/// HTTP as it is: no redirects, no proxy, at most a minute.
+pub fn plain() -> reqwest::Client {
+    static PROVIDER: Once = Once::new();
+    PROVIDER.call_once(|| {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+    });
+    reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .timeout(std::time::Duration::from_secs(60))
+        .build()
+        .expect("a client")
+}
+
 impl Client {
     /// Talk to `base` (`http://127.0.0.1:…`) with a bearer token.
     pub fn new(base: &str, token: &str) -> Self {
@@ -65,17 +79,7 @@ impl Client {
 
     /// Talk to `base` without a credential.
     pub fn anonymous(base: &str) -> Self {
-        static PROVIDER: Once = Once::new();
-        PROVIDER.call_once(|| {
-            let _ = rustls::crypto::ring::default_provider().install_default();
-        });
-        let http = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .timeout(std::time::Duration::from_secs(60))
-            .build()
-            .expect("a client");
-        Self { base: base.trim_end_matches('/').to_owned(), token: None, http }
+        Self { base: base.trim_end_matches('/').to_owned(), token: None, http: plain() }
     }
 
     /// Send anything; `content_type` also where the body is empty.
