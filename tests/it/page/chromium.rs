@@ -194,7 +194,7 @@ const HARD_TO_READ: &str = "
         if (ratio < 4.5) found.push(e.tagName + ' ' + e.textContent.trim().slice(0, 30) + ' ' + ratio.toFixed(2));
     }
     for (const e of document.querySelectorAll('input:not([type=hidden]), select, textarea')) {
-        if (!e.labels?.length && !e.getAttribute('aria-label')) found.push('no label: ' + e.outerHTML);
+        if (!e.hidden && !e.labels?.length && !e.getAttribute('aria-label')) found.push('no label: ' + e.outerHTML);
     }
     return found";
 

@@ -17,11 +17,13 @@ fn tricks(path: &str) -> Vec<Vec<u8>> {
     let mut all: Vec<Vec<u8>> = Vec::new();
     let last = path.rfind('/').unwrap();
     let (front, tail) = path.split_at(last);
-    let first = tail.as_bytes()[1];
-    let rest = &tail[2..];
-    all.push(format!("{front}/%{first:02x}{rest}").into_bytes());
-    all.push(format!("{front}/%25{first:02x}{rest}").into_bytes());
-    all.push(format!("/%{:02x}{}", bytes[1], &path[2..]).into_bytes());
+    // The page's `/` has no letter to write in another way.
+    if let Some(first) = tail.as_bytes().get(1) {
+        let rest = &tail[2..];
+        all.push(format!("{front}/%{first:02x}{rest}").into_bytes());
+        all.push(format!("{front}/%25{first:02x}{rest}").into_bytes());
+        all.push(format!("/%{:02x}{}", bytes[1], &path[2..]).into_bytes());
+    }
     for middle in ["/%2e%2e", "/%2e", "/..", "/.", "/", "/%2f", "/%00", "/;x=1"] {
         all.push(format!("{front}{middle}{tail}").into_bytes());
     }

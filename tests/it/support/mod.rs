@@ -3,8 +3,8 @@
 
 #![allow(dead_code, unused_imports, reason = "a toolbox: not every test folder uses every tool")]
 
-pub mod canary;
 pub mod browser;
+pub mod canary;
 pub mod database;
 pub mod http;
 pub mod postgres;
