@@ -39,6 +39,8 @@ pub fn table() -> Vec<Route> {
         route(Method::GET, "/hubs/{hub}/users/{user}", page::explain::show),
         route(Method::GET, "/history", page::history::show),
         route(Method::GET, "/held", page::held::list),
+        // Before `{verdict}`: the first path that fits is taken.
+        route(Method::POST, "/held/{id}/pass", page::held::end_pass),
         route(Method::GET, "/held/{id}/{verdict}", page::held::ask),
         route(Method::POST, "/held/{id}/{verdict}", page::held::decide),
         // SCIM: users, groups and discovery

@@ -1,6 +1,8 @@
 //! `GET /held`: batches that the guard holds. Releasing and rejecting each have a page of their own
 //! that shows who and why before anything happens, and go on with what came of it.
 
+use std::time::Duration;
+
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 use maud::{Markup, html};
@@ -15,7 +17,7 @@ use super::words::{self, Tone, badge};
 use crate::auth::Scope;
 use crate::http::App;
 use crate::http::error::Refusal;
-use crate::service::held::{self, Choice, HoldView, Verdict};
+use crate::service::held::{self, Choice, HoldView, PassView, Verdict};
 use crate::service::tasks::TaskView;
 
 /// People of a batch that the list shows; its own page shows more.
@@ -39,17 +41,18 @@ pub async fn list(
     query: PageQuery<Done>,
     app: web::Data<App>,
 ) -> Result<HttpResponse, PageFailure> {
-    let batches = held::list(&app.context, &caller).await?;
+    let held = held::list(&app.context, &caller).await?;
     let now = app.clock.now().to_rfc3339();
     let body = html! {
         (said(&query.0))
         h1 { "Held" }
         p.hint { "The guard stops what takes away much at once, or the last of something. Everything else goes on. "
             "Nothing here happens until a person releases it." }
-        @if batches.is_empty() { p.empty { "Nothing is held." } }
+        @if held.items.is_empty() { p.empty { "Nothing is held." } }
         div.cards.held {
-            @for batch in &batches { (card(&caller, batch, &now)) }
+            @for batch in &held.items { (card(&caller, batch, &now)) }
         }
+        (passes(&caller, &held.passes))
     };
     // Its last form's result stays until the reader goes on.
     let pace = if query.0.done.is_some() { Pace::Still } else { Pace::Live };
@@ -60,6 +63,7 @@ fn said(done: &Done) -> Markup {
     let word = match done.done.as_deref() {
         Some("released") => "Released",
         Some("rejected") => "Rejected",
+        Some("ended") => "It is held again from now on",
         _ => return html! {},
     };
     html! {
@@ -80,13 +84,13 @@ fn card(caller: &PageReader, batch: &HoldView, now: &str) -> Markup {
         article.card id={ "hold-" (batch.id) } {
             header { h3 { (batch.hub) } (badge(Tone::Wait, &words::count(batch.total, "task", "tasks"))) }
             p.hint { "since " (words::ago(&batch.created, now)) }
-            p { (capital(&words::held_because(&batch.reason))) "." }
+            p { (capital(batch.why)) "." }
             ul.people {
-                @for task in batch.tasks.iter().take(GLIMPSE) {
-                    li { (person_line(task)) }
+                @for (number, task) in (0..).zip(batch.tasks.iter().take(GLIMPSE)) {
+                    li { (person_line(task, number < batch.leavers)) }
                 }
                 @if batch.tasks.len() > GLIMPSE {
-                    li.hint { "and " (words::grouped(batch.total.saturating_sub(5))) " more" }
+                    li.hint { "and " (words::grouped(batch.total.saturating_sub(i64::try_from(GLIMPSE).unwrap_or(0)))) " more" }
                 }
             }
             div.actions {
@@ -101,17 +105,49 @@ fn card(caller: &PageReader, batch: &HoldView, now: &str) -> Markup {
     }
 }
 
-fn person_line(task: &TaskView) -> Markup {
+fn person_line(task: &TaskView, left: bool) -> Markup {
     let name = task.person.name.as_deref().unwrap_or(&task.person.user_name);
     html! {
         (name) span.hint { " · " (words::kind(task.kind, task.role.as_deref())) }
-        @if is_leaver(task) { " " (badge(Tone::Bad, "leaver")) }
+        @if left { " " (badge(Tone::Bad, "leaver")) }
     }
 }
 
-/// Somebody who left the company: what waits for them is hardest to defend.
-fn is_leaver(task: &TaskView) -> bool {
-    matches!(task.cause.as_str(), "deactivated" | "deleted")
+/// What a person lets pass until a time.
+fn passes(caller: &PageReader, passes: &[PassView]) -> Markup {
+    html! {
+        @if !passes.is_empty() {
+            h2 { "Let pass for a while" }
+            ul.list {
+                @for pass in passes {
+                    li {
+                        b { (pass.hub) } ": " (words::plain(pass.reason)) " is not held until " (words::at(&pass.until))
+                        @if let Some(note) = &pass.note { p { "“" (note) "”" } }
+                        p.hint { "given by " (pass.given_by) }
+                        @if caller.scope == Scope::Admin {
+                            form method="post" action={ "/held/" (pass.hold) "/pass" } {
+                                (layout::proof(caller))
+                                button.quiet type="submit" { "Hold it again" }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// `POST /held/{id}/pass`: ends what was given with this batch.
+///
+/// # Errors
+/// 404 when nothing was given with it, or it ended already.
+pub async fn end_pass(
+    form: PageActor,
+    id: web::Path<String>,
+    app: web::Data<App>,
+) -> Result<HttpResponse, PageFailure> {
+    held::end_pass(&app.context, &form, &id).await?;
+    Ok(reply::see_other("/held?done=ended").finish())
 }
 
 fn capital(text: &str) -> String {
@@ -164,16 +200,14 @@ pub async fn ask(
         let detail = "the token that you signed in with may only look; sign in with one of scope admin to decide";
         return Err(Refusal::new(StatusCode::FORBIDDEN, detail).into());
     }
-    let batches = held::list(&app.context, &caller).await?;
-    let batch = batches.iter().find(|batch| batch.id == id).ok_or_else(|| {
-        Refusal::new(
-            StatusCode::NOT_FOUND,
-            "this batch is not held any more: it was decided, or newer wishes replaced it",
-        )
-    })?;
+    let batch = held::show(&app.context, &caller, &id).await?;
+    if batch.total == 0 {
+        let why = "nothing of this batch is held any more: it was decided, or newer wishes replaced it";
+        return Err(Refusal::new(StatusCode::NOT_FOUND, why).into());
+    }
     let now = app.clock.now().to_rfc3339();
     let title = format!("{} in {}", asking.title, batch.hub);
-    let body = form(&caller, asking, batch, &title, &now);
+    let body = form(&caller, asking, &batch, &title, &now);
     Ok(reply::page(StatusCode::OK, layout::view(&caller, Place::Held, &title, Pace::Still, &body)))
 }
 
@@ -182,13 +216,23 @@ fn form(caller: &PageReader, asking: &Asking, batch: &HoldView, title: &str, now
     html! {
         h1 { (title) }
         p { (words::count(batch.total, "task is", "tasks are")) " held since " (words::ago(&batch.created, now)) ", because "
-            (words::held_because(&batch.reason)) ". " (asking.follows) }
+            (batch.why) ". " (asking.follows) }
         form method="post" action={ "/held/" (batch.id) "/" (asking.word) } {
             (layout::proof(caller))
             fieldset.card {
                 legend { "Which" }
                 label.choice { input type="radio" name="which" value="all" required; "All " (words::grouped(batch.total)) }
                 label.choice { input type="radio" name="which" value="ticked" required; "Only those ticked below" }
+            }
+            @if asking.verdict == Verdict::Release {
+                div {
+                    label for="for" { "And whatever else meets the same limit of this hub" }
+                    select #for name="for" {
+                        option value="" { "is held as before" }
+                        @for (hours, words) in PASSES { option value=(hours) { "goes out as well for " (words) } }
+                    }
+                    p.hint { "Only together with all of the batch." }
+                }
             }
             div {
                 label for="note" { "Note for the record" }
@@ -208,26 +252,29 @@ fn form(caller: &PageReader, asking: &Asking, batch: &HoldView, title: &str, now
                     th.tick scope="col" { label.choice hidden { input type="checkbox" data-all="task" aria-label="All"; } }
                     th scope="col" { "Person" } th scope="col" { "What" } th scope="col" { "Why" }
                 } }
-                tbody { @for task in &batch.tasks { (choice(task)) } }
+                tbody { @for (number, task) in (0..).zip(&batch.tasks) { (choice(task, number < batch.leavers)) } }
             }
         }
     }
 }
 
-fn choice(task: &TaskView) -> Markup {
+fn choice(task: &TaskView, left: bool) -> Markup {
     let name = task.person.name.as_deref().unwrap_or(&task.person.user_name);
     html! {
         tr {
             td.tick data-name="Tick" { div { input type="checkbox" name="task" value=(task.id) aria-label=(name); } }
-            td.lead { div { (person(task)) @if is_leaver(task) { " " (badge(Tone::Bad, "leaver")) } } }
+            td.lead { div { (person(task)) @if left { " " (badge(Tone::Bad, "leaver")) } } }
             td data-name="What" { div { (words::kind(task.kind, task.role.as_deref())) } }
             td data-name="Why" { div { (words::plain(&task.cause)) } }
         }
     }
 }
 
+/// How long a pass may be given here, in hours: a choice needs no time zone and no script.
+const PASSES: [(u64, &str); 4] = [(1, "an hour"), (8, "eight hours"), (24, "a day"), (168, "a week")];
+
 /// `POST /held/{id}/{release|reject}` with `which` = `all` or `ticked`, `task` for each ticked one,
-/// and `note`.
+/// `note`, and for a release `for`: hours.
 ///
 /// # Errors
 /// 404, 400 when nothing is chosen, 409 when it was decided meanwhile.
@@ -249,7 +296,17 @@ pub async fn decide(
         }
         _ => return Err(Refusal::new(StatusCode::BAD_REQUEST, "choose all, or those ticked").into()),
     };
-    let choice = Choice { tasks, note: form.fields.get("note").map(str::to_owned) };
+    let until = match form.fields.get("for").unwrap_or_default() {
+        "" => None,
+        text => {
+            let known = |hours: &u64| PASSES.iter().any(|(known, _)| known == hours);
+            let hours = text.parse::<u64>().ok().filter(known);
+            let bad = || Refusal::new(StatusCode::BAD_REQUEST, "for must be one of the hours that the form offers");
+            let span = Duration::from_secs(hours.ok_or_else(bad)?.saturating_mul(60 * 60));
+            Some(app.clock.now().plus(span).to_rfc3339())
+        }
+    };
+    let choice = Choice { tasks, note: form.fields.get("note").map(str::to_owned), until };
     let after = held::decide(&app.context, &form, &id, asking.verdict, choice).await?;
     let left = after.total.to_string();
     let to = link("/held", &[("done", Some(asking.done)), ("hub", Some(&after.hub)), ("left", Some(&left))]);

@@ -10,8 +10,9 @@ use super::layout::{self, Pace, Place};
 use super::reply::{self, PageFailure};
 use super::words::{self, Tone, badge};
 use crate::http::App;
-use crate::service::overview::{self, Depth, HubStatus, Overview, ProblemView, SourceStatus};
+use crate::service::overview::{self, Depth, HubStatus, Overview, SourceStatus};
 use crate::service::page::PageRequest;
+use crate::service::problems::{self, ProblemView};
 
 /// `GET /`
 ///
@@ -19,7 +20,7 @@ use crate::service::page::PageRequest;
 /// As the use cases.
 pub async fn show(caller: PageReader, app: web::Data<App>) -> Result<HttpResponse, PageFailure> {
     let status = overview::overview(&app.context, &caller, Depth::Glance).await?;
-    let problems = overview::problems(&app.context, &caller, &PageRequest::default()).await?;
+    let problems = problems::list(&app.context, &caller, &PageRequest::default()).await?;
     let body = html! {
         (head(&status))
         (troubles(&status, &problems.items))
@@ -72,10 +73,21 @@ fn troubles(status: &Overview, problems: &[ProblemView]) -> Markup {
                 ul.list {
                     @for problem in problems {
                         li {
-                            (badge(Tone::Bad, &words::plain(&problem.cause)))
+                            (badge(Tone::Bad, &words::plain(problem.cause)))
                             " " b { (problem.hub) } ": " (problem.message)
-                            span.hint { " · " (words::count(problem.occurrences, "time", "times")) ", since "
-                                (words::ago(&problem.opened, &status.now)) }
+                            @if !problem.people.is_empty() {
+                                ", "
+                                @for (number, person) in problem.people.iter().enumerate() {
+                                    @if number > 0 { ", " }
+                                    a href={ "/hubs/" (problem.hub) "/users/" (person.user) } { (person.name) }
+                                }
+                            }
+                            p { (problem.remedy) }
+                            p.hint {
+                                (words::count(problem.occurrences, "time", "times")) ", since "
+                                (words::ago(&problem.opened, &status.now))
+                                @if problem.tasks > 0 { "; " (words::count(problem.tasks, "task waits", "tasks wait")) " for it" }
+                            }
                         }
                     }
                 }

@@ -97,19 +97,6 @@ pub fn plain(word: &str) -> String {
     word.replace(['_', '.'], " ")
 }
 
-/// Why a batch is held, in a sentence.
-pub fn held_because(reason: &str) -> String {
-    match reason {
-        "group_deleted" => String::from("the group behind it was deleted"),
-        "last_admin" => String::from("it would take the last admin of the app"),
-        "last_owner" => String::from("it would take the last owner of the hub"),
-        "half_of_hub" => String::from("it would take half of the hub or more"),
-        "too_many_removals" => String::from("it is more than this hub loses at once"),
-        "max_seats" => String::from("it would take more seats than the hub allows"),
-        other => plain(other),
-    }
-}
-
 /// `1 task`, `2 tasks`, `12,345 tasks`.
 pub fn count(number: i64, one: &str, many: &str) -> String {
     format!("{} {}", grouped(number), if number == 1 { one } else { many })
