@@ -72,7 +72,8 @@ impl Heard {
         counted.since = after(earlier, counted.since);
     }
 
-    /// What is known of a source: what is stored, and what this process heard since.
+    /// What is known of a source: what is stored, and what this process heard since. While a count is
+    /// being written it is in neither place: for a moment once a minute a streak looks shorter.
     pub fn with(&self, workspace: WorkspaceId, source: SourceId, stored: Health) -> Health {
         let sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
         sources.get(&(workspace, source)).map_or(stored, |counted| after(stored, counted.since))
