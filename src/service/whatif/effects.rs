@@ -14,10 +14,9 @@ use crate::domain::entitlement::Rule;
 use crate::domain::hub::{Hub, HubMode};
 use crate::domain::hub_rules as rules;
 use crate::domain::mapping::{Binding, Mapping};
-use crate::domain::task::TaskStatus;
 use crate::domain::whatif::{self, Begins, Outcome, PersonEffect};
 use crate::service::ServiceError;
-use crate::store::{DbConn, StoreError, facts, hub_members, reading};
+use crate::store::{DbConn, StoreError, facts, hub_members, reading, status};
 
 /// A hub whose mappings or settings change.
 #[derive(Clone, Debug)]
@@ -137,10 +136,7 @@ pub(in crate::service) fn effects(
 /// under way is withdrawn.
 fn gone(conn: &mut DbConn, workspace: WorkspaceId, touched: &Touched) -> Result<HubEffect, StoreError> {
     let (managed, _) = hub_members::managed_now(conn, workspace, touched.hub.id, &[])?;
-    let is_open = |status: &str| TaskStatus::from_word(status).is_some_and(TaskStatus::is_open);
-    let tasks = reading::task_counts(conn, workspace)?;
-    let open = tasks.iter().filter(|(hub, status, _)| *hub == touched.hub.id && is_open(status));
-    let open: i64 = open.map(|(_, _, count)| *count).sum();
+    let open = status::open_of_hub(conn, workspace, touched.hub.id)?;
     Ok(HubEffect {
         hub: touched.hub.slug.to_string(),
         observe: touched.hub.mode == HubMode::Observe,
