@@ -30,7 +30,7 @@ pub fn transport(error: &NetError, call: Call) -> Failure {
     let class = match (error, call) {
         // A person must mend the connection; trying again will not.
         (NetError::Refused(_) | NetError::Setup(_), _) => FailureClass::AuthBroken,
-        (NetError::NotSent { .. }, _) => FailureClass::Transient,
+        (NetError::NotSent { .. }, _) => FailureClass::Unreachable,
         (NetError::Lost { .. } | NetError::TooLarge { .. }, Call::Change) => FailureClass::Ambiguous,
         (NetError::Lost { .. }, Call::Read) => FailureClass::Transient,
         (NetError::TooLarge { .. }, Call::Read) => FailureClass::Invalid,
@@ -85,6 +85,7 @@ fn meaning(class: FailureClass, status: u16) -> &'static str {
     match class {
         FailureClass::RateLimited => "the app asks to slow down",
         FailureClass::Transient => "the app has a passing problem",
+        FailureClass::Unreachable => "the app cannot be reached",
         FailureClass::Ambiguous => "the app may or may not have made the change",
         FailureClass::AuthBroken if (300..400).contains(&status) => {
             "the app answers with a redirect: the base URL is not its API"
@@ -160,7 +161,7 @@ mod tests {
         for (error, read, change) in [
             (lost, F::Transient, F::Ambiguous),
             (large, F::Invalid, F::Ambiguous),
-            (not_sent, F::Transient, F::Transient),
+            (not_sent, F::Unreachable, F::Unreachable),
             (NetError::Refused(String::from("no")), F::AuthBroken, F::AuthBroken),
         ] {
             assert_eq!(transport(&error, Call::Read).class, read, "{error}");

@@ -14,7 +14,8 @@ pub enum Cause {
     Forbidden,
     /// The app has no seat left.
     SeatLimit,
-    /// The app could not be reached, or did not answer, for so long that tasks were set aside.
+    /// The app could not be reached for a while, or did not answer for so long that tasks were set
+    /// aside.
     Unavailable,
     /// People who left are still in the app after a day.
     LeaverPresent,
@@ -88,7 +89,7 @@ impl Cause {
         match self {
             Self::Forbidden => &["forbidden"],
             Self::SeatLimit => &["seat_limit"],
-            Self::Unavailable => &["transient", "ambiguous"],
+            Self::Unavailable => &["transient", "unreachable", "ambiguous"],
             Self::AuthBroken | Self::ConnectionIncomplete | Self::RateLimited | Self::LeaverPresent => &[],
         }
     }

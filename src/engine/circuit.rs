@@ -9,6 +9,15 @@ use crate::store::{StoreError, Tx};
 
 use super::outcome::LaneNote;
 
+/// What the lane knows now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Learned {
+    /// The app is back: the breaker closed.
+    pub back: bool,
+    /// While it is open: failures in a row.
+    pub failures: i32,
+}
+
 /// Write down what the lane learned. Answers whether the app is back: its breaker was open, and is
 /// closed again.
 ///
@@ -20,18 +29,20 @@ pub fn learn(
     hub: HubId,
     note: &LaneNote,
     now: Micros,
-) -> Result<bool, StoreError> {
+) -> Result<Learned, StoreError> {
     match note {
-        LaneNote::Nothing => return Ok(false),
+        LaneNote::Nothing => return Ok(Learned::default()),
         // The usual case writes nothing: success while the breaker is closed and clean.
         LaneNote::Answered => match lanes::load(tx, workspace, hub)? {
-            None => return Ok(false),
-            Some(lane) if lane.breaker == Breaker::CLOSED => return Ok(false),
+            None => return Ok(Learned::default()),
+            Some(lane) if lane.breaker == Breaker::CLOSED => return Ok(Learned::default()),
             Some(_) => {}
         },
         LaneNote::Failed | LaneNote::Wait(_) | LaneNote::Blocked(_) => {}
     }
-    let Some(mut lane) = lanes::lock(tx, workspace, hub, Locked::Wait)? else { return Ok(false) };
+    let Some(mut lane) = lanes::lock(tx, workspace, hub, Locked::Wait)? else {
+        return Ok(Learned::default());
+    };
     let was = lane.breaker;
     match note {
         LaneNote::Nothing => {}
@@ -52,5 +63,11 @@ pub fn learn(
         }
     }
     lanes::save(tx, workspace, hub, &lane)?;
-    Ok(was.state != State::Closed && lane.breaker.state == State::Closed)
+    Ok(Learned {
+        back: was.state != State::Closed && lane.breaker.state == State::Closed,
+        failures: match lane.breaker.state {
+            State::Open => lane.breaker.count,
+            State::Closed | State::HalfOpen | State::Slow => 0,
+        },
+    })
 }

@@ -207,6 +207,9 @@ pub enum FailureClass {
     RateLimited,
     /// Passing; back off.
     Transient,
+    /// No connection to the app: nothing was sent, and no task is to blame. Spends no attempt; the
+    /// hub's breaker sets the pace.
+    Unreachable,
     /// The change may have happened: verify first.
     Ambiguous,
     /// The credential is broken: the hub waits for a person.
@@ -233,6 +236,7 @@ impl FailureClass {
         match self {
             Self::RateLimited => "rate_limited",
             Self::Transient => "transient",
+            Self::Unreachable => "unreachable",
             Self::Ambiguous => "ambiguous",
             Self::AuthBroken => "auth_broken",
             Self::Forbidden => "forbidden",

@@ -4,8 +4,10 @@
 use serde_json::json;
 
 use super::circuit;
+use super::connector::FailureClass;
 use super::outcome::{Follow, LaneNote, Verdict};
 use crate::base::clock::Micros;
+use crate::base::limits::ATTEMPTS;
 use crate::base::random::Ids;
 use crate::domain::decision::DecisionKind;
 use crate::domain::hub::Hub;
@@ -77,7 +79,7 @@ pub(super) fn write(tx: &mut Tx<'_>, record: &Record<'_>) -> Result<(), StoreErr
         true => (&LaneNote::Nothing, None),
         false => (&record.verdict.lane, record.verdict.problem),
     };
-    let back = circuit::learn(tx, task.workspace, task.hub, lane, now)?;
+    let learned = circuit::learn(tx, task.workspace, task.hub, lane, now)?;
     match (&follow, ended.error_class) {
         (Follow::Landed(_), _) => health::hub_succeeded(tx, task.workspace, task.hub, now)?,
         // A full app and one that nobody automates are as they should be.
@@ -88,7 +90,11 @@ pub(super) fn write(tx: &mut Tx<'_>, record: &Record<'_>) -> Result<(), StoreErr
         let message = ended.detail.as_deref().unwrap_or(cause.as_str());
         problems::report(tx, task.workspace, task.hub, cause, message, now)?;
     }
-    if back {
+    if ended.error_class == Some(FailureClass::Unreachable.as_str()) && learned.failures >= ATTEMPTS {
+        let message = ended.detail.as_deref().unwrap_or_default();
+        problems::report(tx, task.workspace, task.hub, Cause::Unavailable, message, now)?;
+    }
+    if learned.back {
         set_aside::mended(tx, task.workspace, task.hub, Cause::Unavailable, now)?;
     }
     // It worked where it was set aside or refused before: what was mended is mended for all.

@@ -272,6 +272,12 @@ fn bad(task: &Task, failure: &Failure, around: Circumstances) -> Verdict {
             let problem = gave_up(&follow);
             verdict(follow, LaneNote::Failed, as_before || around.sent, problem)
         }
+        // An outage of any length makes no work for people, one by one; the hub has one problem
+        // (see `finish`), and the breaker lets one task at a time look whether it is over.
+        FailureClass::Unreachable => {
+            let pause = retry::pause(spent, around.roll);
+            verdict(again(pause, false), LaneNote::Failed, as_before, None)
+        }
         FailureClass::Ambiguous => {
             let follow = retried();
             let problem = gave_up(&follow);
@@ -330,6 +336,7 @@ fn no_connection(task: &Task, failure: &Failure, around: Circumstances) -> Verdi
         | FailureClass::SeatLimit
         | FailureClass::Invalid => blocked(Cause::ConnectionIncomplete),
         FailureClass::Transient
+        | FailureClass::Unreachable
         | FailureClass::Ambiguous
         | FailureClass::RateLimited
         | FailureClass::NeedsHuman

@@ -131,9 +131,9 @@ async fn nothing_is_sent_after_the_deadline() {
 }
 
 #[tokio::test]
-async fn an_app_that_is_not_there_is_transient() {
+async fn an_app_that_is_not_there_is_unreachable() {
     let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let failure =
         scim(&format!("http://{gone}/scim"), "x").apply(&add("a@b.c", "viewer"), &context()).await.unwrap_err();
-    assert_eq!(failure.class, FailureClass::Transient, "{failure:?}");
+    assert_eq!(failure.class, FailureClass::Unreachable, "{failure:?}");
 }

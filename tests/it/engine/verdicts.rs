@@ -13,9 +13,10 @@ use scimhub::engine::outcome::{Circumstances, End, Follow, LaneNote, judge};
 
 use super::bench::remote;
 
-const CLASSES: [FailureClass; 11] = [
+const CLASSES: [FailureClass; 12] = [
     FailureClass::RateLimited,
     FailureClass::Transient,
+    FailureClass::Unreachable,
     FailureClass::Ambiguous,
     FailureClass::AuthBroken,
     FailureClass::Forbidden,
@@ -111,6 +112,7 @@ fn every_class_has_its_line_of_the_table() {
         "\
 rate_limited: again spends=false crashed=false; lane wait; verify false
 transient: again spends=true crashed=false; lane failed; verify false
+unreachable: again spends=false crashed=false; lane failed; verify false
 ambiguous: again spends=true crashed=false; lane failed; verify true
 auth_broken: again spends=false crashed=false; lane blocked; verify false
 forbidden: person; lane answered; verify false
