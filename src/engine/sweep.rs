@@ -9,10 +9,11 @@ use super::outcome::{self, Circumstances};
 use super::worker::{self, Worker};
 use crate::base::clock::Micros;
 use crate::base::ids::TaskId;
+use crate::base::limits::RETRY_CAP;
 use crate::domain::guard::HoldReason;
 use crate::domain::problem::Cause;
 use crate::store::leases::{self, Expired};
-use crate::store::{StoreError, Tx, holds, problems};
+use crate::store::{StoreError, Tx, holds, problems, set_aside};
 
 /// Leases taken back in one transaction.
 const BATCH: i64 = 50;
@@ -48,7 +49,13 @@ impl Worker {
             after = last;
         }
         let now = self.clock.now();
-        count += self.store.write(move |tx| leases::release_waiting_across_workspaces(tx, now)).await?;
+        count += self
+            .store
+            .write(move |tx| {
+                let ready = leases::release_waiting_across_workspaces(tx, now)?;
+                Ok::<_, StoreError>(ready + set_aside::probe_across_workspaces(tx, RETRY_CAP, now)?)
+            })
+            .await?;
         Ok(count)
     }
 

@@ -96,6 +96,28 @@ pub fn hubs_with_across_workspaces(conn: &mut DbConn, cause: Cause) -> Result<Ve
         .collect()
 }
 
+/// Note that an open problem is looked into now, unless it was met or looked into after `before`.
+/// Answers whether it is; of several who ask at once one is told so.
+///
+/// # Errors
+/// A failed statement.
+pub fn seen_again(
+    conn: &mut DbConn,
+    workspace: WorkspaceId,
+    hub: HubId,
+    cause: Cause,
+    before: Micros,
+    now: Micros,
+) -> Result<bool, StoreError> {
+    let problem = problems::table.find((workspace.0, hub.bytes(), cause.as_str()));
+    let noted = diesel::update(problem)
+        .filter(problems::closed_at.is_null())
+        .filter(problems::seen_at.le(before.0))
+        .set(problems::seen_at.eq(now.0))
+        .execute(conn)?;
+    Ok(noted > 0)
+}
+
 /// Close a hub's problems: one cause, or all of them. Answers how many were open.
 ///
 /// # Errors

@@ -1,12 +1,17 @@
 //! Tasks that were set aside for a person because of one cause that many share. Mending the cause
 //! tries them again (DESIGN.md section 2.13).
 
+use std::time::Duration;
+
+use diesel::dsl::sql;
 use diesel::prelude::*;
+use diesel::sql_types::Bool;
 
 use super::schema::tasks;
 use super::{DbConn, StoreError, Tx, problems};
 use crate::base::clock::Micros;
 use crate::base::ids::{HubId, WorkspaceId};
+use crate::base::limits::ATTEMPTS;
 use crate::domain::problem::Cause;
 use crate::domain::task::TaskStatus;
 
@@ -54,6 +59,47 @@ pub fn mended(
             tasks::modified_at.eq(now.0),
         ))
         .execute(&mut **tx)?)
+}
+
+/// Where tasks were set aside because an app did not answer, and none is left that would find out
+/// that it answers again, give the oldest of them one more attempt: once per hub and `pause`.
+/// Answers how many hubs are asked.
+///
+/// # Errors
+/// A failed statement.
+pub fn probe_across_workspaces(tx: &mut Tx<'_>, pause: Duration, now: Micros) -> Result<usize, StoreError> {
+    let cause = Cause::Unavailable;
+    let mut asked = 0;
+    for (workspace, hub) in problems::hubs_with_across_workspaces(tx, cause)? {
+        let of_hub = || tasks::table.filter(tasks::workspace.eq(workspace.0)).filter(tasks::hub_id.eq(hub.bytes()));
+        let others = "tasks.status IN ('queued', 'retrying', 'started', 'running')";
+        let others: Option<Vec<u8>> =
+            of_hub().filter(sql::<Bool>(others)).select(tasks::id).first(&mut **tx).optional()?;
+        if others.is_some() {
+            continue;
+        }
+        let oldest: Option<Vec<u8>> = of_hub()
+            .filter(tasks::status.eq(TaskStatus::Manual.as_str()))
+            .filter(tasks::error_class.eq_any(cause.sets_aside()))
+            .order((tasks::modified_at, tasks::id))
+            .select(tasks::id)
+            .first(&mut **tx)
+            .optional()?;
+        let Some(oldest) = oldest else { continue };
+        if !problems::seen_again(tx, workspace, hub, cause, now.minus(pause), now)? {
+            continue;
+        }
+        asked += diesel::update(tasks::table.find((workspace.0, oldest)))
+            .filter(tasks::status.eq(TaskStatus::Manual.as_str()))
+            .set((
+                tasks::status.eq(TaskStatus::Queued.as_str()),
+                tasks::not_before.eq(now.0),
+                tasks::attempts.eq(ATTEMPTS - 1),
+                tasks::modified_at.eq(now.0),
+            ))
+            .execute(&mut **tx)?;
+    }
+    Ok(asked)
 }
 
 /// How many open tasks of a hub wait for this cause to be mended: those set aside for it, or, where

@@ -4,6 +4,7 @@ mod bench;
 mod claims;
 mod cuts;
 mod fairness;
+mod outages;
 mod outcomes;
 mod poison;
 mod repeats;
