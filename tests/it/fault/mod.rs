@@ -3,6 +3,7 @@
 
 mod cuts;
 mod kills;
+mod outages;
 mod requests;
 mod restarts;
 mod shutdown;

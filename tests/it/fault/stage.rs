@@ -41,14 +41,23 @@ pub struct Stage<'a> {
 impl<'a> Stage<'a> {
     /// Connect one hub per space, all fed by the group `staff`, before any server runs.
     pub fn set(database: &'a Database, spaces: &[&str]) -> Self {
+        Self::set_with(database, spaces, |app, space| (app.scim(space), String::new()))
+    }
+
+    /// The same, with each space's base URL and more lines for its hub.
+    pub fn set_with(
+        database: &'a Database,
+        spaces: &[&str],
+        reached: impl Fn(&Sandbox, &str) -> (String, String),
+    ) -> Self {
         let app = Sandbox::start("127.0.0.1:0", SecretString::new(TOKEN.to_owned()), Arc::new(SystemClock::new()))
             .expect("the practice app");
         let mut file = String::new();
         for space in spaces {
-            let url = app.scim(space);
+            let (url, more) = reached(&app, space);
             file.push_str(&format!(
                 "[[hub]]\nid = \"{space}\"\napp = \"sandbox\"\nlabel = \"{space}\"\nlogin = \"sso\"\nmode = \"active\"\n\
-                 settle = \"0s\"\nconnection = {{ base_url = \"{url}\", token = {{ env = \"PRACTICE_TOKEN\" }} }}\n\n  \
+                 settle = \"0s\"\nconnection = {{ base_url = \"{url}\", token = {{ env = \"PRACTICE_TOKEN\" }} }}\n{more}\n  \
                  [[hub.mapping]]\n  group = \"staff\"\n  app_role = \"editor\"\n\n  \
                  [[hub.mapping]]\n  group = \"watchers\"\n  app_role = \"viewer\"\n\n"
             ));

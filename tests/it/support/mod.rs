@@ -6,6 +6,7 @@
 pub mod browser;
 pub mod canary;
 pub mod database;
+mod door;
 pub mod http;
 pub mod postgres;
 mod proxy;
@@ -17,6 +18,7 @@ mod wait;
 
 pub use canary::Canaries;
 pub use database::{Database, databases};
+pub use door::Door;
 pub use proxy::{Cut, Proxy};
 pub use refusal::Refusal;
 pub use wait::{eventually, until};

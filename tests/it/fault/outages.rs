@@ -1,0 +1,84 @@
+//! F-04 with the real server and a real app: connections refused for a while.
+//! (`engine::outages` has the hours, on a clock that is moved.)
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use scimhub::base::clock::Micros;
+use scimhub::domain::task::TaskStatus;
+
+use super::stage::Stage;
+use crate::support::{Database, Door, databases, eventually, is_long};
+
+const SOON: Duration = Duration::from_secs(120);
+/// Tasks a second that the hub's policy lets start; each is a look and a change.
+const RATE: usize = 20;
+
+/// Put as many people into the group; their names.
+async fn crowd(stage: &Stage<'_>, people: usize) -> BTreeSet<String> {
+    let idp = stage.client();
+    let group = idp.create_group("staff").await;
+    let mut users = Vec::new();
+    let mut names = BTreeSet::new();
+    for number in 0..people {
+        let name = format!("p{number}@example.com");
+        users.push(idp.create_user(&name).await);
+        names.insert(name);
+    }
+    for some in users.chunks(100) {
+        idp.join(&group, some).await;
+    }
+    names
+}
+
+/// When each change of a space took effect.
+fn times(stage: &Stage<'_>, space: &str) -> Vec<Micros> {
+    let state = stage.app.state();
+    let effects = state["spaces"][space]["effects"].as_array().cloned().unwrap_or_default();
+    effects.iter().map(|effect| Micros::parse_rfc3339(effect["at"].as_str().unwrap()).unwrap()).collect()
+}
+
+async fn refused(database: &Database) {
+    let people = if is_long() { 10_000 } else { 150 };
+    let door = std::sync::OnceLock::new();
+    let policy = format!("policy = {{ calls_per_second = {RATE}.0, max_in_flight = 4 }}\n");
+    let stage = Stage::set_with(database, &["box-one", "box-two"], |app, space| {
+        if space == "box-one" {
+            let door = door.get_or_init(|| Door::to(&app.base()));
+            (format!("{}/{space}/scim/v2", door.base()), policy.clone())
+        } else {
+            (app.scim(space), String::new())
+        }
+    });
+    let door = door.get().unwrap();
+    let server = stage.start(&[]);
+    let names = crowd(&stage, people).await;
+    let done = |space: &str| times(&stage, space).len();
+    eventually("some are pushed", SOON, async || done("box-one") >= 10).await;
+    door.shut();
+    let before = done("box-one");
+    eventually("the other hub goes on", SOON, async || done("box-two") == people).await;
+    // Out for so long that the breaker has tried in vain.
+    eventually("it was tried again and is still refused", SOON, async || {
+        server.log().matches("\"class\":\"unreachable\"").count() >= 7
+    })
+    .await;
+    let still = stage.tasks(&[TaskStatus::Queued, TaskStatus::Retrying, TaskStatus::Started]).await;
+    assert!(still.len() + before + 4 >= people, "{}: {} of {people} wait", database.name, still.len());
+    assert!(still.iter().all(|task| task.attempts <= 1), "{}: {still:?}", database.name);
+    door.open();
+    eventually("the app's return is noticed", SOON, async || done("box-one") > before).await;
+    stage.drained(&server, SOON * if is_long() { 10 } else { 1 }).await;
+    // Never more in a second than twice the rate.
+    let after = times(&stage, "box-one").split_off(before);
+    for (number, start) in after.iter().enumerate() {
+        let second = after[number..].iter().take_while(|at| at.since(*start) < Duration::from_secs(1)).count();
+        assert!(second <= RATE * 2, "{}: {second} in one second", database.name);
+    }
+    stage.balance(&names, &BTreeSet::new()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f04_an_app_that_refuses_connections_and_comes_back() {
+    futures_util::future::join_all(databases().iter().map(refused)).await;
+}
