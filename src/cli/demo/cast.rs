@@ -140,6 +140,15 @@ impl Cast {
         }
     }
 
+    /// Everybody is taken out of a team; who that was.
+    pub(super) fn empty(&mut self, name: &str) -> Vec<Person> {
+        let mut keys = BTreeSet::new();
+        for team in self.teams.iter_mut().filter(|team| team.name == name) {
+            keys.append(&mut team.members);
+        }
+        keys.into_iter().filter_map(|key| self.person(key).cloned()).collect()
+    }
+
     /// Somebody leaves the company.
     pub(super) fn leave(&mut self, key: &'static str) {
         self.gone.insert(key);
@@ -178,6 +187,10 @@ impl Cast {
                  settle = \"1s\"\nconnection = {{ base_url = \"{}\", token = {{ env = \"SANDBOX_TOKEN\" }} }}\n",
                 base_url(hub)
             ));
+            if hub == ADS {
+                // Tight, because the demo is small: a second removal within ten minutes waits for a person.
+                file.push_str("policy = { removal_limit = 1, removal_percent = 10 }\n");
+            }
             for rule in RULES.iter().filter(|rule| rule.hub == hub) {
                 let subject = match rule.subject {
                     Subject::Group(name) => format!("group = \"{name}\""),
@@ -212,5 +225,10 @@ mod tests {
         assert_eq!(seat(&after, ADS, "ben").as_deref(), Some("admin"));
         assert_eq!(seat(&after, SEO, "ben").as_deref(), Some("editor"));
         assert_eq!(seat(&after, ADS, "dan"), None);
+        let out: Vec<String> = cast.empty("marketing").into_iter().map(|person| person.given_name).collect();
+        assert_eq!(out, ["Ann", "Cleo", "Dan", "Eva", "Gus"]);
+        let empty = cast.expected();
+        assert_eq!(seat(&empty, ADS, "ann").as_deref(), Some("admin"));
+        assert_eq!(seat(&empty, ADS, "cleo"), None);
     }
 }

@@ -1,8 +1,10 @@
 //! `scimhub demo`: the whole story in one command. A throw-away database, the practice app as two
-//! hubs, an Okta-shaped and an Entra-shaped push through real HTTP, a move, two leavers, and then
-//! who holds which seat, and why.
+//! hubs, an Okta-shaped and an Entra-shaped push through real HTTP, a move, two leavers, a change
+//! that is only looked at, a mass removal that waits for a person, and then who holds which seat,
+//! and why.
 
 mod cast;
+mod hands;
 mod show;
 mod stage;
 mod watch;
@@ -56,13 +58,15 @@ async fn play(arguments: Arguments) -> anyhow::Result<ExitCode> {
 
     let mut cast = Cast::new();
     let file = folder.file("hubs.toml");
-    std::fs::write(&file, cast.mappings(|hub| sandbox.scim(hub)))?;
+    let mappings = cast.mappings(|hub| sandbox.scim(hub));
+    std::fs::write(&file, &mappings)?;
     let path = file.to_str().context("the temporary folder has an odd name")?;
     stage::run(&folder, &["apply", path], &[("SANDBOX_TOKEN", key.expose())])?;
     for name in ["okta", "entra"] {
         stage::run(&folder, &["source", "create", name, "--preset", name], &[])?;
     }
-    let api = Api::new(client.clone(), &server.base, token(&folder, "read", "default")?)?;
+    let admin = token(&folder, "admin", "default")?;
+    let api = Api::new(client.clone(), &server.base, admin.clone())?;
     let scim = format!("{}/scim/v2", server.base);
     let mut okta = Okta::new(Line::new(client.clone(), &scim, token(&folder, "scim", "okta")?)?);
     let mut entra = Entra::new(Line::new(client, &scim, token(&folder, "scim", "entra")?)?);
@@ -73,6 +77,14 @@ async fn play(arguments: Arguments) -> anyhow::Result<ExitCode> {
 
     say("\nLater");
     later(&mut cast, &okta, &entra).await?;
+    let done = settled(&api, &sandbox, &cast, done, &clock, &server).await?;
+
+    say("\nSafe hands");
+    hands::what_if(&cast, &folder, &mappings, key.expose())?;
+    let out = cast.empty("marketing");
+    okta.push_changes("marketing", &[], &out.iter().collect::<Vec<_>>()).await?;
+    say("  Okta      everybody is out of marketing");
+    hands::look_and_release(&api, &cast, 3, &clock).await?;
     settled(&api, &sandbox, &cast, done, &clock, &server).await?;
 
     let tasks = api.tasks().await?;
@@ -87,7 +99,6 @@ async fn play(arguments: Arguments) -> anyhow::Result<ExitCode> {
     if arguments.exit {
         return Ok(ExitCode::SUCCESS);
     }
-    let admin = token(&folder, "admin", "default")?;
     say(&format!("\n  the page                      {}/", server.base));
     say(&format!("  a token to sign in with       {}", admin.expose()));
     say(&format!("  seats, as the app sees them   {}/", sandbox.base()));

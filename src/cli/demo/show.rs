@@ -73,6 +73,7 @@ fn cause(task: &Task) -> &str {
     match task.cause.as_str() {
         "deactivated" => "deactivated at the identity provider",
         "deleted" => "deleted at the identity provider",
+        "group_membership" => "taken out of the group, released by a person",
         other => other,
     }
 }

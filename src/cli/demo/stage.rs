@@ -73,6 +73,15 @@ pub(super) fn run(folder: &Folder, arguments: &[&str], environment: &[(&str, &st
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
+/// Run `plan`, which says with status 2 that something would change; what it printed.
+pub(super) fn plan(folder: &Folder, arguments: &[&str], environment: &[(&str, &str)]) -> anyhow::Result<String> {
+    let output = program(folder)?.arg("plan").args(arguments).envs(environment.iter().copied()).output()?;
+    if output.status.code() != Some(2) {
+        bail!("scimhub plan did not show a change:\n{}", String::from_utf8_lossy(&output.stderr).trim());
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
 /// A running `scimhub serve`; ended when this is dropped.
 #[derive(Debug)]
 pub(super) struct Server {

@@ -17,8 +17,9 @@ use crate::net::{Client, Method, Request, Target};
 use crate::sandbox::Sandbox;
 
 /// Longest wait for one act.
-const PATIENCE: Duration = Duration::from_secs(30);
-const LOOK: Duration = Duration::from_millis(60);
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
+/// Between two looks.
+pub(super) const LOOK: Duration = Duration::from_millis(60);
 
 /// A task as the API shows it; only what the demo tells.
 #[derive(Clone, Debug, Deserialize)]
@@ -91,6 +92,26 @@ impl Api {
                 return Ok(found);
             }
         }
+    }
+
+    /// What is at this address.
+    pub(super) async fn get<T: for<'de> Deserialize<'de>>(&self, path: &[&str]) -> anyhow::Result<T> {
+        let request = Request::new(Method::Get, self.base.join(path)).bearer(Some(&self.token));
+        let answer = self.client.send(request).await?;
+        if !answer.is_success() {
+            bail!("the API answered {} for {}", answer.status, path.join("/"));
+        }
+        serde_json::from_slice(&answer.body).context("an answer of the API is odd")
+    }
+
+    /// Do this; the answer is not looked at beyond its success.
+    pub(super) async fn post(&self, path: &[&str], body: &Value) -> anyhow::Result<()> {
+        let request = Request::new(Method::Post, self.base.join(path)).bearer(Some(&self.token));
+        let answer = self.client.send(request.body("application/json", body.to_string().into_bytes())).await?;
+        if !answer.is_success() {
+            bail!("the API answered {} for {}", answer.status, path.join("/"));
+        }
+        Ok(())
     }
 
     /// All tasks, oldest first or not.

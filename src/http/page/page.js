@@ -2,6 +2,7 @@
 // zone. Without this script everything still works; it decides nothing and keeps nothing.
 "use strict";
 
+const thisYear = (at) => at.getFullYear() === new Date().getFullYear();
 const zone = { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" };
 
 function localTimes(root) {
@@ -9,7 +10,7 @@ function localTimes(root) {
     const at = new Date(time.dateTime);
     if (Number.isNaN(at.getTime())) continue;
     if (time.dataset.zone === "title") time.title = at.toLocaleString();
-    else time.textContent = at.toLocaleString(undefined, zone);
+    else time.textContent = at.toLocaleString(undefined, thisYear(at) ? zone : { ...zone, year: "numeric" });
   }
 }
 

@@ -12,7 +12,11 @@ fn the_demo_ends_with_everybody_where_they_belong() {
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{out}\n{err}");
     for part in [
-        "group marketing-leads, outranks group marketing (viewer)",
+        "adds 0, promotes 3, demotes 0, removes 0",
+        "holds 3 removals in marketing-ads",
+        "it waits for a person, because",
+        "group research-leads, outranks group research (viewer)",
+        "removed: taken out of the group, released by a person",
         "user kira@example.com",
         "removed: deactivated at the identity provider",
     ] {
