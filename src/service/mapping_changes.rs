@@ -93,14 +93,16 @@ pub async fn change(
     let (scribe, catalog, keyring) = (Scribe::new(context, caller), context.catalog.clone(), context.keyring.clone());
     let make = maker(context, &scribe, slug, changes, None);
     let writer = scribe.clone();
-    let mut plan = look::change(context, &scribe, vec![slug.to_owned()], expect, make, move |tx, diff, effects| {
-        let mut plan = Plan { effects, ..diff.plan };
+    let slugs = vec![slug.to_owned()];
+    let (mut plan, effects) = look::change(context, &scribe, slugs, expect, make, move |tx, diff, effects| {
+        let mut plan = diff.plan;
         for step in &diff.steps {
             carry_out(tx, &writer, &catalog, &keyring, step, &mut plan)?;
         }
-        Ok(plan)
+        Ok((plan, effects))
     })
     .await?;
+    plan.effects = effects.to_vec();
     plan.digest = expect.map(|digest| digest.to_string()).unwrap_or_default();
     context.nudge.planner();
     Ok(plan)

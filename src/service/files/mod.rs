@@ -147,14 +147,15 @@ pub async fn apply(
         None => Some(look::show(context, &scribe, make.clone()).await?),
     };
     let (writer, catalog, keyring) = (scribe.clone(), context.catalog.clone(), context.keyring.clone());
-    let mut plan = look::change(context, &scribe, slugs, expect, make, move |tx, diff, effects| {
-        let mut plan = Plan { effects, ..diff.plan };
+    let (mut plan, effects) = look::change(context, &scribe, slugs, expect, make, move |tx, diff, effects| {
+        let mut plan = diff.plan;
         for step in &diff.steps {
             carry_out(tx, &writer, &catalog, &keyring, step, &mut plan)?;
         }
-        Ok(plan)
+        Ok((plan, effects))
     })
     .await?;
+    plan.effects = effects.to_vec();
     match (shown, expect) {
         (Some(shown), _) if shown.hubs == plan.hubs && shown.mappings == plan.mappings => {
             plan.effects = shown.effects;

@@ -49,14 +49,23 @@ impl std::fmt::Display for Digest {
     }
 }
 
-/// The digest of a change and its effects.
-pub(in crate::service) fn digest(diff: &Diff, effects: &[HubEffect]) -> Digest {
+/// What the effects come to: the long part, made where they were looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::service) struct EffectsDigest([u8; 32]);
+
+/// The digest of the effects alone.
+pub(in crate::service) fn of_effects(effects: &[HubEffect]) -> EffectsDigest {
+    let effects: Vec<Value> = effects.iter().map(effect).collect();
+    EffectsDigest(Sha256::digest(Value::Array(effects).to_string()).into())
+}
+
+/// The digest of a change whose effects come to this.
+pub(in crate::service) fn digest(diff: &Diff, effects: &EffectsDigest) -> Digest {
     let steps: Vec<Value> = diff.steps.iter().map(step).collect();
     let bindings: Vec<Value> =
         diff.plan.bindings.iter().map(|one| json!([one.hub, one.subject, one.state, one.to])).collect();
-    let effects: Vec<Value> = effects.iter().map(effect).collect();
-    let content = json!(["scimhub plan 1", steps, bindings, effects]);
-    Digest(Sha256::digest(content.to_string()).into())
+    let content = json!(["scimhub plan 1", steps, bindings]);
+    Digest(Sha256::new().chain_update(content.to_string()).chain_update(effects.0).finalize().into())
 }
 
 fn step(step: &Step) -> Value {
@@ -121,7 +130,7 @@ mod tests {
 
     #[test]
     fn a_digest_is_64_hex_digits_and_nothing_else() {
-        let digest = digest(&Diff::default(), &[]);
+        let digest = digest(&Diff::default(), &of_effects(&[]));
         assert_eq!(digest.to_string().parse::<Digest>().unwrap(), digest);
         assert_eq!(digest.to_string().to_uppercase().parse::<Digest>().unwrap(), digest);
         let short = "0".repeat(63);

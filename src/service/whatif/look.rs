@@ -5,7 +5,9 @@
 //! (that is cheap) and only compares: same steps, same fingerprints, so the same effects. Where
 //! something moved in between it is looked at again, and after a few rounds inside the transaction.
 
-use super::digest::{Digest, digest};
+use std::sync::Arc;
+
+use super::digest::{Digest, EffectsDigest, digest, of_effects};
 use super::effects::{HubEffect, Touched, effects};
 use super::outline::Plan;
 use super::steps::Diff;
@@ -30,8 +32,8 @@ impl<F: Fn(&mut DbConn) -> Result<Diff, ServiceError> + Clone + Send + 'static> 
 /// What was seen in one moment of the database.
 #[derive(Clone)]
 struct Seen {
-    effects: Vec<HubEffect>,
-    digest: Digest,
+    effects: Arc<Vec<HubEffect>>,
+    sum: EffectsDigest,
     prints: Vec<Fingerprint>,
 }
 
@@ -50,7 +52,7 @@ pub(in crate::service) async fn show(
         .read(move |conn| {
             let diff = make(conn)?;
             let effects = effects(conn, workspace, &catalog, &diff.touched, now)?;
-            let digest = digest(&diff, &effects).to_string();
+            let digest = digest(&diff, &of_effects(&effects)).to_string();
             Ok(Plan { effects, digest, ..diff.plan })
         })
         .await
@@ -87,14 +89,14 @@ pub(in crate::service) async fn change<T: Send + 'static>(
     hubs: Vec<String>,
     expect: Option<Digest>,
     make: impl Make,
-    carry: impl Fn(&mut Tx<'_>, Diff, Vec<HubEffect>) -> Result<T, ServiceError> + Clone + Send + 'static,
+    carry: impl Fn(&mut Tx<'_>, Diff, Arc<Vec<HubEffect>>) -> Result<T, ServiceError> + Clone + Send + 'static,
 ) -> Result<T, ServiceError> {
     let (workspace, now) = (scribe.workspace, scribe.now);
     let Some(expect) = expect else {
         let unlooked = move |tx: &mut Tx<'_>| {
             lock(tx, workspace, &hubs)?;
             let diff = make(tx)?;
-            carry(tx, diff, Vec::new())
+            carry(tx, diff, Arc::default())
         };
         return context.store.write(unlooked).await;
     };
@@ -105,8 +107,9 @@ pub(in crate::service) async fn change<T: Send + 'static>(
             .read(move |conn| {
                 let diff = look(conn)?;
                 let effects = effects(conn, workspace, &catalog, &diff.touched, now)?;
-                agrees(expect, &diff, &effects)?;
-                Ok::<_, ServiceError>(Seen { digest: expect, prints: prints(conn, workspace, &diff.touched)?, effects })
+                let sum = agrees(expect, &diff, &effects)?;
+                let prints = prints(conn, workspace, &diff.touched)?;
+                Ok::<_, ServiceError>(Seen { effects: Arc::new(effects), sum, prints })
             })
             .await?;
         let (make, carry, hubs) = (make.clone(), carry.clone(), hubs.clone());
@@ -115,10 +118,10 @@ pub(in crate::service) async fn change<T: Send + 'static>(
             .write(move |tx| {
                 lock(tx, workspace, &hubs)?;
                 let diff = make(tx)?;
-                if digest(&diff, &seen.effects) != seen.digest || prints(tx, workspace, &diff.touched)? != seen.prints {
+                if digest(&diff, &seen.sum) != expect || prints(tx, workspace, &diff.touched)? != seen.prints {
                     return Err(Halt::Moved);
                 }
-                Ok(carry(tx, diff, seen.effects.clone())?)
+                Ok(carry(tx, diff, Arc::clone(&seen.effects))?)
             })
             .await;
         match done {
@@ -135,15 +138,16 @@ pub(in crate::service) async fn change<T: Send + 'static>(
             let diff = make(tx)?;
             let effects = effects(tx, workspace, &catalog, &diff.touched, now)?;
             agrees(expect, &diff, &effects)?;
-            carry(tx, diff, effects)
+            carry(tx, diff, Arc::new(effects))
         })
         .await
 }
 
-fn agrees(expect: Digest, diff: &Diff, effects: &[HubEffect]) -> Result<(), ServiceError> {
-    let found = digest(diff, effects);
+fn agrees(expect: Digest, diff: &Diff, effects: &[HubEffect]) -> Result<EffectsDigest, ServiceError> {
+    let sum = of_effects(effects);
+    let found = digest(diff, &sum);
     if found == expect {
-        return Ok(());
+        return Ok(sum);
     }
     let plan = Plan { effects: effects.to_vec(), digest: found.to_string(), ..diff.plan.clone() };
     Err(ServiceError::Moved(Box::new(plan)))
@@ -169,7 +173,6 @@ fn prints(conn: &mut DbConn, workspace: WorkspaceId, touched: &[Touched]) -> Res
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
