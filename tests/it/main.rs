@@ -11,6 +11,7 @@ mod hubs;
 mod idp;
 mod page;
 mod planner;
+mod rules;
 mod security;
 mod store;
 mod support;

@@ -1,11 +1,11 @@
 //! The engine on both databases, with an app in memory that records every call.
 
-mod bench;
+pub mod bench;
 mod claims;
 mod cuts;
 mod fairness;
 mod outages;
-mod outcomes;
+pub mod outcomes;
 mod poison;
 mod repeats;
 mod verdicts;

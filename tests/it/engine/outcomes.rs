@@ -150,7 +150,8 @@ async fn what_cannot_be_told_is_never_repeated_blindly() {
     }
 }
 
-async fn causes(bench: &Bench) -> Vec<&'static str> {
+/// The causes of the open problems.
+pub async fn causes(bench: &Bench) -> Vec<&'static str> {
     let workspace = bench.workspace;
     let open = bench.worker.store.read(move |conn| problems::open(conn, workspace, 10)).await.unwrap();
     open.iter().map(|problem| problem.cause.as_str()).collect()

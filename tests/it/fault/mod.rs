@@ -7,7 +7,7 @@ mod outages;
 mod requests;
 mod restarts;
 mod shutdown;
-mod stage;
+pub mod stage;
 mod steps;
 mod two_processes;
 mod two_servers;

@@ -9,7 +9,7 @@ use crate::support::server::Server;
 use crate::support::{databases, eventually};
 
 /// A hub with `count` people in it, and their group.
-async fn staffed(admin: &Client, scim: &Client, count: usize) -> (String, Vec<String>) {
+pub async fn staffed(admin: &Client, scim: &Client, count: usize) -> (String, Vec<String>) {
     manual_hub(admin, "wiki").await;
     let policy = json!({"policy": {"removal_limit": 1, "removal_percent": 1}});
     admin.patch("/api/v1/hubs/wiki", &policy).await.expect(200);
@@ -27,20 +27,23 @@ async fn staffed(admin: &Client, scim: &Client, count: usize) -> (String, Vec<St
     (editors, people)
 }
 
-async fn leave(scim: &Client, group: &str, people: &[String]) {
+/// Take these out of a group.
+pub async fn leave(scim: &Client, group: &str, people: &[String]) {
     let leave: Vec<Value> = people.iter().map(|id| json!({ "value": id })).collect();
     let patch = json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
         "Operations": [{"op": "remove", "path": "members", "value": leave}]});
     scim.patch(&format!("/scim/v2/Groups/{group}"), &patch).await.expect(204);
 }
 
-async fn deactivate(scim: &Client, person: &str) {
+/// The identity provider says they left.
+pub async fn deactivate(scim: &Client, person: &str) {
     let patch = json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
         "Operations": [{"op": "replace", "path": "active", "value": false}]});
     scim.patch(&format!("/scim/v2/Users/{person}"), &patch).await.expect(200);
 }
 
-async fn kinds(admin: &Client) -> Vec<String> {
+/// What the record holds.
+pub async fn kinds(admin: &Client) -> Vec<String> {
     let found = admin.get("/api/v1/activity?limit=200").await.expect(200).json();
     found["items"].as_array().unwrap().iter().map(|line| line["kind"].as_str().unwrap().to_owned()).collect()
 }

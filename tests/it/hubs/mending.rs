@@ -13,22 +13,25 @@ use crate::support::http::Client;
 use crate::support::server::{Server, scimhub};
 use crate::support::{Database, databases, eventually};
 
-const GOOD: &str = "the-token-that-works";
+/// The practice app's token.
+pub const GOOD: &str = "the-token-that-works";
 const PEOPLE: usize = 20;
 
-fn sandbox() -> Sandbox {
+/// The practice app.
+pub fn sandbox() -> Sandbox {
     Sandbox::start("127.0.0.1:0", SecretString::from(String::from(GOOD)), Arc::new(SystemClock::new())).unwrap()
 }
 
 /// An active hub of the practice app with this token, fed by the group `editors`.
-async fn sandbox_hub(admin: &Client, id: &str, base: &str, token: &str) {
+pub async fn sandbox_hub(admin: &Client, id: &str, base: &str, token: &str) {
     let body = json!({"id": id, "app": "sandbox", "mode": "active", "settle": "0s",
         "connection": {"base_url": base, "token": {"secret": "TOKEN"}}, "secrets": {"TOKEN": token}});
     admin.post("/api/v1/hubs", &body).await.expect(201);
     mapping(admin, id, &json!({"group": "editors", "app_role": "editor"})).await;
 }
 
-async fn problems(admin: &Client) -> Vec<Value> {
+/// The open problems.
+pub async fn problems(admin: &Client) -> Vec<Value> {
     admin.get("/api/v1/problems").await.expect(200).json()["items"].as_array().unwrap().clone()
 }
 

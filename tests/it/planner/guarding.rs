@@ -17,7 +17,8 @@ use scimhub::store::{StoreError, holds, mappings, marks};
 use super::world::{SETTLE, World, change};
 use crate::support::Database;
 
-async fn reasons(world: &World) -> Vec<String> {
+/// Why each open batch of the workspace is held.
+pub async fn reasons(world: &World) -> Vec<String> {
     let workspace = world.workspace;
     let open = world.store.read(move |conn| holds::all_open(conn, workspace)).await.unwrap();
     open.into_iter().map(|hold| hold.reason).collect()

@@ -12,7 +12,8 @@ use scimhub::store::{StoreError, marks, schema};
 
 use super::world::{SETTLE, World, change};
 
-async fn rows(world: &World) -> (i64, i64) {
+/// Marks and wide marks there are.
+pub async fn rows(world: &World) -> (i64, i64) {
     world
         .store
         .read(|conn| {
@@ -133,7 +134,8 @@ async fn observing_and_paused_hubs_keep_their_marks_and_get_no_task() {
     }
 }
 
-async fn store_hub(world: &World, hub: &scimhub::domain::hub::Hub) {
+/// Store the hub's mode and pause, and nothing else.
+pub async fn store_hub(world: &World, hub: &scimhub::domain::hub::Hub) {
     let (workspace, key, hub) = (world.workspace, hub.id, hub.clone());
     world
         .write(move |tx| {

@@ -2,7 +2,7 @@
 
 mod binding;
 mod deciding;
-mod guarding;
-mod marking;
+pub mod guarding;
+pub mod marking;
 mod repeats;
 pub mod world;
