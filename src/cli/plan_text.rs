@@ -4,6 +4,7 @@ use comfy_table::Table;
 
 use super::plan::Mode;
 use super::table::count;
+use crate::domain::guard::HoldReason;
 use crate::service::whatif::{Action, Begins, HubEffect, Outcome, PersonEffect, Plan};
 
 /// People listed by name for one hub unless all are asked for.
@@ -97,9 +98,7 @@ fn effect_lines(effect: &HubEffect, names: Names) -> Vec<String> {
         if effect.observe { " (the hub observes: shown, not done)" } else { "" },
         if effect.cut { " (of those looked at; there are more)" } else { "" },
     )];
-    for (reason, held) in &effect.held {
-        out.push(format!("  the guard would hold {held} of these: {}", reason.replace('_', " ")));
-    }
+    out.extend(effect.held.iter().map(|(reason, held)| held_line(effect, reason, *held)));
     if effect.manual > 0 {
         out.push(format!("  {} of these would be done by hand", effect.manual));
     }
@@ -117,6 +116,19 @@ fn effect_lines(effect: &HubEffect, names: Names) -> Vec<String> {
         out.push(format!("… and {} more; --all shows them", people.len().saturating_sub(most)));
     }
     out
+}
+
+/// `of the 47 removals, 37 would be held: it would take half or more of the hub …`
+fn held_line(effect: &HubEffect, reason: &str, held: usize) -> String {
+    let known = HoldReason::from_word(reason);
+    let of_all = match (effect.removes, effect.demotes) {
+        (_, _) if known.is_some_and(HoldReason::is_about_additions) => count(effect.adds, "addition"),
+        (removes, 0) => count(removes, "removal"),
+        (0, demotes) => count(demotes, "downgrade"),
+        (removes, demotes) => format!("{} and {}", count(removes, "removal"), count(demotes, "downgrade")),
+    };
+    let why = known.map_or(reason, |known| known.explain());
+    format!("  of the {of_all}, {held} would be held: {why}")
 }
 
 /// What somebody should look at comes first.

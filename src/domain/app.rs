@@ -53,6 +53,11 @@ impl App {
         Duration::from_secs(self.settle_seconds)
     }
 
+    /// The ids of the roles that make somebody an admin.
+    pub fn admin_roles(&self) -> Vec<String> {
+        self.roles.iter().filter(|role| role.admin).map(|role| role.id.clone()).collect()
+    }
+
     /// A role by id.
     pub fn role(&self, id: &str) -> Option<&Role> {
         self.roles.iter().find(|role| role.id == id)

@@ -124,6 +124,19 @@ impl HoldReason {
         }
     }
 
+    /// Whether it holds what gives, rather than what takes away.
+    pub const fn is_about_additions(self) -> bool {
+        match self {
+            Self::MaxSeats | Self::Burst => true,
+            Self::GroupDeleted
+            | Self::LastAdmin
+            | Self::LastOwner
+            | Self::HalfOfHub
+            | Self::TooMany
+            | Self::TooManyPeople => false,
+        }
+    }
+
     /// Whether a person may let everything of this kind through until a time. Not where each case
     /// is one decision about one person.
     pub const fn may_pass(self) -> bool {
@@ -163,11 +176,7 @@ pub fn judge(policy: &HubPolicy, around: &Around, passes: &Passes, changes: &[Ch
     for index in order {
         if let (Some(change), Some(ruling)) = (changes.get(index), rulings.get_mut(index)) {
             *ruling = rule(&tripped(policy, around, &running, change), passes);
-            match ruling {
-                Ruling::Held(_) => {}
-                Ruling::Out => running.count(change, Counted::Yes),
-                Ruling::Passed(_) => running.count(change, Counted::No),
-            }
+            running.meet(change, *ruling);
         }
     }
     rulings
@@ -181,6 +190,23 @@ enum Counted {
 }
 
 impl Around {
+    /// What the next batch meets once these changes went out as ruled.
+    #[must_use]
+    pub fn followed_by(mut self, changes: &[Change], rulings: &[Ruling]) -> Self {
+        for (change, ruling) in changes.iter().zip(rulings) {
+            self.meet(change, *ruling);
+        }
+        self
+    }
+
+    fn meet(&mut self, change: &Change, ruling: Ruling) {
+        match ruling {
+            Ruling::Held(_) => {}
+            Ruling::Out => self.count(change, Counted::Yes),
+            Ruling::Passed(_) => self.count(change, Counted::No),
+        }
+    }
+
     /// The change goes out: what the next one meets. Seats, admins and owners are facts; the
     /// numbers of the window leave out what a person let pass.
     fn count(&mut self, change: &Change, counted: Counted) {
@@ -361,6 +387,24 @@ mod tests {
         let few = Around { admins: 1, taken_in_window: 10, ..around };
         assert_eq!(judge(&policy, &few, &passes, &[admin]), [Ruling::Held(HoldReason::LastAdmin)]);
         assert!(!HoldReason::LastAdmin.may_pass());
+    }
+
+    #[test]
+    fn two_batches_are_ruled_like_one() {
+        let policy = HubPolicy { max_seats: Some(110), ..HubPolicy::default() };
+        let add = Change { adds_seat: true, ..Change::default() };
+        let admin = Change { loses_admin: true, ..REMOVAL };
+        let changes: Vec<Change> = (0..60).map(|number| [REMOVAL, add, admin][number % 3]).collect();
+        let around = Around { admins: 8, seats: 100, ..around(100) };
+        let passes = Passes::from([HoldReason::TooMany]);
+        let whole = judge(&policy, &around, &passes, &changes);
+        for cut in 0..=changes.len() {
+            let (first, second) = changes.split_at(cut);
+            let mut rulings = judge(&policy, &around, &passes, first);
+            let then = around.followed_by(first, &rulings);
+            rulings.extend(judge(&policy, &then, &passes, second));
+            assert_eq!(rulings, whole, "cut at {cut}");
+        }
     }
 
     #[test]

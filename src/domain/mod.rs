@@ -10,6 +10,7 @@ pub mod decide;
 pub mod decision;
 pub mod entitlement;
 pub mod guard;
+pub mod guarding;
 pub mod hub;
 pub mod hub_file;
 pub mod hub_rules;

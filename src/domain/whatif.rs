@@ -72,11 +72,11 @@ pub struct PersonEffect {
     pub held: Option<String>,
 }
 
-/// An effect with what the guard needs to judge it.
+/// A person, decided: what the change means for them, and what the guard needs to judge it.
 #[derive(Clone, Debug)]
 pub struct Judged {
-    /// What is shown.
-    pub effect: PersonEffect,
+    /// What is shown; `None` where the same would happen without the change, or nothing.
+    pub effect: Option<PersonEffect>,
     /// The planner's verdict after the change.
     pub verdict: Verdict,
     /// The facts it rests on: an attempt under way taken as done.
@@ -88,21 +88,19 @@ pub struct Judged {
 ///
 /// Removals and downgrades count as settled. A task whose attempt runs is taken as done, because
 /// the planner waits for its end.
-pub fn effect(app: &App, before: Option<&Ground<'_>>, after: &Ground<'_>, facts: Facts, now: Micros) -> Option<Judged> {
+pub fn effect(app: &App, before: Option<&Ground<'_>>, after: &Ground<'_>, facts: Facts, now: Micros) -> Judged {
     let facts = after_attempt(facts);
     let (_, verdict) = decide(after, &facts, now, now);
     let was = before.map(|ground| decide(ground, &facts, now, now).1);
     let effect = match &verdict.step {
         Step::Act(action) => {
-            if was.as_ref().and_then(acts).is_some_and(|was| was.effect == action.effect) {
-                return None;
-            }
-            of_action(app, &verdict, &facts, action)
+            let anyway = was.as_ref().and_then(acts).is_some_and(|was| was.effect == action.effect);
+            (!anyway).then(|| of_action(app, &verdict, &facts, action))
         }
-        Step::Nothing(why) => of_nothing(app, was.as_ref(), before, after, &facts, *why, &verdict, now)?,
-        Step::Wait { .. } => return None,
+        Step::Nothing(why) => of_nothing(app, was.as_ref(), before, after, &facts, *why, &verdict, now),
+        Step::Wait { .. } => None,
     };
-    Some(Judged { effect, verdict, facts })
+    Judged { effect, verdict, facts }
 }
 
 fn acts(verdict: &Verdict) -> Option<&Action> {

@@ -20,11 +20,30 @@ use crate::domain::task::{TaskKind, TaskStatus};
 /// The cause of a task that a person made; the guard does not count it.
 pub const BY_HAND: &str = "by_hand";
 
-/// Count what the guard needs to judge a batch of this hub.
+/// Count what the guard needs to judge a batch of this hub that takes something from at most
+/// `taking` people, where the window has counted `counted` people of the workspace before.
 ///
 /// # Errors
 /// [`StoreError`] of the statements.
-pub fn of_hub(
+pub fn of_batch(
+    conn: &mut DbConn,
+    workspace: WorkspaceId,
+    hub: HubId,
+    admin_roles: &[String],
+    counted: usize,
+    taking: usize,
+    now: Micros,
+) -> Result<Around, StoreError> {
+    let mut around = of_hub(conn, workspace, hub, admin_roles, now)?;
+    if taking > 0 {
+        let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        around.people.taken_in_window = number(counted);
+        around.people.managed = managed_people(conn, workspace, number(counted.saturating_add(taking)), now)?;
+    }
+    Ok(around)
+}
+
+fn of_hub(
     conn: &mut DbConn,
     workspace: WorkspaceId,
     hub: HubId,
@@ -136,6 +155,14 @@ struct Count {
 /// [`StoreError`] of the statements.
 pub fn taken_from(conn: &mut DbConn, workspace: WorkspaceId, now: Micros) -> Result<HashSet<String>, StoreError> {
     super::rules_lock::counting_people(conn, workspace)?;
+    seen_taken_from(conn, workspace, now)
+}
+
+/// The same for somebody who only looks: waits for nobody, and may miss what is just being planned.
+///
+/// # Errors
+/// [`StoreError`] of the statement.
+pub fn seen_taken_from(conn: &mut DbConn, workspace: WorkspaceId, now: Micros) -> Result<HashSet<String>, StoreError> {
     let sql = format!("SELECT DISTINCT subject FROM tasks WHERE workspace = $1 AND created_at > $2 AND {TAKEN}");
     let rows: Vec<Subject> = diesel::sql_query(sql)
         .bind::<BigInt, _>(workspace.0)
@@ -146,10 +173,7 @@ pub fn taken_from(conn: &mut DbConn, workspace: WorkspaceId, now: Micros) -> Res
 
 /// How many people of the workspace have a managed account somewhere, or lost the last one in the
 /// window; counted no further than decides about taking from `most` of them.
-///
-/// # Errors
-/// [`StoreError`] of the statements.
-pub fn managed_people(conn: &mut DbConn, workspace: WorkspaceId, most: u32, now: Micros) -> Result<u32, StoreError> {
+fn managed_people(conn: &mut DbConn, workspace: WorkspaceId, most: u32, now: Micros) -> Result<u32, StoreError> {
     let enough = i64::from(most).saturating_mul(100) / i64::from(GUARD_PEOPLE_PERCENT) + 1;
     let here: Count = diesel::sql_query(
         "SELECT COUNT(*) AS count FROM (SELECT DISTINCT user_id FROM hub_members WHERE workspace = $1 \

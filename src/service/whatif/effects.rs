@@ -16,6 +16,7 @@ use crate::domain::hub_rules as rules;
 use crate::domain::mapping::{Binding, Mapping};
 use crate::domain::whatif::{self, Begins, Outcome, PersonEffect};
 use crate::service::ServiceError;
+use crate::service::whatif::holding::Window;
 use crate::store::{DbConn, StoreError, facts, hub_members, reading, status};
 
 /// A hub whose mappings or settings change.
@@ -105,11 +106,15 @@ impl HubEffect {
                 text.push_str(&format!(", {word} {number}"));
             }
         }
+        match self.held.values().sum() {
+            0_usize => {}
+            held => text.push_str(&format!("; {held} of these held for a person")),
+        }
         text
     }
 }
 
-/// People looked at in one statement.
+/// People looked at in one statement, and judged together: as many as the planner takes at a time.
 const BATCH: usize = 200;
 
 /// The effects on every touched hub.
@@ -123,13 +128,19 @@ pub(in crate::service) fn effects(
     touched: &[Touched],
     now: Micros,
 ) -> Result<Vec<HubEffect>, ServiceError> {
-    touched
-        .iter()
-        .map(|one| match one.fate {
-            Fate::Stays => effect(conn, workspace, catalog, one, now),
-            Fate::Goes => Ok(gone(conn, workspace, one)?),
-        })
-        .collect()
+    let mut window = Window::new(workspace, now);
+    // In the order in which the planner takes hubs: who is counted in one is counted in the next.
+    let mut order: Vec<(usize, &Touched)> = touched.iter().enumerate().collect();
+    order.sort_by_key(|(_, one)| one.hub.id);
+    let mut found = BTreeMap::new();
+    for (place, one) in order {
+        let effect = match one.fate {
+            Fate::Stays => effect(conn, workspace, catalog, one, &mut window, now)?,
+            Fate::Goes => gone(conn, workspace, one)?,
+        };
+        found.insert(place, effect);
+    }
+    Ok(found.into_values().collect())
 }
 
 /// A removed hub: nobody loses anything in the app, nobody is managed there any more, and what was
@@ -151,6 +162,7 @@ fn effect(
     workspace: WorkspaceId,
     catalog: &Catalog,
     touched: &Touched,
+    window: &mut Window,
     now: Micros,
 ) -> Result<HubEffect, ServiceError> {
     let app = rules::app(catalog, &touched.hub.app).map_err(ServiceError::Invalid)?;
@@ -168,12 +180,13 @@ fn effect(
     let ground = Ground { app, policy: &touched.hub.policy, rules: &after };
     let was = touched.compared_with();
     let was = was.map(|hub| Ground { app, policy: &hub.policy, rules: &before });
+    let mut guard = window.hub(touched.hub.id, people.len());
     for batch in people.chunks(BATCH) {
-        for facts in facts::of_people(conn, workspace, touched.hub.id, &reach, batch)? {
-            if let Some(judged) = whatif::effect(app, was.as_ref(), &ground, facts, now) {
-                found.people.push(judged.effect);
-            }
-        }
+        let facts = facts::of_people(conn, workspace, touched.hub.id, &reach, batch)?;
+        let mut judged: Vec<_> =
+            facts.into_iter().map(|facts| whatif::effect(app, was.as_ref(), &ground, facts, now)).collect();
+        guard.judge(conn, &ground, &mut judged)?;
+        found.people.extend(judged.into_iter().filter_map(|one| one.effect));
     }
     found.people.sort();
     for person in std::mem::take(&mut found.people) {

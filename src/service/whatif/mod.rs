@@ -6,6 +6,7 @@
 
 mod digest;
 mod effects;
+mod holding;
 pub(super) mod look;
 mod outline;
 pub(super) mod steps;

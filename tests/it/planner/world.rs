@@ -9,7 +9,7 @@ use scimhub::base::clock::{Clock, Micros, TestClock};
 use scimhub::base::ids::{GroupId, HubId, MappingId, SourceId, UserId, WorkspaceId};
 use scimhub::base::nudge::Nudge;
 use scimhub::base::random::Ids;
-use scimhub::domain::caller::Preset;
+use scimhub::domain::caller::{Caller, Preset};
 use scimhub::domain::catalog::Catalog;
 use scimhub::domain::hub::{Hub, HubMode, HubPolicy, Login};
 use scimhub::domain::mapping::{Binding, HubRole, Mapping, SubjectName};
@@ -18,6 +18,7 @@ use scimhub::domain::task::{Task, TaskKind, TaskStatus};
 use scimhub::engine::planner::{Planner, PlannerStep};
 use scimhub::scim::resource::Object;
 use scimhub::scim::{group, user};
+use scimhub::service::Context;
 use scimhub::store::marks::Change;
 use scimhub::store::memberships::{Leaving, MemberKind};
 use scimhub::store::{
@@ -94,6 +95,20 @@ impl World {
             .await
             .unwrap();
         Self { database, store, clock, ids, planner, workspace, source, hub }
+    }
+
+    /// The use cases on this database, with these apps, and a caller who may do everything.
+    pub async fn service(&self, catalog: Catalog) -> (Context, Caller) {
+        let mut context = Context::new(self.store.clone(), Arc::new(catalog), Nudge::default(), "http://test");
+        context.clock = self.clock.clone();
+        context.ids = self.ids.clone();
+        let caller = scimhub::service::workspaces::local_caller(&context, "planning").await.unwrap();
+        (context, caller)
+    }
+
+    /// The catalog of the world's own app.
+    pub fn catalog(&self) -> Catalog {
+        Catalog::load_dir(self.database.folder()).unwrap()
     }
 
     pub fn name(&self) -> &'static str {

@@ -212,7 +212,7 @@ async fn settle_rows(world: &World, viewers: scimhub::base::ids::GroupId, user: 
 
 /// 60 s where adding again is silent, 45 min where it costs an invitation.
 async fn defaults(world: &World) {
-    let (context, caller) = super::service(world, Catalog::builtin().unwrap()).await;
+    let (context, caller) = world.service(Catalog::builtin().unwrap()).await;
     for (app, seconds) in [("sandbox", 60), ("manual", 45 * 60)] {
         let mut wish = json!({"id": format!("new-{app}"), "app": app});
         if app == "sandbox" {

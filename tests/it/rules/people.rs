@@ -1,7 +1,6 @@
 //! Rules 10 and 11: nothing is pushed before a person says so, and everything can be asked for.
 
 use scimhub::domain::caller::Preset;
-use scimhub::domain::catalog::Catalog;
 use scimhub::domain::hub::{Hub, HubMode};
 use scimhub::domain::task::TaskStatus;
 use scimhub::service::hub_whatif::{self, HubWish};
@@ -102,7 +101,7 @@ async fn the_first_plan_passes_the_guard(world: &World) {
     world.leave(group, &people).await;
     world.clock.advance(SETTLE * 2);
     assert_eq!(world.plan().await.tasks, 0, "{}", world.name());
-    let (context, caller) = super::service(world, Catalog::load_dir(world.database.folder()).unwrap()).await;
+    let (context, caller) = world.service(world.catalog()).await;
     let wish = || serde_json::from_value(json!({"mode": "active"})).unwrap();
     let plan = hub_whatif::preview(&context, &caller, "ads", HubWish::Patch(wish())).await.unwrap();
     let before = rows(world).await.1;

@@ -2,6 +2,7 @@
 //! databases.
 
 mod files;
+mod held;
 mod moved;
 mod previews;
 mod quiet;

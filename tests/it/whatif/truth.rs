@@ -2,7 +2,6 @@
 //! settled makes exactly the tasks that the preview named, and withdraws exactly those it said.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::time::Duration;
 
 use diesel::prelude::*;
@@ -10,16 +9,14 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;
 use scimhub::base::ids::{GroupId, MemberId, TaskId, UserId};
-use scimhub::base::nudge::Nudge;
 use scimhub::domain::caller::{Caller, Preset};
-use scimhub::domain::catalog::Catalog;
 use scimhub::domain::decision::DecisionKind;
 use scimhub::domain::member::{Bucket, Member, Presence};
 use scimhub::domain::task::{Task, TaskKind, TaskStatus};
 use scimhub::service::hub_whatif::{self, HubWish};
 use scimhub::service::mapping_changes::{self, MappingChanges};
-use scimhub::service::whatif::{Outcome, PersonEffect, Plan};
-use scimhub::service::{Context, hubs, workspaces};
+use scimhub::service::whatif::{Begins, Outcome, PersonEffect, Plan};
+use scimhub::service::{Context, hubs};
 use scimhub::store::{decisions, hub_members, hubs as hub_rows, schema};
 use serde_json::json;
 
@@ -90,11 +87,7 @@ struct Stage {
 
 impl Stage {
     async fn on(world: World) -> Self {
-        let catalog = Arc::new(Catalog::load_dir(world.database.folder()).unwrap());
-        let mut context = Context::new(world.store.clone(), catalog, Nudge::default(), "http://test");
-        context.clock = world.clock.clone();
-        context.ids = world.ids.clone();
-        let caller = workspaces::local_caller(&context, "planning").await.unwrap();
+        let (context, caller) = world.service(world.catalog()).await;
         let mut groups = Vec::new();
         for number in 0..GROUPS {
             groups.push(world.group(&format!("group-{number}")).await);
@@ -312,6 +305,7 @@ async fn what_a_preview_names_is_what_the_planner_does() {
             let open_before: Vec<Task> = stage.open().await;
             let Some(plan) = stage.look_and_do(&wish).await else { continue };
             let running = stage.world.tasks(&[TaskStatus::Running]).await;
+            let at_rest = running.is_empty();
             stage.rest().await;
             stage.world.finish(running).await;
             stage.rest().await;
@@ -324,6 +318,22 @@ async fn what_a_preview_names_is_what_the_planner_does() {
             let named: BTreeSet<_> = effect.people.iter().filter_map(of_effect).collect();
             assert_eq!(named, happened, "{told}");
             assert_eq!(made.len(), named.len(), "each task once: {told}");
+            // What the guard holds is what was said; a running attempt changes what it counts.
+            if at_rest {
+                let held: BTreeSet<&str> = made
+                    .iter()
+                    .filter(|task| task.status == TaskStatus::Held)
+                    .map(|task| task.effect.principal.user_name.as_str())
+                    .collect();
+                let said: BTreeSet<&str> = effect
+                    .people
+                    .iter()
+                    .filter(|person| person.held.is_some() || person.begins == Some(Begins::Held))
+                    .map(|person| person.user.as_str())
+                    .collect();
+                *seen.entry("held").or_default() += held.len();
+                assert_eq!(said, held, "{told}");
+            }
             // Open before, not open after, nothing in its place: withdrawn.
             let superseded = stage.world.tasks(&[TaskStatus::Superseded]).await;
             let withdrawn: BTreeSet<String> = superseded
@@ -373,7 +383,7 @@ async fn what_a_preview_names_is_what_the_planner_does() {
         }
     }
     // A property over worlds in which nothing happens would prove nothing.
-    for word in ["add", "promote", "demote", "remove", "adopt", "withdraw", "keep"] {
+    for word in ["add", "promote", "demote", "remove", "adopt", "withdraw", "keep", "held"] {
         assert!(seen.get(word).is_some_and(|count| *count >= 2), "hardly any {word}: {seen:?}");
     }
 }

@@ -1,0 +1,58 @@
+//! A batch before the guard: what each decided pair means to it, and in which order it is asked.
+//! The planner and the preview ask through the same function, so that what is shown as held is held.
+
+use crate::domain::decide::{Facts, Ground};
+use crate::domain::guard::Change;
+use crate::domain::mapping::{Binding, HubRole};
+use crate::domain::member::Presence;
+use crate::domain::plan::{Action, PRIORITY_LEAVER, Start, Step, Verdict};
+use crate::domain::task::TaskKind;
+
+/// What the guard is asked about a batch: everything that takes away, or takes a seat where seats or
+/// additions are limited. Each with its place in the batch; who waited longest for a seat first, new
+/// wishes after them, in the order of the batch.
+///
+/// What is held already and stays so is not asked about again. [`Change::person_counted`] is left to
+/// the caller, who knows whom the window has counted.
+pub fn questions<'a>(
+    ground: &Ground<'_>,
+    batch: impl IntoIterator<Item = (&'a Facts, &'a Verdict)>,
+) -> Vec<(usize, Change)> {
+    let limits_additions = ground.policy.max_seats.is_some() || ground.policy.addition_limit.is_some();
+    let mut asked = Vec::new();
+    for (index, (facts, verdict)) in batch.into_iter().enumerate() {
+        let Step::Act(action) = &verdict.step else { continue };
+        let change = change(ground, facts, verdict, action);
+        let counts = change.takes_away && action.start != Start::StaysHeld;
+        if counts || (change.adds_seat && limits_additions) {
+            let waited = facts.open.as_ref().map(|open| open.id);
+            asked.push((waited.is_none(), waited, index, change));
+        }
+    }
+    asked.sort_by_key(|(new, waited, index, _)| (*new, *waited, *index));
+    asked.into_iter().map(|(_, _, index, change)| (index, change)).collect()
+}
+
+fn change(ground: &Ground<'_>, facts: &Facts, verdict: &Verdict, action: &Action) -> Change {
+    let adopted = |id| facts.look_alikes.iter().find(|member| member.id == id);
+    let member = verdict.adopt.and_then(adopted).or(facts.member.as_ref());
+    let is_admin = |role: Option<&str>| role.and_then(|role| ground.app.role(role)).is_some_and(|role| role.admin);
+    let was_admin = is_admin(member.and_then(|member| member.known_role.as_deref()));
+    let removes = action.effect.kind == TaskKind::Remove;
+    let there = member.is_some_and(|member| member.known != Presence::Absent);
+    let is_gone = |mapping| {
+        let mut rules = ground.rules.iter();
+        rules.any(|rule| rule.mapping.id == mapping && rule.mapping.binding == Binding::Gone)
+    };
+    Change {
+        takes_away: action.takes_away,
+        adds_seat: action.effect.kind == TaskKind::Add && !there,
+        leaver: action.priority == PRIORITY_LEAVER,
+        loses_admin: was_admin && (removes || !is_admin(action.effect.role.as_deref())),
+        loses_owner: removes && member.is_some_and(|member| member.hub_role == Some(HubRole::Owner)),
+        // A leaver goes because they left, whatever became of the group.
+        group_deleted: action.priority != PRIORITY_LEAVER
+            && member.is_some_and(|member| member.reasons.iter().any(|reason| is_gone(reason.mapping))),
+        person_counted: false,
+    }
+}
