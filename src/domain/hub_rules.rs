@@ -149,6 +149,11 @@ fn url(value: &str) -> Result<(), String> {
     if host.contains('@') {
         return Err(String::from("it must not hold a user name or password; set those as secrets"));
     }
+    // `https://user:pass/word@host`: a slash in a password that somebody pasted in ends the host early.
+    let port = host.rsplit_once(':').map_or("", |(_, port)| port);
+    if !host.ends_with(']') && !port.bytes().all(|b| b.is_ascii_digit()) {
+        return Err(String::from("what follows ':' is no port; a password is set as a secret, not in the address"));
+    }
     if value.contains(['?', '#']) {
         return Err(String::from("it must not hold a query or fragment"));
     }
@@ -299,6 +304,8 @@ mod tests {
             (meta, "business_id", plain("123")),
             (meta, "access_token", Given::Secret(String::from("META_TOKEN"))),
             (scim, "base_url", plain("https://app.example/scim/v2")),
+            (scim, "base_url", plain("https://[2001:db8::1]/scim")),
+            (scim, "base_url", plain("https://[2001:db8::1]:8443/scim")),
             (ahrefs, "unique_identifier", plain("abc")),
         ];
         for (app, name, given) in good {
@@ -311,6 +318,8 @@ mod tests {
             (meta, "acess_token", plain("x")),
             (scim, "base_url", plain("ftp://app.example")),
             (scim, "base_url", plain("https://me:pw@app.example/")),
+            (scim, "base_url", plain("https://me:p/w@app.example/")),
+            (scim, "base_url", plain("https://app.example:443x/")),
             (scim, "base_url", plain("https:///x")),
             (scim, "base_url", plain("https://app.example/?token=1")),
             (scim, "token", Given::Secret(String::from("a b"))),
