@@ -89,9 +89,25 @@ fn typed<T: DeserializeOwned>(
     async move {
         let value = read(head, payload, limit).await?;
         serde_json::from_value(value).map_err(|error| {
-            Refusal::new(StatusCode::BAD_REQUEST, format!("the body is not what this address takes: {error}"))
+            Refusal::new(
+                StatusCode::BAD_REQUEST,
+                format!("the body is not what this address takes: {}", without_value(&error)),
+            )
         })
     }
+}
+
+/// What is wrong, without what was sent: a secret in the wrong place must not come back (threat T-25).
+fn without_value(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    for kind in ["invalid type: ", "invalid value: "] {
+        // From the right: the value may say "expected" too.
+        if let Some((found, expected)) = text.strip_prefix(kind).and_then(|rest| rest.rsplit_once(", expected ")) {
+            let what = found.split(['"', '`']).next().unwrap_or_default().trim_end();
+            return format!("{kind}{what}, expected {expected}");
+        }
+    }
+    text
 }
 
 /// What can be told from the head alone: 415 and a declared length that is too large.
