@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::echo;
 use crate::base::clock::Micros;
 use crate::base::secret::SecretString;
 use crate::engine::connector::{Failure, FailureClass};
@@ -40,9 +41,10 @@ pub fn transport(error: &NetError, call: Call) -> Failure {
 
 /// An answer that is not 2xx. `token` is blotted out should the app repeat it.
 pub fn refusal(answer: &Answer, call: Call, now: Micros, token: Option<&SecretString>) -> Failure {
-    let words = words(&answer.body, token);
+    let said = said(&answer.body);
+    let words = said.as_deref().and_then(|said| words(said, token));
     let wait = answer.header("retry-after").and_then(|value| retry_after(value, now));
-    let class = class(answer.status, call, words.as_deref().unwrap_or_default());
+    let class = class(answer.status, call, said.as_deref().unwrap_or_default());
     let meaning = meaning(class, answer.status);
     let detail = match words {
         Some(words) => format!("{meaning} (status {}): {words}", answer.status),
@@ -101,16 +103,23 @@ fn meaning(class: FailureClass, status: u16) -> &'static str {
     }
 }
 
-/// The app's own sentence, made safe: one line, short, without control characters or our token.
-fn words(body: &[u8], token: Option<&SecretString>) -> Option<String> {
+/// The app's own sentence.
+fn said(body: &[u8]) -> Option<String> {
     let body: Value = serde_json::from_slice(body).ok()?;
-    let said = body.get("detail").or_else(|| body.get("message")).and_then(Value::as_str)?;
+    body.get("detail").or_else(|| body.get("message")).and_then(Value::as_str).map(str::to_owned)
+}
+
+/// The app's own sentence, made safe: one line, short, without control characters or our token.
+fn words(said: &str, token: Option<&SecretString>) -> Option<String> {
     let said = match token {
         Some(token) if !token.expose().is_empty() => said.replace(token.expose().as_str(), "***"),
         _ => said.to_owned(),
     };
     let line: String = said.chars().map(|c| if c.is_control() { ' ' } else { c }).take(WORDS).collect();
     let line = line.trim();
+    if token.is_some_and(|token| echo::repeats(line, token)) {
+        return Some(String::from("(what it said repeats the credential and is left out)"));
+    }
     (!line.is_empty()).then(|| line.to_owned())
 }
 
@@ -172,10 +181,9 @@ mod tests {
     #[test]
     fn t25_the_apps_words_are_short_and_safe() {
         let token = SecretString::from(String::from("canary"));
-        let body = br#"{"detail":"bad\r\nline canary end"}"#;
-        assert_eq!(words(body, Some(&token)).as_deref(), Some("bad  line *** end"));
-        assert_eq!(words(b"<html>", None), None);
-        let long = format!("{{\"detail\":\"{}\"}}", "x".repeat(5000));
-        assert_eq!(words(long.as_bytes(), None).map(|w| w.len()), Some(WORDS));
+        assert_eq!(words("bad\r\nline canary end", Some(&token)).as_deref(), Some("bad  line *** end"));
+        assert!(words("no key 63616e617279", Some(&token)).is_some_and(|words| words.contains("left out")));
+        assert_eq!(said(b"<html>"), None);
+        assert_eq!(words(&"x".repeat(5000), None).map(|w| w.len()), Some(WORDS));
     }
 }

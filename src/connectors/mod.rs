@@ -2,6 +2,7 @@
 //! policy never lives here; the worker decides by the class.
 
 pub mod classify;
+mod echo;
 mod manual;
 pub mod registry;
 pub mod scim;
