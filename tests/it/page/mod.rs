@@ -7,7 +7,7 @@ mod forms;
 mod pictures;
 mod session;
 mod status;
-mod visitor;
+pub mod visitor;
 
 use std::time::Duration;
 

@@ -5,6 +5,8 @@ mod t04_paths;
 mod t05_credentials;
 mod t06_tenants;
 mod t16_tokens;
+mod t25_canaries;
+mod t25_doors;
 mod t30_bodies;
 
 use scimhub::http::respond::Zone;
