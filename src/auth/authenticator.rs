@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::AuthError;
 use crate::base::clock::{Micros, SharedClock};
-use crate::domain::caller::Caller;
+use crate::domain::caller::{Caller, Scope};
 use crate::domain::credential::{self, TokenKey};
 use crate::store::tokens::Credential;
 use crate::store::{Store, StoreError, sources, tokens};
@@ -121,12 +121,14 @@ impl Authenticator {
         }
         let (workspace, token, source) =
             (known.credential.workspace, known.credential.token.id, known.credential.token.source);
+        // An administrator who looks in is no sign of life of the identity provider.
+        let is_idp = known.credential.token.scope == Scope::Scim;
         let store = self.shared.store.clone();
         tokio::spawn(async move {
             let noted = store
                 .write(move |tx| {
                     tokens::used(tx, workspace, token, now)?;
-                    sources::heard(tx, workspace, source, now)
+                    if is_idp { sources::heard(tx, workspace, source, now) } else { Ok(()) }
                 })
                 .await;
             if let Err(error) = noted {

@@ -4,6 +4,7 @@ pub mod bench;
 mod claims;
 mod cuts;
 mod fairness;
+mod leavers;
 mod outages;
 pub mod outcomes;
 mod poison;

@@ -79,11 +79,19 @@ async fn tokens_page_by_cursor() {
 async fn the_last_use_of_a_token_and_its_source_is_noted() {
     let database = crate::support::Database::sqlite();
     let server = Server::start(&database, &[]);
-    let admin = server.client("admin");
+    let (admin, scim) = (server.client("admin"), server.client("scim"));
+    crate::support::eventually("the last use of an admin's token", std::time::Duration::from_secs(10), async || {
+        admin.get("/api/v1/tokens").await.expect(200).json()["items"][0]["last_used"].is_string()
+    })
+    .await;
+    // An administrator who looks in is no sign of life of the identity provider.
+    let sources = admin.get("/api/v1/sources").await.expect(200).json();
+    assert_eq!(sources["items"][0].get("last_request"), None, "{sources}");
+    scim.get("/scim/v2/Users").await.expect(200);
     crate::support::eventually("the last use", std::time::Duration::from_secs(10), async || {
         let tokens = admin.get("/api/v1/tokens").await.expect(200).json();
         let sources = admin.get("/api/v1/sources").await.expect(200).json();
-        tokens["items"][0]["last_used"].is_string() && sources["items"][0]["last_request"].is_string()
+        tokens["items"][1]["last_used"].is_string() && sources["items"][0]["last_request"].is_string()
     })
     .await;
 }
