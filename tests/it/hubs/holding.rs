@@ -68,6 +68,15 @@ async fn a_batch_is_released_until_a_time_and_the_pass_is_ended_early() {
         assert!(batch["why"].as_str().unwrap().contains("share of removals"), "{batch}");
         assert_eq!(held["passes"], json!([]));
 
+        eventually("the held tasks among the metrics", SOON, async || {
+            let text = admin.get("/metrics").await.expect(200).text();
+            text.contains("scimhub_tasks_held{reason=\"too_many_removals\"} 3")
+                && text.contains("scimhub_tasks_held{reason=\"last_admin\"} 0")
+        })
+        .await;
+        let status = admin.get("/api/v1/status").await.expect(200).json();
+        assert_eq!((&status["held"], &status["hubs"][0]["tasks"]["held"]), (&json!(3), &json!(3)), "{status}");
+
         let release = format!("/api/v1/held/{}/release", batch["id"].as_str().unwrap());
         let now = admin.get("/api/v1/status").await.expect(200).json()["now"].as_str().unwrap().to_owned();
         let one = &batch["tasks"][0]["id"];
