@@ -1,11 +1,13 @@
-//! F-04 with the real server and a real app: connections refused for a while.
-//! (`engine::outages` has the hours, on a clock that is moved.)
+//! F-04 and F-07 with the real server and a real app: connections refused for a while, and calls
+//! that fail in bursts. (`engine::outages` has the hours, on a clock that is moved.)
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use scimhub::base::clock::Micros;
+use scimhub::base::limits::ATTEMPTS;
 use scimhub::domain::task::TaskStatus;
+use serde_json::json;
 
 use super::stage::Stage;
 use crate::support::{Database, Door, databases, eventually, is_long};
@@ -81,4 +83,34 @@ async fn refused(database: &Database) {
 #[tokio::test(flavor = "multi_thread")]
 async fn f04_an_app_that_refuses_connections_and_comes_back() {
     futures_util::future::join_all(databases().iter().map(refused)).await;
+}
+
+async fn bursts(database: &Database) {
+    // So many of each: long, five minutes and more of failing calls, for the breaker slows them down.
+    let (people, failures) = if is_long() { (5_000, 60) } else { (40, 3) };
+    let stage = Stage::set(database, &["box-one"]);
+    // The app would take a second account for the same person: only looking first prevents it.
+    stage.take_duplicates().await;
+    // Three calls in ten fail, whatever they are; of the creations some are carried out and fail.
+    for (status, every) in [(500, 11), (502, 13), (503, 12), (504, 14)] {
+        stage.app.fault(&json!({"times": failures, "every": every, "status": status})).unwrap();
+    }
+    stage.app.fault(&json!({"match": "POST Users", "times": failures, "every": 9, "drop": "after_commit"})).unwrap();
+    let server = stage.start(&[]);
+    let names = crowd(&stage, people).await;
+    // And a burst that hits everybody.
+    eventually("a part is pushed", SOON, async || stage.effects() >= people / 4).await;
+    stage.app.fault(&json!({"times": 6, "status": 503})).unwrap();
+    stage.drained(&server, SOON * if is_long() { 10 } else { 2 }).await;
+    stage.balance(&names, &BTreeSet::new()).await;
+    assert_eq!(stage.effects(), people, "{}: each once", database.name);
+    let tasks = stage.tasks(&[TaskStatus::Completed]).await;
+    assert_eq!(tasks.len(), people, "{}", database.name);
+    let most = tasks.iter().map(|task| task.attempts).max().unwrap();
+    assert!((2..=ATTEMPTS).contains(&most), "{}: {most} attempts", database.name);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f07_three_calls_in_ten_fail_and_bursts_hit_everybody() {
+    futures_util::future::join_all(databases().iter().map(bursts)).await;
 }
