@@ -1,10 +1,16 @@
 //! Choosing work: one short transaction takes ready tasks of the hub that waited longest, and
 //! what a worker needs for them.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
+
+use tokio::sync::OnceCell;
 
 use super::EngineError;
 use super::worker::Worker;
+use crate::base::secret::SecretString;
+use crate::domain::hub::Hub;
 use crate::domain::slots::Slots;
 use crate::domain::task::Task;
 use crate::store::lanes::Company;
@@ -20,6 +26,18 @@ pub struct Claimed {
     pub lease: Lease,
     /// On the monotonic clock: nothing is sent after this.
     pub deadline: Duration,
+    /// The hub as the first attempt of this claim found it, shared by the others.
+    pub(super) ground: Arc<OnceCell<Ground>>,
+}
+
+/// What attempts of one hub stand on.
+#[derive(Debug)]
+pub(super) struct Ground {
+    pub hub: Hub,
+    /// When a secret of the hub was last set.
+    pub secrets_set: Option<i64>,
+    /// Its secrets, or why they cannot be opened.
+    pub secrets: Result<BTreeMap<String, SecretString>, StoreError>,
 }
 
 /// What one claim gave.
@@ -67,12 +85,14 @@ impl Worker {
         }
         // Counted from before the claim, so that it passes before the lease does.
         let deadline = began.saturating_add(self.pace.attempt);
+        let ground = Arc::new(OnceCell::new());
         let tasks = claim
             .tasks
             .into_iter()
             .map(|task| Claimed {
                 lease: Lease { workspace: task.workspace, task: task.id, epoch: task.lease_epoch },
                 deadline,
+                ground: Arc::clone(&ground),
                 task,
             })
             .collect();

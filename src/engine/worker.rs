@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use super::EngineError;
-use super::claim::Claimed;
+use super::claim::{Claimed, Ground};
 use super::connector::{AttemptContext, Connector, Connectors, Failure, FailureClass, Seen, Steps};
 use super::finish::{self, Record};
 use super::lease::Pace;
@@ -138,30 +138,21 @@ impl Worker {
         let began = self.clock.monotonic();
         self.steps.reached("claimed");
         let task = &claimed.task;
-        let (workspace, hub) = (task.workspace, task.hub);
-        let secrets = Arc::clone(&self.secrets);
-        let found = self
-            .store
-            .read(move |conn| {
-                let (hub, set) = (hubs::load(conn, workspace, hub)?, hub_secrets::last_set(conn, workspace, hub)?);
-                let secrets = secrets(conn, workspace, hub.id);
-                Ok::<_, StoreError>((hub, set, secrets))
-            })
-            .await;
+        let found = claimed.ground.get_or_try_init(|| self.ground(task.workspace, task.hub)).await;
         let mut secrets_set = None;
         let (hub, noting, end) = match found {
-            Ok((hub, set, secrets)) => {
-                secrets_set = set;
+            Ok(Ground { hub, secrets_set: set, secrets }) => {
+                secrets_set = *set;
                 let noting = Arc::new(Noting::new(Arc::clone(&self.steps)));
-                let connected = match &secrets {
-                    Ok(secrets) => self.connectors.connect(&hub, secrets),
+                let connected = match secrets {
+                    Ok(secrets) => self.connectors.connect(hub, secrets),
                     Err(error) => Err(Failure::new(FailureClass::AuthBroken, error.to_string())),
                 };
                 let end = match connected {
                     Ok(connector) => self.call(connector, &claimed, &noting, halt).await,
                     Err(failure) => End::NoConnection(failure),
                 };
-                (Some(hub), Some(noting), end)
+                (Some(hub.clone()), Some(noting), end)
             }
             Err(StoreError::NotFound) => (None, None, End::HubGone),
             Err(error) => {
@@ -185,6 +176,18 @@ impl Worker {
             "attempt ended"
         );
         self.record(&claimed, hub, secrets_set, verdict).await;
+    }
+
+    async fn ground(&self, workspace: WorkspaceId, hub: HubId) -> Result<Ground, StoreError> {
+        let secrets = Arc::clone(&self.secrets);
+        self.store
+            .read(move |conn| {
+                let (hub, secrets_set) =
+                    (hubs::load(conn, workspace, hub)?, hub_secrets::last_set(conn, workspace, hub)?);
+                let secrets = secrets(conn, workspace, hub.id);
+                Ok(Ground { hub, secrets_set, secrets })
+            })
+            .await
     }
 
     async fn call(
