@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::StoreError;
 use super::conn::DbConn;
+use super::kept::Keep as _;
 use super::schema::activity;
 use crate::base::clock::Micros;
 use crate::base::ids::{HubId, TaskId, UserId, WorkspaceId};
@@ -57,6 +58,7 @@ pub fn record(conn: &mut DbConn, workspace: WorkspaceId, entry: &Entry<'_>) -> R
             activity::detail.eq(entry.detail.to_string()),
             activity::personal.eq(entry.personal.as_ref().map(ToString::to_string)),
         ))
+        .kept()
         .execute(conn)?;
     Ok(())
 }

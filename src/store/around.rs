@@ -8,6 +8,7 @@ use diesel::sql_types::{BigInt, Binary, Text};
 
 use super::StoreError;
 use super::conn::DbConn;
+use super::kept::Keep as _;
 use super::schema::{hub_members, tasks};
 use super::tasks::words;
 use crate::base::clock::Micros;
@@ -116,6 +117,7 @@ fn window(conn: &mut DbConn, workspace: WorkspaceId, hub: HubId, now: Micros) ->
         .bind::<BigInt, _>(workspace.0)
         .bind::<BigInt, _>(now.minus(GUARD_WINDOW).0)
         .bind::<Binary, _>(hub.bytes())
+        .kept()
         .get_result(conn)?)
 }
 
@@ -167,6 +169,7 @@ pub fn seen_taken_from(conn: &mut DbConn, workspace: WorkspaceId, now: Micros) -
     let rows: Vec<Subject> = diesel::sql_query(sql)
         .bind::<BigInt, _>(workspace.0)
         .bind::<BigInt, _>(now.minus(GUARD_WINDOW).0)
+        .kept()
         .load(conn)?;
     Ok(rows.into_iter().map(|row| row.subject).collect())
 }
@@ -181,6 +184,7 @@ fn managed_people(conn: &mut DbConn, workspace: WorkspaceId, most: u32, now: Mic
     )
     .bind::<BigInt, _>(workspace.0)
     .bind::<BigInt, _>(enough)
+    .kept()
     .get_result(conn)?;
     if here.count >= enough {
         return Ok(count(here.count));
@@ -194,6 +198,7 @@ fn managed_people(conn: &mut DbConn, workspace: WorkspaceId, most: u32, now: Mic
     let gone: Count = diesel::sql_query(sql)
         .bind::<BigInt, _>(workspace.0)
         .bind::<BigInt, _>(now.minus(GUARD_WINDOW).0)
+        .kept()
         .get_result(conn)?;
     Ok(count(here.count.saturating_add(gone.count)))
 }

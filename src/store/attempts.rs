@@ -4,6 +4,7 @@ use diesel::prelude::*;
 
 use super::StoreError;
 use super::conn::DbConn;
+use super::kept::Keep as _;
 use super::schema::attempts;
 use crate::base::clock::Micros;
 use crate::base::ids::{TaskId, WorkspaceId};
@@ -62,6 +63,7 @@ pub fn begin(
             attempts::epoch.eq(epoch),
             attempts::started_at.eq(now.0),
         ))
+        .kept()
         .execute(conn)?;
     Ok(())
 }
@@ -85,6 +87,7 @@ pub fn end(
             attempts::error_class.eq(ended.error_class),
             attempts::detail.eq(ended.detail.as_deref()),
         ))
+        .kept()
         .execute(conn)?;
     Ok(())
 }
@@ -108,6 +111,7 @@ pub fn list(conn: &mut DbConn, workspace: WorkspaceId, task: TaskId) -> Result<V
             attempts::error_class,
             attempts::detail,
         ))
+        .kept()
         .load(conn)?;
     Ok(rows
         .into_iter()

@@ -7,6 +7,7 @@ use diesel::sql_types::{BigInt, Binary, Nullable, Text};
 use super::StoreError;
 use super::conn::DbConn;
 use super::hub_members;
+use super::kept::Keep as _;
 use super::schema::decisions;
 use crate::base::clock::Micros;
 use crate::base::ids::{HubId, TaskId, WorkspaceId};
@@ -36,6 +37,7 @@ pub fn of_subjects(
         .filter(decisions::hub_id.eq(hub.bytes()))
         .filter(decisions::subject.eq_any(subjects))
         .select((decisions::subject, decisions::digest, decisions::kind, decisions::decided_by, decisions::note))
+        .kept_if(subjects.len() == 1)
         .load(conn)?;
     rows.into_iter().map(read).collect()
 }
@@ -72,6 +74,7 @@ pub fn record(
     .bind::<Text, _>(decided_by)
     .bind::<Nullable<Text>, _>(note)
     .bind::<BigInt, _>(now.0)
+    .kept()
     .execute(tx)?;
     Ok(())
 }
@@ -84,6 +87,7 @@ pub fn end_all(tx: &mut DbConn, workspace: WorkspaceId, hub: HubId) -> Result<us
     Ok(diesel::delete(decisions::table)
         .filter(decisions::workspace.eq(workspace.0))
         .filter(decisions::hub_id.eq(hub.bytes()))
+        .kept()
         .execute(tx)?)
 }
 
@@ -92,6 +96,6 @@ pub fn end_all(tx: &mut DbConn, workspace: WorkspaceId, hub: HubId) -> Result<us
 /// # Errors
 /// [`StoreError`] of the statement.
 pub fn end(tx: &mut DbConn, workspace: WorkspaceId, hub: HubId, subject: &str) -> Result<(), StoreError> {
-    diesel::delete(decisions::table.find((workspace.0, hub.bytes(), subject))).execute(tx)?;
+    diesel::delete(decisions::table.find((workspace.0, hub.bytes(), subject))).kept().execute(tx)?;
     Ok(())
 }

@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
-use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
 
+use super::kept::Keep as _;
 use super::{StoreError, Tx};
 use crate::base::clock::Micros;
 
@@ -22,6 +22,7 @@ pub fn take_across_workspaces(tx: &mut Tx<'_>, name: &str, period: Duration, now
     .bind::<Text, _>(name)
     .bind::<BigInt, _>(now.plus(period).0)
     .bind::<BigInt, _>(now.0)
-    .execute(&mut **tx)?;
+    .kept()
+    .execute(tx)?;
     Ok(taken > 0)
 }

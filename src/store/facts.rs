@@ -7,6 +7,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Binary};
 
 use super::conn::DbConn;
+use super::kept::Keep as _;
 use super::schema::{memberships, sources, tasks, user_emails, user_groups, users};
 use super::tasks::{TaskRow, is_open};
 use super::{StoreError, decisions, hub_members, mappings};
@@ -54,6 +55,7 @@ pub fn due_hubs_across_workspaces(conn: &mut DbConn, now: Micros) -> Result<Vec<
          ORDER BY h.workspace, h.id",
     ))
     .bind::<BigInt, _>(now.0)
+    .kept()
     .load(conn)?;
     rows.into_iter()
         .map(|row| Ok((WorkspaceId(row.workspace), HubId::from_bytes(&row.id).map_err(|_| bad("a hub's id"))?)))
@@ -77,6 +79,7 @@ pub fn lock_hub(tx: &mut DbConn, workspace: WorkspaceId, hub: HubId) -> Result<b
     ))
     .bind::<BigInt, _>(workspace.0)
     .bind::<Binary, _>(hub.bytes())
+    .kept()
     .load(tx)?;
     Ok(!rows.is_empty())
 }
@@ -189,6 +192,7 @@ fn persons(
         .filter(users::workspace.eq(workspace.0))
         .filter(users::id.eq_any(&ids))
         .select((users::id, users::user_name, users::active, users::deactivated_at, users::document, sources::preset))
+        .kept_if(ids.len() == 1)
         .load(conn)?;
     let groups: BTreeSet<GroupId> = rules.iter().filter_map(|rule| group_of(&rule.mapping)).collect();
     let rows_in: Vec<(Vec<u8>, Vec<u8>, i64)> = memberships::table
@@ -197,6 +201,7 @@ fn persons(
         .filter(memberships::group_id.eq_any(groups.iter().map(|group| group.bytes()).collect::<Vec<_>>()))
         .filter(memberships::member_kind.eq(0))
         .select((memberships::member_id, memberships::group_id, memberships::confirmed_at))
+        .kept_if(ids.len() == 1 && groups.len() == 1)
         .load(conn)?;
     let mut in_groups: HashMap<Vec<u8>, Vec<Membership>> = HashMap::new();
     for (member, group, confirmed_at) in rows_in {
@@ -229,6 +234,7 @@ fn emails(
         .filter(user_emails::workspace.eq(workspace.0))
         .filter(user_emails::user_id.eq_any(people.iter().map(|user| user.bytes()).collect::<Vec<_>>()))
         .select((user_emails::user_id, user_emails::email_key))
+        .kept_if(people.len() == 1)
         .load(conn)?;
     let mut found: HashMap<UserId, BTreeSet<String>> = HashMap::new();
     for (id, key) in rows {
@@ -249,6 +255,7 @@ fn open_tasks(
         .filter(tasks::hub_id.eq(hub.bytes()))
         .filter(tasks::subject.eq_any(subjects))
         .filter(is_open())
+        .kept_if(subjects.len() == 1)
         .load(conn)?;
     rows.iter().map(|row| row.shown().map(|task| (task.subject.clone(), task))).collect()
 }
@@ -304,11 +311,13 @@ fn look_alikes(conn: &mut DbConn, workspace: WorkspaceId, hub: HubId, facts: &mu
         .filter(user_emails::workspace.eq(workspace.0))
         .filter(user_emails::email_key.eq_any(&shown))
         .select((user_emails::email_key, user_emails::user_id))
+        .kept_if(shown.len() == 1)
         .load(conn)?;
     let names: Vec<(String, Vec<u8>)> = users::table
         .filter(users::workspace.eq(workspace.0))
         .filter(users::user_name_key.eq_any(&shown))
         .select((users::user_name_key, users::id))
+        .kept_if(shown.len() == 1)
         .load(conn)?;
     for (key, user) in rows.into_iter().chain(names) {
         owners.entry(key).or_default().insert(user);

@@ -5,6 +5,7 @@ use diesel::prelude::*;
 
 use super::StoreError;
 use super::conn::DbConn;
+use super::kept::Keep as _;
 use super::reach::Reach;
 use super::schema::user_groups;
 use super::tx::Tx;
@@ -104,7 +105,7 @@ fn within(raw: Raw, reach: Reach) -> Result<GroupRow, StoreError> {
 /// # Errors
 /// [`StoreError::NotFound`] for an unknown id and for one of another source alike (T-06).
 pub fn load(conn: &mut DbConn, workspace: WorkspaceId, reach: Reach, id: GroupId) -> Result<GroupRow, StoreError> {
-    within(by_id(workspace.0, id.bytes()).first::<Raw>(conn)?, reach)
+    within(by_id(workspace.0, id.bytes()).kept().get_result::<Raw>(conn)?, reach)
 }
 
 /// As [`load`], with the row locked on PostgreSQL: every change of a group's members holds this
@@ -120,8 +121,8 @@ pub fn load_for_update(
 ) -> Result<GroupRow, StoreError> {
     let query = by_id(workspace.0, id.bytes());
     let raw = match &mut **tx {
-        DbConn::Sqlite(c) => query.first::<Raw>(c)?,
-        DbConn::Postgres(c) => query.for_update().first::<Raw>(c)?,
+        DbConn::Sqlite(c) => query.get_result::<Raw>(c)?,
+        DbConn::Postgres(c) => query.for_update().get_result::<Raw>(c)?,
     };
     within(raw, reach)
 }
@@ -138,6 +139,7 @@ pub fn load_many(conn: &mut DbConn, workspace: WorkspaceId, ids: &[GroupId]) -> 
             .filter(user_groups::workspace.eq(workspace.0))
             .filter(user_groups::id.eq_any(wanted))
             .select(COLUMNS)
+            .kept_if(part.len() == 1)
             .load(conn)?;
         for raw in raws {
             found.push(GroupRow::try_from(raw)?);
@@ -174,7 +176,8 @@ pub fn insert(
             user_groups::modified_at.eq(now.0),
             user_groups::document.eq(document),
         ))
-        .execute(&mut **tx)?;
+        .kept()
+        .execute(tx)?;
     Ok(GroupRow {
         id,
         source,
@@ -216,7 +219,8 @@ pub fn replace(
             user_groups::modified_at.eq(after.modified.0),
             user_groups::document.eq(document),
         ))
-        .execute(&mut **tx)?;
+        .kept()
+        .execute(tx)?;
     Ok(after)
 }
 
@@ -233,7 +237,8 @@ pub fn touch(tx: &mut Tx<'_>, workspace: WorkspaceId, before: &GroupRow, now: Mi
         .filter(user_groups::workspace.eq(workspace.0))
         .filter(user_groups::id.eq(before.id.bytes()))
         .set((user_groups::version.eq(after.version), user_groups::modified_at.eq(after.modified.0)))
-        .execute(&mut **tx)?;
+        .kept()
+        .execute(tx)?;
     Ok(after)
 }
 
@@ -245,6 +250,7 @@ pub fn delete(tx: &mut Tx<'_>, workspace: WorkspaceId, id: GroupId) -> Result<()
     diesel::delete(user_groups::table)
         .filter(user_groups::workspace.eq(workspace.0))
         .filter(user_groups::id.eq(id.bytes()))
-        .execute(&mut **tx)?;
+        .kept()
+        .execute(tx)?;
     Ok(())
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use diesel::prelude::*;
 
 use super::conn::DbConn;
+use super::kept::Keep as _;
 use super::schema::{hub_lanes, sources};
 use super::{StoreError, Tx};
 use crate::base::clock::Micros;
@@ -37,7 +38,8 @@ pub fn hub_succeeded(tx: &mut Tx<'_>, workspace: WorkspaceId, hub: HubId, now: M
                 .or(hub_lanes::last_success_at.le(now.minus(PRECISION).0)),
         )
         .set((hub_lanes::last_success_at.eq(now.0), hub_lanes::error_streak.eq(0)))
-        .execute(&mut **tx)?;
+        .kept()
+        .execute(tx)?;
     Ok(())
 }
 
@@ -48,7 +50,8 @@ pub fn hub_succeeded(tx: &mut Tx<'_>, workspace: WorkspaceId, hub: HubId, now: M
 pub fn hub_failed(tx: &mut Tx<'_>, workspace: WorkspaceId, hub: HubId) -> Result<(), StoreError> {
     diesel::update(hub_lanes::table.find((workspace.0, hub.bytes())))
         .set(hub_lanes::error_streak.eq(hub_lanes::error_streak + 1))
-        .execute(&mut **tx)?;
+        .kept()
+        .execute(tx)?;
     Ok(())
 }
 
@@ -60,6 +63,7 @@ pub fn of_hubs(conn: &mut DbConn, workspace: WorkspaceId) -> Result<HashMap<HubI
     let rows: Vec<(Vec<u8>, Option<i64>, i64)> = hub_lanes::table
         .filter(hub_lanes::workspace.eq(workspace.0))
         .select((hub_lanes::hub_id, hub_lanes::last_success_at, hub_lanes::error_streak))
+        .kept()
         .load(conn)?;
     rows.into_iter()
         .map(|(hub, last, error_streak)| {
@@ -84,10 +88,12 @@ pub fn source_counted(
     match counted.last_success {
         Some(at) => diesel::update(row)
             .set((sources::last_success_at.eq(at.0), sources::error_streak.eq(counted.error_streak)))
-            .execute(&mut **tx)?,
+            .kept()
+            .execute(tx)?,
         None => diesel::update(row)
             .set(sources::error_streak.eq(sources::error_streak + counted.error_streak))
-            .execute(&mut **tx)?,
+            .kept()
+            .execute(tx)?,
     };
     Ok(())
 }
@@ -100,6 +106,7 @@ pub fn of_sources(conn: &mut DbConn, workspace: WorkspaceId) -> Result<HashMap<S
     let rows: Vec<(i64, Option<i64>, i64)> = sources::table
         .filter(sources::workspace.eq(workspace.0))
         .select((sources::id, sources::last_success_at, sources::error_streak))
+        .kept()
         .load(conn)?;
     Ok(rows
         .into_iter()

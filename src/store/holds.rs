@@ -6,6 +6,7 @@ use diesel::sql_types::{BigInt, Binary, Text};
 
 use super::StoreError;
 use super::conn::DbConn;
+use super::kept::Keep as _;
 use super::schema::{holds, tasks};
 use super::tasks::TaskRow;
 use super::{Tx, marks};
@@ -94,6 +95,7 @@ pub fn open(
     .bind::<Binary, _>(hub.bytes())
     .bind::<Text, _>(reason)
     .bind::<BigInt, _>(now.0)
+    .kept()
     .execute(tx)?;
     let found: Vec<u8> = holds::table
         .filter(holds::workspace.eq(workspace.0))
@@ -123,6 +125,7 @@ pub fn all_open(conn: &mut DbConn, workspace: WorkspaceId) -> Result<Vec<Hold>, 
         .filter(holds::status.eq("open"))
         .order(holds::id)
         .select(COLUMNS)
+        .kept()
         .load(conn)?;
     rows.into_iter().map(read).collect()
 }
@@ -148,6 +151,7 @@ pub fn close(
             holds::decided_by.eq(Some(decided_by)),
             holds::note.eq(note),
         ))
+        .kept()
         .execute(tx)?;
     if closed == 0 {
         return Err(StoreError::NotFound);
@@ -166,6 +170,7 @@ pub fn tasks(conn: &mut DbConn, workspace: WorkspaceId, hold: HoldId, limit: i64
         .filter(tasks::status.eq(TaskStatus::Held.as_str()))
         .order((tasks::priority, tasks::id))
         .limit(limit)
+        .kept()
         .load(conn)?;
     rows.iter().map(TaskRow::shown).collect()
 }
@@ -181,6 +186,7 @@ pub fn these(conn: &mut DbConn, workspace: WorkspaceId, hold: HoldId, ids: &[Tas
         .filter(tasks::hold_id.eq(hold.bytes()))
         .filter(tasks::status.eq(TaskStatus::Held.as_str()))
         .order((tasks::priority, tasks::id))
+        .kept_if(ids.len() == 1)
         .load(conn)?;
     rows.iter().map(TaskRow::shown).collect()
 }
@@ -196,6 +202,7 @@ pub fn task_ids(conn: &mut DbConn, workspace: WorkspaceId, hold: HoldId) -> Resu
         .filter(tasks::status.eq(TaskStatus::Held.as_str()))
         .order((tasks::priority, tasks::id))
         .select(tasks::id)
+        .kept()
         .load(conn)?;
     rows.iter().map(|id| TaskId::from_bytes(id).map_err(|_| StoreError::Corrupt("a task's id".into()))).collect()
 }
@@ -211,6 +218,7 @@ pub fn counts(conn: &mut DbConn, workspace: WorkspaceId, hold: HoldId) -> Result
         .filter(tasks::status.eq(TaskStatus::Held.as_str()))
         .group_by(tasks::priority)
         .select((tasks::priority, diesel::dsl::count_star()))
+        .kept()
         .load(conn)?;
     let all = rows.iter().map(|(_, count)| count).sum();
     let leavers = rows.iter().filter(|(priority, _)| *priority == PRIORITY_LEAVER).map(|(_, count)| count).sum();
@@ -237,6 +245,7 @@ pub fn waiting_across_workspaces(conn: &mut DbConn) -> Result<Vec<(String, i64, 
          FROM holds h JOIN tasks t ON t.workspace = h.workspace AND t.status = 'held' AND t.hold_id = h.id \
          WHERE h.status = 'open' GROUP BY h.reason ORDER BY h.reason",
     )
+    .kept()
     .load(conn)?;
     Ok(rows.into_iter().map(|row| (row.reason, row.tasks, Micros(row.oldest))).collect())
 }
@@ -259,7 +268,8 @@ pub fn seat_freed(tx: &mut Tx<'_>, workspace: WorkspaceId, hub: HubId, now: Micr
         .order(tasks::id)
         .limit(LOOKED_AT)
         .select(tasks::user_id)
-        .load(&mut **tx)?;
+        .kept()
+        .load(tx)?;
     let mut looked_at = 0;
     for id in waiting.into_iter().flatten() {
         let user = UserId::from_bytes(&id).map_err(|_| StoreError::Corrupt("a task's user".into()))?;

@@ -1,10 +1,12 @@
 //! One row per account in a hub: what we know of it, what a sync saw, and whose it is. Rows of
 //! people survive their SCIM DELETE, so that a removal still knows whom it is about.
 
+use diesel::pg::Pg;
 use diesel::prelude::*;
 
 use super::StoreError;
 use super::conn::DbConn;
+use super::kept::Keep as _;
 use super::mappings::{hub_role, hub_role_word};
 use super::schema::hub_members;
 use crate::base::clock::Micros;
@@ -99,6 +101,11 @@ impl Row {
     }
 }
 
+/// The columns of [`Row`]; `as_select` would tie the query to one database's type.
+fn columns() -> <Row as Selectable<Pg>>::SelectExpression {
+    <Row as Selectable<Pg>>::construct_selection()
+}
+
 fn json<T: serde::Serialize>(value: &T) -> Result<String, StoreError> {
     serde_json::to_string(value).map_err(|_| StoreError::Corrupt("a member that is not JSON".into()))
 }
@@ -108,7 +115,7 @@ fn json<T: serde::Serialize>(value: &T) -> Result<String, StoreError> {
 /// # Errors
 /// [`StoreError::NotFound`], or that of the statement.
 pub fn load(conn: &mut DbConn, workspace: WorkspaceId, id: MemberId) -> Result<Member, StoreError> {
-    hub_members::table.find((workspace.0, id.bytes())).select(Row::as_select()).first(conn)?.read()
+    hub_members::table.find((workspace.0, id.bytes())).select(columns()).kept().get_result::<Row>(conn)?.read()
 }
 
 /// The member row of a person in a hub.
@@ -125,10 +132,11 @@ pub fn by_user(
         .filter(hub_members::workspace.eq(workspace.0))
         .filter(hub_members::hub_id.eq(hub.bytes()))
         .filter(hub_members::user_id.eq(user.bytes()))
-        .select(Row::as_select())
-        .first(conn)
+        .select(columns())
+        .kept()
+        .get_result(conn)
         .optional()?
-        .map(Row::read)
+        .map(|row: Row| row.read())
         .transpose()
 }
 
@@ -146,10 +154,11 @@ pub fn by_remote(
         .filter(hub_members::workspace.eq(workspace.0))
         .filter(hub_members::hub_id.eq(hub.bytes()))
         .filter(hub_members::remote_id.eq(remote_id))
-        .select(Row::as_select())
-        .first(conn)
+        .select(columns())
+        .kept()
+        .get_result(conn)
         .optional()?
-        .map(Row::read)
+        .map(|row: Row| row.read())
         .transpose()
 }
 
@@ -170,7 +179,7 @@ pub fn page(
         .filter(hub_members::hub_id.eq(hub.bytes()))
         .order(hub_members::id)
         .limit(limit)
-        .select(Row::as_select())
+        .select(columns())
         .into_boxed();
     if let Some(of) = of {
         query = query.filter(hub_members::bucket.eq(bucket_word(of)));
@@ -178,7 +187,7 @@ pub fn page(
     if let Some(after) = after {
         query = query.filter(hub_members::id.gt(after.bytes()));
     }
-    query.load(conn)?.into_iter().map(Row::read).collect()
+    query.load::<Row>(conn)?.into_iter().map(Row::read).collect()
 }
 
 /// The members of a hub that belong to these people.
@@ -195,7 +204,8 @@ pub fn of_users(
         .filter(hub_members::workspace.eq(workspace.0))
         .filter(hub_members::hub_id.eq(hub.bytes()))
         .filter(hub_members::user_id.eq_any(users.iter().map(|u| u.bytes()).collect::<Vec<_>>()))
-        .select(Row::as_select())
+        .select(columns())
+        .kept_if(users.len() == 1)
         .load(conn)?;
     rows.into_iter().map(Row::read).collect()
 }
@@ -221,7 +231,8 @@ pub fn unmatched_by_email(
         .filter(hub_members::bucket.eq("unmatched"))
         .filter(hub_members::email_key.eq_any(email_keys))
         .order(hub_members::id)
-        .select(Row::as_select())
+        .select(columns())
+        .kept_if(email_keys.len() == 1)
         .load(conn)?;
     rows.into_iter().map(Row::read).collect()
 }
@@ -241,13 +252,14 @@ pub fn managed_now(
         .filter(hub_members::hub_id.eq(hub.bytes()))
         .filter(hub_members::managed.eq(true))
         .filter(hub_members::known_state.ne("absent"));
-    let all: i64 = managed.count().get_result(conn)?;
+    let all: i64 = managed.count().kept().get_result(conn)?;
     let admins: i64 = hub_members::table
         .filter(hub_members::workspace.eq(workspace.0))
         .filter(hub_members::hub_id.eq(hub.bytes()))
         .filter(hub_members::known_state.ne("absent"))
         .filter(hub_members::known_role.eq_any(admin_roles))
         .count()
+        .kept()
         .get_result(conn)?;
     Ok((all, admins))
 }
@@ -287,6 +299,7 @@ pub fn insert(
             hub_members::created_at.eq(now.0),
             hub_members::modified_at.eq(now.0),
         ))
+        .kept()
         .execute(tx)?;
     Ok(())
 }
@@ -321,6 +334,7 @@ pub fn update(
             hub_members::reasons.eq(json(&member.reasons)?),
             hub_members::modified_at.eq(now.0),
         ))
+        .kept()
         .execute(tx)?;
     if changed == 0 {
         return Err(StoreError::NotFound);
@@ -346,6 +360,7 @@ pub fn set_plan(tx: &mut DbConn, workspace: WorkspaceId, member: &Member, now: M
             hub_members::reasons.eq(json(&member.reasons)?),
             hub_members::modified_at.eq(now.0),
         ))
+        .kept()
         .execute(tx)?;
     if changed == 0 {
         return Err(StoreError::NotFound);
@@ -358,7 +373,7 @@ pub fn set_plan(tx: &mut DbConn, workspace: WorkspaceId, member: &Member, now: M
 /// # Errors
 /// [`StoreError`] of the statement.
 pub fn forget(tx: &mut DbConn, workspace: WorkspaceId, id: MemberId) -> Result<(), StoreError> {
-    diesel::delete(hub_members::table.find((workspace.0, id.bytes()))).execute(tx)?;
+    diesel::delete(hub_members::table.find((workspace.0, id.bytes()))).kept().execute(tx)?;
     Ok(())
 }
 
@@ -375,6 +390,7 @@ pub fn invited(
 ) -> Result<(), StoreError> {
     diesel::update(hub_members::table.find((workspace.0, id.bytes())))
         .set((hub_members::invited_at.eq(Some(now.0)), hub_members::expires_at.eq(expires_at.map(|at| at.0))))
+        .kept()
         .execute(tx)?;
     Ok(())
 }

@@ -4,6 +4,7 @@ use diesel::prelude::*;
 
 use super::StoreError;
 use super::conn::DbConn;
+use super::kept::Keep as _;
 use super::schema::hub_secrets;
 use crate::base::ids::{HubId, WorkspaceId};
 
@@ -16,6 +17,7 @@ pub fn names(conn: &mut DbConn, workspace: WorkspaceId, hub: HubId) -> Result<Ve
         .filter(hub_secrets::workspace.eq(workspace.0))
         .filter(hub_secrets::hub_id.eq(hub.bytes()))
         .select(hub_secrets::name)
+        .kept()
         .load(conn)?;
     names.sort();
     Ok(names)
@@ -31,7 +33,8 @@ pub fn last_set(conn: &mut DbConn, workspace: WorkspaceId, hub: HubId) -> Result
         .filter(hub_secrets::workspace.eq(workspace.0))
         .filter(hub_secrets::hub_id.eq(hub.bytes()))
         .select(diesel::dsl::max(hub_secrets::modified_at))
-        .first(conn)?)
+        .kept()
+        .get_result(conn)?)
 }
 
 /// Forget all secrets of a hub: its address changed, and what was given for the old one must not
@@ -44,6 +47,7 @@ pub fn clear(conn: &mut DbConn, workspace: WorkspaceId, hub: HubId) -> Result<Ve
     diesel::delete(hub_secrets::table)
         .filter(hub_secrets::workspace.eq(workspace.0))
         .filter(hub_secrets::hub_id.eq(hub.bytes()))
+        .kept()
         .execute(conn)?;
     Ok(gone)
 }

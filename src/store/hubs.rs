@@ -3,10 +3,12 @@
 
 use std::time::Duration;
 
+use diesel::pg::Pg;
 use diesel::prelude::*;
 use serde::de::DeserializeOwned;
 
 use super::conn::DbConn;
+use super::kept::Keep as _;
 use super::schema::{guard_passes, hub_lanes, hub_secrets, hubs, mappings, reconcile_marks, wide_marks};
 use super::{StoreError, Tx};
 use crate::base::clock::Micros;
@@ -99,6 +101,11 @@ impl HubRow {
     }
 }
 
+/// The columns of [`HubRow`]; `as_select` would tie the query to one database's type.
+fn columns() -> <HubRow as Selectable<Pg>>::SelectExpression {
+    <HubRow as Selectable<Pg>>::construct_selection()
+}
+
 fn settle_micros(hub: &Hub) -> i64 {
     i64::try_from(hub.settle.as_micros()).unwrap_or(i64::MAX)
 }
@@ -132,6 +139,7 @@ pub fn insert(tx: &mut Tx<'_>, workspace: WorkspaceId, hub: &Hub, now: Micros) -
             hubs::created_at.eq(now.0),
             hubs::modified_at.eq(now.0),
         ))
+        .kept()
         .execute(conn)?;
     let (max_in_flight, per_second) = lane(&hub.policy);
     diesel::insert_into(hub_lanes::table)
@@ -141,6 +149,7 @@ pub fn insert(tx: &mut Tx<'_>, workspace: WorkspaceId, hub: &Hub, now: Micros) -
             hub_lanes::max_in_flight.eq(max_in_flight),
             hub_lanes::per_second.eq(per_second),
         ))
+        .kept()
         .execute(conn)?;
     Ok(())
 }
@@ -169,6 +178,7 @@ pub fn update(tx: &mut Tx<'_>, workspace: WorkspaceId, hub: &Hub, now: Micros) -
             hubs::revision.eq(hubs::revision + 1),
             hubs::modified_at.eq(now.0),
         ))
+        .kept()
         .execute(conn)?;
     if found == 0 {
         return Err(StoreError::NotFound);
@@ -177,6 +187,7 @@ pub fn update(tx: &mut Tx<'_>, workspace: WorkspaceId, hub: &Hub, now: Micros) -
         .filter(hub_lanes::workspace.eq(workspace.0))
         .filter(hub_lanes::hub_id.eq(hub.id.bytes()))
         .set((hub_lanes::max_in_flight.eq(max_in_flight), hub_lanes::per_second.eq(per_second)))
+        .kept()
         .execute(conn)?;
     Ok(())
 }
@@ -189,8 +200,9 @@ pub fn load(conn: &mut DbConn, workspace: WorkspaceId, id: HubId) -> Result<Hub,
     hubs::table
         .filter(hubs::workspace.eq(workspace.0))
         .filter(hubs::id.eq(id.bytes()))
-        .select(HubRow::as_select())
-        .first(conn)
+        .select(columns())
+        .kept()
+        .get_result::<HubRow>(conn)
         .map_err(StoreError::from)?
         .hub()
 }
@@ -200,7 +212,12 @@ pub fn load(conn: &mut DbConn, workspace: WorkspaceId, id: HubId) -> Result<Hub,
 /// # Errors
 /// A failed statement.
 pub fn exists(conn: &mut DbConn, workspace: WorkspaceId, id: HubId) -> Result<bool, StoreError> {
-    let found = hubs::table.find((workspace.0, id.bytes())).select(hubs::workspace).first::<i64>(conn).optional()?;
+    let found = hubs::table
+        .find((workspace.0, id.bytes()))
+        .select(hubs::workspace)
+        .kept()
+        .get_result::<i64>(conn)
+        .optional()?;
     Ok(found.is_some())
 }
 
@@ -212,8 +229,9 @@ pub fn by_slug(conn: &mut DbConn, workspace: WorkspaceId, slug: &str) -> Result<
     hubs::table
         .filter(hubs::workspace.eq(workspace.0))
         .filter(hubs::slug.eq(slug))
-        .select(HubRow::as_select())
-        .first(conn)
+        .select(columns())
+        .kept()
+        .get_result::<HubRow>(conn)
         .map_err(StoreError::from)?
         .hub()
 }
@@ -230,6 +248,7 @@ pub fn lock(tx: &mut Tx<'_>, workspace: WorkspaceId, slug: &str) -> Result<(), S
             .filter(hubs::workspace.eq(workspace.0))
             .filter(hubs::slug.eq(slug))
             .set(hubs::revision.eq(hubs::revision))
+            .kept()
             .execute(conn)?;
     }
     Ok(())
@@ -251,8 +270,9 @@ pub fn record(conn: &mut DbConn, workspace: WorkspaceId, slug: &str) -> Result<H
     let row: RecordRow = hubs::table
         .filter(hubs::workspace.eq(workspace.0))
         .filter(hubs::slug.eq(slug))
-        .select((HubRow::as_select(), hubs::created_at, hubs::modified_at, hubs::last_synced_at))
-        .first(conn)?;
+        .select((columns(), hubs::created_at, hubs::modified_at, hubs::last_synced_at))
+        .kept()
+        .get_result(conn)?;
     read_record(row)
 }
 
@@ -263,7 +283,8 @@ pub fn record(conn: &mut DbConn, workspace: WorkspaceId, slug: &str) -> Result<H
 pub fn records(conn: &mut DbConn, workspace: WorkspaceId) -> Result<Vec<HubRecord>, StoreError> {
     let mut rows: Vec<RecordRow> = hubs::table
         .filter(hubs::workspace.eq(workspace.0))
-        .select((HubRow::as_select(), hubs::created_at, hubs::modified_at, hubs::last_synced_at))
+        .select((columns(), hubs::created_at, hubs::modified_at, hubs::last_synced_at))
+        .kept()
         .load(conn)?;
     // Sorted here: text sorts by locale on PostgreSQL.
     rows.sort_by(|a, b| a.0.slug.cmp(&b.0.slug));
@@ -289,34 +310,43 @@ fn read_record((row, created, modified, synced): RecordRow) -> Result<HubRecord,
 pub fn delete(tx: &mut Tx<'_>, workspace: WorkspaceId, id: HubId) -> Result<(), StoreError> {
     let conn: &mut DbConn = tx;
     let key = id.bytes();
-    let found =
-        diesel::delete(hubs::table).filter(hubs::workspace.eq(workspace.0)).filter(hubs::id.eq(&key)).execute(conn)?;
+    let found = diesel::delete(hubs::table)
+        .filter(hubs::workspace.eq(workspace.0))
+        .filter(hubs::id.eq(&key))
+        .kept()
+        .execute(conn)?;
     if found == 0 {
         return Err(StoreError::NotFound);
     }
     diesel::delete(hub_lanes::table)
         .filter(hub_lanes::workspace.eq(workspace.0))
         .filter(hub_lanes::hub_id.eq(&key))
+        .kept()
         .execute(conn)?;
     diesel::delete(hub_secrets::table)
         .filter(hub_secrets::workspace.eq(workspace.0))
         .filter(hub_secrets::hub_id.eq(&key))
+        .kept()
         .execute(conn)?;
     diesel::delete(mappings::table)
         .filter(mappings::workspace.eq(workspace.0))
         .filter(mappings::hub_id.eq(&key))
+        .kept()
         .execute(conn)?;
     diesel::delete(reconcile_marks::table)
         .filter(reconcile_marks::workspace.eq(workspace.0))
         .filter(reconcile_marks::hub_id.eq(&key))
+        .kept()
         .execute(conn)?;
     diesel::delete(wide_marks::table)
         .filter(wide_marks::workspace.eq(workspace.0))
         .filter(wide_marks::hub_id.eq(&key))
+        .kept()
         .execute(conn)?;
     diesel::delete(guard_passes::table)
         .filter(guard_passes::workspace.eq(workspace.0))
         .filter(guard_passes::hub_id.eq(&key))
+        .kept()
         .execute(conn)?;
     Ok(())
 }

@@ -5,6 +5,7 @@ use diesel::prelude::*;
 
 use super::StoreError;
 use super::conn::DbConn;
+use super::kept::Keep as _;
 use super::schema::access_intervals;
 use crate::base::clock::Micros;
 use crate::base::ids::{HubId, IntervalId, MemberId, TaskId, UserId, WorkspaceId};
@@ -59,7 +60,8 @@ pub fn hold(
         .filter(access_intervals::member_id.eq(holding.member.bytes()))
         .filter(access_intervals::to_at.is_null())
         .select((access_intervals::app_role, access_intervals::assets))
-        .first(conn)
+        .kept()
+        .get_result(conn)
         .optional()?;
     if let Some((role, assets)) = open {
         if role.as_deref() == holding.app_role && assets == holding.assets {
@@ -83,6 +85,7 @@ pub fn hold(
             access_intervals::from_task.eq(because.task.map(TaskId::bytes)),
             access_intervals::evidence.eq(because.evidence),
         ))
+        .kept()
         .execute(conn)?;
     Ok(())
 }
@@ -106,6 +109,7 @@ pub fn end(
             access_intervals::to_cause.eq(Some(because.cause)),
             access_intervals::to_task.eq(because.task.map(TaskId::bytes)),
         ))
+        .kept()
         .execute(conn)?;
     Ok(())
 }
@@ -120,6 +124,7 @@ pub fn move_member(conn: &mut DbConn, workspace: WorkspaceId, from: MemberId, to
         .filter(access_intervals::member_id.eq(from.bytes()))
         .filter(access_intervals::to_at.is_not_null())
         .set(access_intervals::member_id.eq(to.bytes()))
+        .kept()
         .execute(conn)?;
     Ok(())
 }

@@ -3,6 +3,7 @@
 
 use super::conn::DbConn;
 use super::intervals::{self, Because, Holding};
+use super::kept::Keep as _;
 use super::schema::tasks;
 use super::{StoreError, Tx, hub_members};
 use crate::base::clock::Micros;
@@ -137,7 +138,8 @@ fn join(tx: &mut Tx<'_>, task: &Task, mine: Option<Member>, mut other: Member) -
     }
     diesel::update(tasks::table.find((task.workspace.0, task.id.bytes())))
         .set(tasks::member_id.eq(Some(other.id.bytes())))
-        .execute(&mut **tx)?;
+        .kept()
+        .execute(tx)?;
     other.user = task.user;
     if other.bucket == Bucket::Unmatched {
         other.bucket = Bucket::Onboarded;

@@ -6,6 +6,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Binary};
 
 use super::conn::DbConn;
+use super::kept::Keep as _;
 use super::schema::{hub_lanes, tasks};
 use super::{StoreError, Tx};
 use crate::base::clock::Micros;
@@ -82,7 +83,8 @@ pub fn ensure(tx: &mut Tx<'_>, workspace: WorkspaceId, hub: HubId, policy: &HubP
             hub_lanes::max_in_flight.eq(i32::try_from(policy.max_in_flight).unwrap_or(i32::MAX)),
             hub_lanes::per_second.eq(policy.calls_per_second),
         ))
-        .execute(&mut **tx)?;
+        .kept()
+        .execute(tx)?;
     Ok(())
 }
 
@@ -91,7 +93,13 @@ pub fn ensure(tx: &mut Tx<'_>, workspace: WorkspaceId, hub: HubId, policy: &HubP
 /// # Errors
 /// A failed statement.
 pub fn load(conn: &mut DbConn, workspace: WorkspaceId, hub: HubId) -> Result<Option<Lane>, StoreError> {
-    Ok(hub_lanes::table.find((workspace.0, hub.bytes())).select(columns()).first::<Row>(conn).optional()?.map(lane))
+    Ok(hub_lanes::table
+        .find((workspace.0, hub.bytes()))
+        .select(columns())
+        .kept()
+        .get_result::<Row>(conn)
+        .optional()?
+        .map(lane))
 }
 
 /// What a lock may do when another process holds it.
@@ -110,9 +118,9 @@ pub enum Locked {
 pub fn lock(tx: &mut Tx<'_>, workspace: WorkspaceId, hub: HubId, when: Locked) -> Result<Option<Lane>, StoreError> {
     let query = hub_lanes::table.find((workspace.0, hub.bytes())).select(columns());
     let row: Option<Row> = match (&mut **tx, when) {
-        (DbConn::Sqlite(conn), _) => query.first(conn).optional()?,
-        (DbConn::Postgres(conn), Locked::Wait) => query.for_update().first(conn).optional()?,
-        (DbConn::Postgres(conn), Locked::Skip) => query.for_update().skip_locked().first(conn).optional()?,
+        (DbConn::Sqlite(conn), _) => query.get_result(conn).optional()?,
+        (DbConn::Postgres(conn), Locked::Wait) => query.for_update().get_result(conn).optional()?,
+        (DbConn::Postgres(conn), Locked::Skip) => query.for_update().skip_locked().get_result(conn).optional()?,
     };
     Ok(row.map(lane))
 }
@@ -131,7 +139,8 @@ pub fn save(tx: &mut Tx<'_>, workspace: WorkspaceId, hub: HubId, lane: &Lane) ->
             hub_lanes::blocked_reason.eq(lane.blocked_reason.as_deref()),
             hub_lanes::last_claim_at.eq(lane.last_claim_at.0),
         ))
-        .execute(&mut **tx)?;
+        .kept()
+        .execute(tx)?;
     Ok(())
 }
 
@@ -148,6 +157,7 @@ pub fn unblock(conn: &mut DbConn, workspace: WorkspaceId, hub: HubId) -> Result<
             hub_lanes::breaker_failures.eq(0),
             hub_lanes::breaker_until.eq(0),
         ))
+        .kept()
         .execute(conn)?;
     Ok(())
 }
@@ -162,12 +172,13 @@ pub fn in_flight(conn: &mut DbConn, workspace: WorkspaceId, hub: HubId) -> Resul
         .filter(tasks::hub_id.eq(hub.bytes()))
         .filter(is_leased())
         .count()
+        .kept()
         .get_result(conn)?)
 }
 
 /// The condition of the index `tasks_in_flight`, letter by letter: with bound values neither
 /// database would see that the index answers it, and a claim would read the hub's history.
-fn is_leased() -> diesel::expression::SqlLiteral<diesel::sql_types::Bool> {
+pub(super) fn is_leased() -> diesel::expression::SqlLiteral<diesel::sql_types::Bool> {
     diesel::dsl::sql("tasks.status IN ('started', 'running')")
 }
 
@@ -276,9 +287,10 @@ pub fn ready_across_workspaces(
              ELSE (SELECT t.priority {observed} LIMIT 1) END \
            END IS NOT NULL \
          ORDER BY MAX(l.last_claim_at) OVER (PARTITION BY l.workspace), l.last_claim_at, l.workspace, l.hub_id \
-         LIMIT $2"
+         LIMIT {limit}"
     );
-    let rows: Vec<HubRow> = diesel::sql_query(sql).bind::<BigInt, _>(now.0).bind::<BigInt, _>(limit).load(conn)?;
+    // The limit is text: SQLite prepares a statement with a bound limit anew for every execution.
+    let rows: Vec<HubRow> = diesel::sql_query(sql).bind::<BigInt, _>(now.0).kept_if(crowded.is_empty()).load(conn)?;
     rows.into_iter()
         .map(|row| {
             let hub = HubId::from_bytes(&row.hub_id).map_err(|_| StoreError::Corrupt("a lane's hub".into()))?;
@@ -298,6 +310,7 @@ pub fn next_turn_across_workspaces(conn: &mut DbConn, now: Micros) -> Result<Opt
         .filter(hub_lanes::blocked_reason.is_null())
         .filter(hub_lanes::next_allowed_at.gt(now.0))
         .select(diesel::dsl::min(hub_lanes::next_allowed_at))
-        .first(conn)?;
+        .kept()
+        .get_result(conn)?;
     Ok(next.map(Micros))
 }

@@ -9,9 +9,10 @@ use diesel::sql_types::{BigInt, Binary, Nullable};
 
 use super::attempts;
 use super::conn::DbConn;
+use super::kept::Keep as _;
 use super::lanes::{self, Company, Locked, Ready};
 use super::schema::{hubs, tasks};
-use super::tasks::{TaskRow, words};
+use super::tasks::TaskRow;
 use super::{StoreError, Tx};
 use crate::base::clock::Micros;
 use crate::base::ids::{BootId, HubId, TaskId, WorkspaceId};
@@ -144,20 +145,26 @@ fn ready(
         .filter(hubs::workspace.eq(workspace.0))
         .filter(hubs::id.eq(hub.bytes()))
         .select(hubs::mode)
-        .first(&mut **tx)?;
+        .kept()
+        .get_result(tx)?;
     let next = Ready::of(wish.company, mode == "active").sql(tx, "$1", "$2", "$3");
     let lock = match &**tx {
         DbConn::Sqlite(_) => "",
         DbConn::Postgres(_) => "FOR UPDATE OF t SKIP LOCKED",
     };
-    let rows: Vec<Id> = diesel::sql_query(format!("SELECT t.id {next} LIMIT $4 {lock}"))
+    // The limit is text, as in `lanes::ready_across_workspaces`; it is at most the places of a worker.
+    let rows: Vec<Id> = diesel::sql_query(format!("SELECT t.id {next} LIMIT {most} {lock}"))
         .bind::<BigInt, _>(workspace.0)
         .bind::<Binary, _>(hub.bytes())
         .bind::<BigInt, _>(wish.holder.now.0)
-        .bind::<BigInt, _>(i64::try_from(most).unwrap_or(i64::MAX))
-        .load(&mut **tx)?;
+        .kept()
+        .load(tx)?;
     Ok(rows.into_iter().map(|row| row.id).collect())
 }
+
+/// The statuses that `TaskEvent::Claimed` starts from, as text: compared with bound values SQLite
+/// would look at its partial indexes and prepare the statement anew every time.
+const CLAIMABLE: &str = "tasks.status IN ('queued', 'retrying')";
 
 fn take(
     tx: &mut Tx<'_>,
@@ -168,10 +175,11 @@ fn take(
     claim: &mut Claim,
 ) -> Result<(), StoreError> {
     let now = wish.holder.now;
+    // One by one: given a list, PostgreSQL may read the whole queue with a plan made when it was short.
     let row: TaskRow = diesel::update(tasks::table)
         .filter(tasks::workspace.eq(workspace.0))
         .filter(tasks::id.eq(id))
-        .filter(tasks::status.eq_any(words(&TaskEvent::Claimed.starts_from())))
+        .filter(diesel::dsl::sql::<diesel::sql_types::Bool>(CLAIMABLE))
         .set((
             tasks::status.eq(TaskEvent::Claimed.leads_to().as_str()),
             tasks::lease_boot.eq(Some(wish.holder.boot.bytes())),
@@ -180,7 +188,8 @@ fn take(
             tasks::modified_at.eq(now.0),
         ))
         .returning(tasks::all_columns)
-        .get_result(&mut **tx)?;
+        .kept()
+        .get_result(tx)?;
     match row.strict() {
         Ok(task) => {
             attempts::begin(tx, workspace, task.id, task.lease_epoch, now)?;
@@ -260,7 +269,7 @@ pub fn end(tx: &mut Tx<'_>, lease: &Lease, change: &Change) -> Result<(), StoreE
         .filter(tasks::workspace.eq(lease.workspace.0))
         .filter(tasks::id.eq(lease.task.bytes()))
         .filter(tasks::lease_epoch.eq(lease.epoch))
-        .filter(tasks::status.eq_any(words(&[TaskStatus::Started, TaskStatus::Running])))
+        .filter(lanes::is_leased())
         .set((
             tasks::status.eq(status.as_str()),
             tasks::lease_boot.eq(None::<Vec<u8>>),
@@ -275,19 +284,21 @@ pub fn end(tx: &mut Tx<'_>, lease: &Lease, change: &Change) -> Result<(), StoreE
             tasks::finished_at.eq(finished),
             tasks::finished_by.eq(finished.map(|_| "worker")),
         ))
-        .execute(&mut **tx)?;
+        .kept()
+        .execute(tx)?;
     if updated == 0 {
         return Err(StoreError::LeaseLost(lease.task));
     }
     let row = tasks::table.find((lease.workspace.0, lease.task.bytes()));
     if let Some(at) = change.not_before {
-        diesel::update(row).set(tasks::not_before.eq(at.0)).execute(&mut **tx)?;
+        diesel::update(row).set(tasks::not_before.eq(at.0)).kept().execute(tx)?;
     }
     if let Some(effect) = &change.effect {
         let payload = serde_json::to_string(effect).map_err(|e| StoreError::Corrupt(e.to_string()))?;
         diesel::update(tasks::table.find((lease.workspace.0, lease.task.bytes())))
             .set(tasks::payload.eq(payload))
-            .execute(&mut **tx)?;
+            .kept()
+            .execute(tx)?;
     }
     Ok(())
 }
@@ -308,7 +319,8 @@ pub fn correct(tx: &mut Tx<'_>, lease: &Lease, change: &Change) -> Result<(), St
             tasks::finished_at.eq(None::<i64>),
             tasks::finished_by.eq(None::<String>),
         ))
-        .execute(&mut **tx)?;
+        .kept()
+        .execute(tx)?;
     Ok(())
 }
 
@@ -323,7 +335,8 @@ pub fn show_running(tx: &mut Tx<'_>, lease: &Lease, now: Micros) -> Result<(), S
         .filter(tasks::lease_epoch.eq(lease.epoch))
         .filter(tasks::status.eq(TaskStatus::Started.as_str()))
         .set((tasks::status.eq(TaskEvent::Shown.leads_to().as_str()), tasks::modified_at.eq(now.0)))
-        .execute(&mut **tx)?;
+        .kept()
+        .execute(tx)?;
     Ok(())
 }
 
@@ -365,10 +378,11 @@ pub fn expired_across_workspaces(
         .bind::<Nullable<BigInt>, _>(after.map(|(until, _)| until.0))
         .bind::<Nullable<Binary>, _>(after.map(|(_, task)| task.bytes()))
         .bind::<BigInt, _>(limit)
-        .load(&mut **tx)?;
+        .kept()
+        .load(tx)?;
     let mut found = Vec::new();
     for key in rows {
-        let row: TaskRow = tasks::table.find((key.workspace, key.id)).first(&mut **tx)?;
+        let row: TaskRow = tasks::table.find((key.workspace, key.id)).kept().get_result(tx)?;
         let task = row.shown()?;
         let lease = Lease { workspace: task.workspace, task: task.id, epoch: task.lease_epoch };
         found.push(Expired { lease, task, until: row.lease_until() });
@@ -387,7 +401,8 @@ pub fn release_waiting_across_workspaces(tx: &mut Tx<'_>, now: Micros) -> Result
     )
     .bind::<BigInt, _>(now.0)
     .bind::<BigInt, _>(now.0)
-    .execute(&mut **tx)?)
+    .kept()
+    .execute(tx)?)
 }
 
 #[derive(QueryableByName)]
@@ -408,6 +423,18 @@ pub fn queue_across_workspaces(conn: &mut DbConn, now: Micros) -> Result<(i64, O
          WHERE status IN ('queued', 'retrying') AND not_before <= $1",
     )
     .bind::<BigInt, _>(now.0)
+    .kept()
     .get_result(conn)?;
     Ok((queue.ready, queue.oldest.map(Micros)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_claimable_is_written_as_the_states_have_it() {
+        let words: Vec<_> = TaskEvent::Claimed.starts_from().iter().map(|s| format!("'{}'", s.as_str())).collect();
+        assert_eq!(CLAIMABLE, format!("tasks.status IN ({})", words.join(", ")));
+    }
 }

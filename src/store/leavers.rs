@@ -4,6 +4,7 @@
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Binary, Text};
 
+use super::kept::Keep as _;
 use super::schema::leavers;
 use super::{DbConn, StoreError, Tx};
 use crate::base::clock::Micros;
@@ -21,7 +22,8 @@ pub fn left(tx: &mut Tx<'_>, workspace: WorkspaceId, user: UserId, now: Micros) 
     .bind::<BigInt, _>(workspace.0)
     .bind::<Binary, _>(user.bytes())
     .bind::<BigInt, _>(now.0)
-    .execute(&mut **tx)?;
+    .kept()
+    .execute(tx)?;
     Ok(())
 }
 
@@ -30,7 +32,7 @@ pub fn left(tx: &mut Tx<'_>, workspace: WorkspaceId, user: UserId, now: Micros) 
 /// # Errors
 /// [`StoreError`] of the statement.
 pub fn returned(tx: &mut Tx<'_>, workspace: WorkspaceId, user: UserId) -> Result<(), StoreError> {
-    diesel::delete(leavers::table.find((workspace.0, user.bytes()))).execute(&mut **tx)?;
+    diesel::delete(leavers::table.find((workspace.0, user.bytes()))).kept().execute(tx)?;
     Ok(())
 }
 
@@ -60,7 +62,7 @@ pub fn present_across_workspaces(
         "SELECT m.workspace AS workspace, m.hub_id AS hub_id, COUNT(*) AS people {PRESENT} \
          GROUP BY m.workspace, m.hub_id ORDER BY m.workspace, m.hub_id"
     );
-    let rows: Vec<Present> = diesel::sql_query(sql).bind::<BigInt, _>(since.0).load(conn)?;
+    let rows: Vec<Present> = diesel::sql_query(sql).bind::<BigInt, _>(since.0).kept().load(conn)?;
     rows.into_iter()
         .map(|row| {
             let hub = HubId::from_bytes(&row.hub_id).map_err(|_| StoreError::Corrupt("a member's hub".into()))?;
@@ -98,6 +100,7 @@ pub fn present_in(
         .bind::<BigInt, _>(workspace.0)
         .bind::<Binary, _>(hub.bytes())
         .bind::<BigInt, _>(limit)
+        .kept()
         .load(conn)?;
     rows.into_iter()
         .map(|row| {

@@ -6,6 +6,7 @@ use diesel::prelude::*;
 
 use super::StoreError;
 use super::conn::DbConn;
+use super::kept::Keep as _;
 use super::schema::{mappings, user_groups, users};
 use crate::base::clock::Micros;
 use crate::base::ids::{GroupId, HubId, MappingId, SourceId, UserId, WorkspaceId};
@@ -149,7 +150,7 @@ pub(crate) fn hub_role(word: &str) -> Option<HubRole> {
 /// # Errors
 /// [`StoreError::NotFound`], or that of the statement.
 pub fn load(conn: &mut DbConn, workspace: WorkspaceId, id: MappingId) -> Result<Mapping, StoreError> {
-    mappings::table.find((workspace.0, id.bytes())).select(Row::as_select()).first(conn)?.read()
+    mappings::table.find((workspace.0, id.bytes())).select(Row::as_select()).get_result(conn)?.read()
 }
 
 /// All mappings of a hub, in a stable order.
@@ -186,7 +187,7 @@ pub fn by_identity(
         .filter(mappings::subject_key.eq(subject_key(subject, source)))
         .filter(mappings::scope.eq(scope.unwrap_or_default()))
         .select(Row::as_select())
-        .first(conn)
+        .get_result(conn)
         .optional()?
         .map(Row::read)
         .transpose()
@@ -221,6 +222,7 @@ pub fn update(tx: &mut DbConn, workspace: WorkspaceId, mapping: &Mapping, now: M
             mappings::confirmed_at.eq(row.confirmed_at),
             mappings::modified_at.eq(now.0),
         ))
+        .kept()
         .execute(tx)?;
     if changed == 0 {
         return Err(StoreError::NotFound);
@@ -228,6 +230,7 @@ pub fn update(tx: &mut DbConn, workspace: WorkspaceId, mapping: &Mapping, now: M
     if mapping.binding != Binding::Gone {
         diesel::update(mappings::table.find((workspace.0, mapping.id.bytes())))
             .set(mappings::bound_id.eq(row.bound_id))
+            .kept()
             .execute(tx)?;
     }
     Ok(())
@@ -368,6 +371,7 @@ fn bind(tx: &mut DbConn, workspace: WorkspaceId, id: MappingId, to: Vec<u8>, now
     let bound = diesel::update(mappings::table.find((workspace.0, id.bytes())))
         .filter(mappings::binding.eq("waiting"))
         .set((mappings::binding.eq("bound"), mappings::bound_id.eq(Some(to)), mappings::modified_at.eq(now.0)))
+        .kept()
         .execute(tx)?;
     Ok(bound == 1)
 }

@@ -7,6 +7,7 @@ use diesel::sql_types::{BigInt, Binary, Nullable, Text};
 
 use super::StoreError;
 use super::conn::DbConn;
+use super::kept::Keep as _;
 use super::rules_lock::rules_are_read;
 use super::schema::{mappings, memberships, reconcile_marks};
 use super::wide_marks;
@@ -109,6 +110,7 @@ pub fn user_changed(
         .bind::<Text, _>(change.cause)
         .bind::<Nullable<Text>, _>(change.request_id)
         .bind::<BigInt, _>(workspace.0)
+        .kept()
         .execute(tx)?)
 }
 
@@ -171,6 +173,7 @@ pub fn group_deleted(
         .filter(mappings::bound_id.eq(group.bytes()))
         .filter(mappings::subject_kind.eq("group"))
         .set((mappings::binding.eq("gone"), mappings::modified_at.eq(change.now.0)))
+        .kept()
         .execute(tx)?;
     mark_members(tx, workspace, group, &hubs, wide_marks::Reach::Everybody, change)
 }
@@ -200,6 +203,7 @@ pub fn touch(tx: &mut DbConn, workspace: WorkspaceId, hub: HubId, user: UserId, 
         .bind::<Binary, _>(hub.bytes())
         .bind::<Binary, _>(user.bytes())
         .bind::<BigInt, _>(now.0)
+        .kept()
         .execute(tx)?;
     Ok(())
 }
@@ -211,6 +215,7 @@ pub fn touch(tx: &mut DbConn, workspace: WorkspaceId, hub: HubId, user: UserId, 
 pub fn wake(tx: &mut DbConn, workspace: WorkspaceId, hub: HubId, user: UserId, now: Micros) -> Result<(), StoreError> {
     diesel::update(reconcile_marks::table.find((workspace.0, hub.bytes(), user.bytes())))
         .set((reconcile_marks::due_at.eq(now.0), reconcile_marks::rev.eq(reconcile_marks::rev + 1)))
+        .kept()
         .execute(tx)?;
     Ok(())
 }
@@ -303,6 +308,7 @@ fn hubs_of_group(conn: &mut DbConn, workspace: WorkspaceId, group: GroupId) -> R
         .filter(mappings::bound_id.eq(group.bytes()))
         .select(mappings::hub_id)
         .distinct()
+        .kept()
         .load(conn)?;
     hubs.iter().map(|id| HubId::from_bytes(id).map_err(|_| StoreError::Corrupt("a hub id".into()))).collect()
 }
@@ -340,6 +346,7 @@ fn mark_members(
         .order(memberships::member_id)
         .limit(i64::try_from(room + 1).unwrap_or(i64::MAX))
         .select(memberships::member_id)
+        .kept()
         .load(tx)?;
     if some.len() > room {
         for hub in hubs {
@@ -382,6 +389,7 @@ pub fn due(
             reconcile_marks::request_id,
             reconcile_marks::created_at,
         ))
+        .kept()
         .load(conn)?;
     rows.into_iter().map(mark).collect()
 }
@@ -407,7 +415,8 @@ pub fn of_pair(
             reconcile_marks::request_id,
             reconcile_marks::created_at,
         ))
-        .first(conn)
+        .kept()
+        .get_result(conn)
         .optional()?;
     row.map(mark).transpose()
 }
@@ -469,6 +478,7 @@ pub fn postpone(
     diesel::update(reconcile_marks::table.find((workspace.0, hub.bytes(), seen.0.bytes())))
         .filter(reconcile_marks::rev.eq(seen.1))
         .set(reconcile_marks::due_at.eq(due_at.0))
+        .kept()
         .execute(tx)?;
     Ok(())
 }

@@ -8,6 +8,7 @@ use diesel::sql_types::{BigInt, Binary, Text};
 use uuid::Uuid;
 
 use super::conn::DbConn;
+use super::kept::Keep as _;
 use super::memberships::{Member, MemberKind};
 use super::tx::Tx;
 use super::{StoreError, id_list, pending};
@@ -119,7 +120,8 @@ fn existing(
             .bind::<BigInt, _>(workspace.0)
             .bind::<BigInt, _>(source.0)
             .bind::<Text, _>(id_list::json(part.iter().copied()))
-            .load::<IdRaw>(&mut **tx)?;
+            .kept()
+            .load::<IdRaw>(tx)?;
         for raw in raws {
             found.push(uuid(&raw.id)?);
         }
@@ -142,7 +144,8 @@ fn with_external_id(
         .bind::<BigInt, _>(workspace.0)
         .bind::<BigInt, _>(source.0)
         .bind::<Text, _>(id_list::json_texts(values.iter().copied()))
-        .load::<ExternalRaw>(&mut **tx)?;
+        .kept()
+        .load::<ExternalRaw>(tx)?;
     let mut by_value: BTreeMap<String, Vec<Uuid>> = BTreeMap::new();
     for raw in raws {
         by_value.entry(raw.external_id).or_default().push(uuid(&raw.id)?);

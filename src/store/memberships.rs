@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::conn::DbConn;
 use super::groups::group_id;
+use super::kept::Keep as _;
 use super::schema::{memberships, user_groups};
 use super::tx::Tx;
 use super::users::user_id;
@@ -166,7 +167,8 @@ fn insert(
         .bind::<SmallInt, _>(kind.stored())
         .bind::<BigInt, _>(now.0)
         .bind::<Text, _>(list)
-        .load::<MemberRaw>(&mut **tx)?;
+        .kept()
+        .load::<MemberRaw>(tx)?;
     members(raws)
 }
 
@@ -183,7 +185,8 @@ fn overdue(tx: &mut Tx<'_>, workspace: WorkspaceId, group: GroupId, ids: &[Uuid]
         .bind::<BigInt, _>(workspace.0)
         .bind::<Binary, _>(group.bytes())
         .bind::<Text, _>(id_list::json(ids.iter().copied()))
-        .load::<MemberRaw>(&mut **tx)?;
+        .kept()
+        .load::<MemberRaw>(tx)?;
     Ok(users_of(&members(raws)?))
 }
 
@@ -204,7 +207,8 @@ fn confirm(
         .bind::<BigInt, _>(workspace.0)
         .bind::<Binary, _>(group.bytes())
         .bind::<Text, _>(id_list::json(ids.iter().copied()))
-        .execute(&mut **tx)?;
+        .kept()
+        .execute(tx)?;
     Ok(())
 }
 
@@ -230,7 +234,8 @@ pub fn confirm_for_hub(
         .bind::<BigInt, _>(workspace.0)
         .bind::<Binary, _>(user.bytes())
         .bind::<Binary, _>(hub.bytes())
-        .execute(&mut **tx)?)
+        .kept()
+        .execute(tx)?)
 }
 
 /// Which rows of a group go.
@@ -284,8 +289,8 @@ fn delete(
     let query =
         diesel::sql_query(id_list::numbered(tx, &sql)).bind::<BigInt, _>(workspace.0).bind::<Binary, _>(group.bytes());
     let raws = match ids {
-        Some(ids) => query.bind::<Text, _>(id_list::json(ids.iter().copied())).load::<MemberRaw>(&mut **tx)?,
-        None => query.load::<MemberRaw>(&mut **tx)?,
+        Some(ids) => query.bind::<Text, _>(id_list::json(ids.iter().copied())).kept().load::<MemberRaw>(tx)?,
+        None => query.kept().load::<MemberRaw>(tx)?,
     };
     members(raws)
 }
@@ -298,7 +303,8 @@ pub fn clear(tx: &mut Tx<'_>, workspace: WorkspaceId, group: GroupId) -> Result<
     Ok(diesel::delete(memberships::table)
         .filter(memberships::workspace.eq(workspace.0))
         .filter(memberships::group_id.eq(group.bytes()))
-        .execute(&mut **tx)?)
+        .kept()
+        .execute(tx)?)
 }
 
 /// Members of a group in the order of their ids, at most `limit`.
@@ -320,6 +326,7 @@ pub fn of_group(
         .bind::<BigInt, _>(workspace.0)
         .bind::<Binary, _>(group.bytes())
         .bind::<BigInt, _>(limit)
+        .kept()
         .load::<ShownRaw>(conn)?;
     let read = |raw: ShownRaw| {
         Ok(ShownMember {
@@ -348,6 +355,7 @@ pub fn groups_of(
         .filter(memberships::member_id.eq(user.bytes()))
         .select((user_groups::id, user_groups::display_name))
         .order(memberships::group_id)
+        .kept()
         .load(conn)?;
     rows.into_iter().map(|(id, name)| Ok((group_id(&id)?, name))).collect()
 }
@@ -373,6 +381,7 @@ pub fn groups_of_many(
                 .filter(memberships::member_id.eq_any(wanted))
                 .select((memberships::member_id, user_groups::id, user_groups::display_name))
                 .order((memberships::member_id, memberships::group_id))
+                .kept_if(part.len() == 1)
                 .load(conn)?;
         for (user, group, name) in rows {
             found.entry(user_id(&user)?).or_default().push((group_id(&group)?, name));
@@ -391,6 +400,7 @@ pub fn group_ids_of(conn: &mut DbConn, workspace: WorkspaceId, member: Uuid) -> 
         .filter(memberships::member_id.eq(member.as_bytes().to_vec()))
         .select(memberships::group_id)
         .order(memberships::group_id)
+        .kept()
         .load(conn)?;
     ids.iter().map(|id| group_id(id)).collect()
 }
@@ -410,7 +420,8 @@ pub fn remove_everywhere(
     let raws = diesel::sql_query(id_list::numbered(tx, sql))
         .bind::<BigInt, _>(workspace.0)
         .bind::<Binary, _>(member.as_bytes().to_vec())
-        .load::<GroupRaw>(&mut **tx)?;
+        .kept()
+        .load::<GroupRaw>(tx)?;
     let groups = raws.iter().map(|raw| group_id(&raw.group_id)).collect::<Result<Vec<_>, _>>()?;
     touch_groups(tx, workspace, &groups, now)?;
     Ok(groups)
@@ -432,7 +443,8 @@ pub fn lock_groups(tx: &mut Tx<'_>, workspace: WorkspaceId, groups: &[GroupId]) 
         diesel::sql_query(sql)
             .bind::<BigInt, _>(workspace.0)
             .bind::<Text, _>(id_list::json(part.iter().map(|id| id.uuid())))
-            .load::<GroupRaw>(&mut **tx)?;
+            .kept()
+            .load::<GroupRaw>(tx)?;
     }
     Ok(())
 }
@@ -458,7 +470,8 @@ pub fn touch_groups(
             .bind::<BigInt, _>(now.0)
             .bind::<BigInt, _>(workspace.0)
             .bind::<Text, _>(id_list::json(part.iter().map(|id| id.uuid())))
-            .execute(&mut **tx)?;
+            .kept()
+            .execute(tx)?;
     }
     Ok(())
 }

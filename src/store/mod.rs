@@ -22,6 +22,7 @@ pub mod hub_secrets;
 pub mod hubs;
 pub mod id_list;
 pub mod intervals;
+mod kept;
 pub mod keyring;
 pub mod landed;
 pub mod lanes;

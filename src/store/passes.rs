@@ -6,6 +6,7 @@ use diesel::sql_types::{BigInt, Binary, Nullable, Text};
 
 use super::StoreError;
 use super::conn::DbConn;
+use super::kept::Keep as _;
 use super::schema::guard_passes;
 use crate::base::clock::Micros;
 use crate::base::ids::{HoldId, HubId, WorkspaceId};
@@ -78,6 +79,7 @@ pub fn give(tx: &mut DbConn, workspace: WorkspaceId, pass: &Pass, now: Micros) -
     .bind::<Text, _>(&pass.given_by)
     .bind::<Nullable<Text>, _>(pass.note.as_deref())
     .bind::<BigInt, _>(now.0)
+    .kept()
     .execute(tx)?;
     Ok(())
 }
@@ -91,6 +93,7 @@ pub fn end(tx: &mut DbConn, workspace: WorkspaceId, hold: HoldId, now: Micros) -
         .filter(guard_passes::workspace.eq(workspace.0))
         .filter(guard_passes::hold_id.eq(hold.bytes()))
         .filter(guard_passes::until_at.gt(now.0))
+        .kept()
         .execute(tx)?;
     Ok(ended > 0)
 }
@@ -105,6 +108,7 @@ pub fn of_hub(conn: &mut DbConn, workspace: WorkspaceId, hub: HubId, now: Micros
         .filter(guard_passes::hub_id.eq(hub.bytes()))
         .filter(guard_passes::until_at.gt(now.0))
         .select(COLUMNS)
+        .kept()
         .load(conn)?;
     rows.into_iter().map(read).collect()
 }
@@ -119,6 +123,7 @@ pub fn all(conn: &mut DbConn, workspace: WorkspaceId, now: Micros) -> Result<Vec
         .filter(guard_passes::until_at.gt(now.0))
         .order((guard_passes::until_at, guard_passes::hub_id, guard_passes::reason))
         .select(COLUMNS)
+        .kept()
         .load(conn)?;
     rows.into_iter().map(read).collect()
 }

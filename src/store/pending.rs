@@ -6,6 +6,7 @@ use diesel::sql_types::{BigInt, Binary, Integer, Text};
 
 use super::conn::DbConn;
 use super::groups::group_id;
+use super::kept::Keep as _;
 use super::schema::pending_members;
 use super::tx::Tx;
 use super::{StoreError, id_list};
@@ -35,7 +36,8 @@ fn advisory(tx: &mut Tx<'_>, function: &str, workspace: WorkspaceId, source: Sou
     let key = (LOCK_CLASS << 48) ^ (workspace.0 << 16) ^ source.0;
     diesel::sql_query(format!("SELECT 1 AS done FROM (SELECT {function}($1)) AS held"))
         .bind::<BigInt, _>(key)
-        .load::<Done>(&mut **tx)?;
+        .kept()
+        .load::<Done>(tx)?;
     Ok(())
 }
 
@@ -85,7 +87,8 @@ pub fn add(
         .bind::<BigInt, _>(source.0)
         .bind::<BigInt, _>(now.0)
         .bind::<Text, _>(id_list::json_texts(values.iter().map(String::as_str)))
-        .execute(&mut **tx)?;
+        .kept()
+        .execute(tx)?;
     Ok(added)
 }
 
@@ -118,7 +121,8 @@ pub fn remove(
         .bind::<BigInt, _>(workspace.0)
         .bind::<Binary, _>(group.bytes())
         .bind::<Text, _>(id_list::json_texts(values.iter().map(String::as_str)))
-        .execute(&mut **tx)?;
+        .kept()
+        .execute(tx)?;
     Ok(gone)
 }
 
@@ -140,7 +144,8 @@ pub fn take(
         .bind::<BigInt, _>(workspace.0)
         .bind::<BigInt, _>(source.0)
         .bind::<Text, _>(id_list::json_texts(values.iter().copied()))
-        .load::<GroupRaw>(&mut **tx)?;
+        .kept()
+        .load::<GroupRaw>(tx)?;
     let mut groups = raws.iter().map(|raw| group_id(&raw.group_id)).collect::<Result<Vec<_>, _>>()?;
     groups.sort_unstable();
     groups.dedup();
@@ -157,6 +162,7 @@ pub fn of_group(conn: &mut DbConn, workspace: WorkspaceId, group: GroupId) -> Re
         .filter(pending_members::group_id.eq(group.bytes()))
         .order(pending_members::value)
         .select(pending_members::value)
+        .kept()
         .load(conn)?)
 }
 
@@ -165,5 +171,5 @@ pub fn of_group(conn: &mut DbConn, workspace: WorkspaceId, group: GroupId) -> Re
 /// # Errors
 /// [`StoreError::Database`] when the statement fails.
 pub fn count(conn: &mut DbConn, workspace: WorkspaceId) -> Result<i64, StoreError> {
-    Ok(pending_members::table.filter(pending_members::workspace.eq(workspace.0)).count().get_result(conn)?)
+    Ok(pending_members::table.filter(pending_members::workspace.eq(workspace.0)).count().kept().get_result(conn)?)
 }

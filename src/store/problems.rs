@@ -5,6 +5,7 @@ use diesel::sql_types::{BigInt, Binary, Text};
 
 use super::StoreError;
 use super::conn::DbConn;
+use super::kept::Keep as _;
 use super::schema::problems;
 use crate::base::clock::Micros;
 use crate::base::ids::{HubId, WorkspaceId};
@@ -54,6 +55,7 @@ pub fn report(
     .bind::<Text, _>(cause.as_str())
     .bind::<Text, _>(message)
     .bind::<BigInt, _>(now.0)
+    .kept()
     .execute(conn)?;
     Ok(())
 }
@@ -74,6 +76,7 @@ pub fn state(
     report(conn, workspace, hub, cause, message, now)?;
     diesel::update(problems::table.find((workspace.0, hub.bytes(), cause.as_str())))
         .set(problems::occurrences.eq(count))
+        .kept()
         .execute(conn)?;
     Ok(())
 }
@@ -87,6 +90,7 @@ pub fn hubs_with_across_workspaces(conn: &mut DbConn, cause: Cause) -> Result<Ve
         .filter(problems::closed_at.is_null())
         .filter(problems::cause.eq(cause.as_str()))
         .select((problems::workspace, problems::hub_id))
+        .kept()
         .load(conn)?;
     rows.into_iter()
         .map(|(workspace, hub)| {
@@ -135,8 +139,8 @@ pub fn close(
         .filter(problems::closed_at.is_null());
     let set = problems::closed_at.eq(Some(now.0));
     Ok(match cause {
-        Some(cause) => diesel::update(open.filter(problems::cause.eq(cause.as_str()))).set(set).execute(conn)?,
-        None => diesel::update(open).set(set).execute(conn)?,
+        Some(cause) => diesel::update(open.filter(problems::cause.eq(cause.as_str()))).set(set).kept().execute(conn)?,
+        None => diesel::update(open).set(set).kept().execute(conn)?,
     })
 }
 
@@ -160,6 +164,7 @@ pub fn open(conn: &mut DbConn, workspace: WorkspaceId, limit: i64) -> Result<Vec
             problems::seen_at,
             problems::closed_at,
         ))
+        .kept()
         .load(conn)?;
     rows.into_iter()
         .map(|(hub, cause, message, occurrences, opened, seen, closed)| {
@@ -185,5 +190,6 @@ pub fn open_across_workspaces(conn: &mut DbConn) -> Result<Vec<(String, i64)>, S
         .filter(problems::closed_at.is_null())
         .group_by(problems::cause)
         .select((problems::cause, diesel::dsl::count_star()))
+        .kept()
         .load(conn)?)
 }

@@ -4,6 +4,7 @@
 use diesel::prelude::*;
 
 use super::conn::DbConn;
+use super::kept::Keep as _;
 use super::schema::tasks;
 use super::{StoreError, Tx};
 use crate::base::clock::Micros;
@@ -55,5 +56,6 @@ pub fn left(conn: &mut DbConn, workspace: WorkspaceId, hold: HoldId) -> Result<i
         .filter(tasks::hold_id.eq(hold.bytes()))
         .filter(tasks::status.eq(TaskStatus::Held.as_str()))
         .count()
+        .kept()
         .get_result(conn)?)
 }

@@ -6,11 +6,11 @@
 //! never be bound. So the first take this lock shared, the second alone, until they commit. SQLite
 //! has one writer and needs nothing.
 
-use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 
 use super::StoreError;
 use super::conn::DbConn;
+use super::kept::Keep as _;
 use crate::base::ids::WorkspaceId;
 
 /// Advisory locks share one number space with the rest of the installation; this is our corner.
@@ -44,8 +44,8 @@ pub fn counting_people(tx: &mut DbConn, workspace: WorkspaceId) -> Result<(), St
 }
 
 fn lock(tx: &mut DbConn, number: i64, statement: &str) -> Result<(), StoreError> {
-    if let DbConn::Postgres(conn) = tx {
-        diesel::sql_query(statement).bind::<BigInt, _>(number).execute(conn)?;
+    if matches!(tx, DbConn::Postgres(_)) {
+        diesel::sql_query(statement).bind::<BigInt, _>(number).kept().execute(tx)?;
     }
     Ok(())
 }

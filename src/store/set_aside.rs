@@ -7,6 +7,7 @@ use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::sql_types::Bool;
 
+use super::kept::Keep as _;
 use super::schema::tasks;
 use super::{DbConn, StoreError, Tx, problems};
 use crate::base::clock::Micros;
@@ -43,7 +44,8 @@ pub fn mended(
         .order(tasks::id)
         .limit(AT_ONCE)
         .select(tasks::id)
-        .load(&mut **tx)?;
+        .kept()
+        .load(tx)?;
     if ids.is_empty() {
         return Ok(0);
     }
@@ -58,7 +60,8 @@ pub fn mended(
             tasks::instructions.eq(None::<String>),
             tasks::modified_at.eq(now.0),
         ))
-        .execute(&mut **tx)?)
+        .kept_if(ids.len() == 1)
+        .execute(tx)?)
 }
 
 /// Where tasks were set aside because an app did not answer, and none is left that would find out
@@ -114,10 +117,12 @@ pub fn waiting_for(conn: &mut DbConn, workspace: WorkspaceId, hub: HubId, cause:
             .filter(tasks::status.eq(TaskStatus::Manual.as_str()))
             .filter(tasks::error_class.eq_any(cause.sets_aside()))
             .count()
+            .kept()
             .get_result(conn)?,
         Cause::AuthBroken | Cause::ConnectionIncomplete | Cause::RateLimited => of_hub
             .filter(tasks::status.eq_any([TaskStatus::Queued.as_str(), TaskStatus::Retrying.as_str()]))
             .count()
+            .kept()
             .get_result(conn)?,
         Cause::LeaverPresent => 0,
     })

@@ -12,7 +12,7 @@ use super::schema::settings;
 /// # Errors
 /// [`StoreError::Database`].
 pub fn get_across_workspaces(conn: &mut DbConn, name: &str) -> Result<Option<String>, StoreError> {
-    Ok(settings::table.filter(settings::name.eq(name)).select(settings::value).first(conn).optional()?)
+    Ok(settings::table.filter(settings::name.eq(name)).select(settings::value).get_result(conn).optional()?)
 }
 
 /// Set it, whatever it was.

@@ -4,6 +4,7 @@ use diesel::prelude::*;
 
 use super::StoreError;
 use super::conn::DbConn;
+use super::kept::Keep as _;
 use super::schema::sources;
 use crate::base::clock::Micros;
 use crate::base::ids::{SourceId, WorkspaceId};
@@ -57,6 +58,7 @@ pub fn list(conn: &mut DbConn, workspace: WorkspaceId) -> Result<Vec<Source>, St
         .filter(sources::workspace.eq(workspace.0))
         .order(sources::id.asc())
         .select(COLUMNS)
+        .kept()
         .load(conn)?;
     rows.into_iter().map(read).collect()
 }
@@ -70,7 +72,8 @@ pub fn by_name(conn: &mut DbConn, workspace: WorkspaceId, name: &str) -> Result<
         .filter(sources::workspace.eq(workspace.0))
         .filter(sources::name.eq(name))
         .select(COLUMNS)
-        .first(conn)
+        .kept()
+        .get_result(conn)
         .optional()?;
     row.map(read).transpose()
 }
@@ -80,7 +83,7 @@ pub fn by_name(conn: &mut DbConn, workspace: WorkspaceId, name: &str) -> Result<
 /// # Errors
 /// [`StoreError::NotFound`], [`StoreError::Database`], [`StoreError::Corrupt`].
 pub fn load(conn: &mut DbConn, workspace: WorkspaceId, source: SourceId) -> Result<Source, StoreError> {
-    let row: Row = sources::table.find((workspace.0, source.0)).select(COLUMNS).first(conn)?;
+    let row: Row = sources::table.find((workspace.0, source.0)).select(COLUMNS).kept().get_result(conn)?;
     read(row)
 }
 
@@ -96,8 +99,11 @@ pub fn insert(
     strict: bool,
     now: Micros,
 ) -> Result<Source, StoreError> {
-    let last: Option<i64> =
-        sources::table.filter(sources::workspace.eq(workspace.0)).select(diesel::dsl::max(sources::id)).first(conn)?;
+    let last: Option<i64> = sources::table
+        .filter(sources::workspace.eq(workspace.0))
+        .select(diesel::dsl::max(sources::id))
+        .kept()
+        .get_result(conn)?;
     let id = last.unwrap_or(0).saturating_add(1);
     diesel::insert_into(sources::table)
         .values((
@@ -108,6 +114,7 @@ pub fn insert(
             sources::strict.eq(strict),
             sources::created_at.eq(now.0),
         ))
+        .kept()
         .execute(conn)?;
     Ok(Source { id: SourceId(id), name: name.to_owned(), preset, strict, created_at: now, last_request_at: None })
 }
@@ -119,6 +126,7 @@ pub fn insert(
 pub fn heard(conn: &mut DbConn, workspace: WorkspaceId, source: SourceId, now: Micros) -> Result<(), StoreError> {
     diesel::update(sources::table.find((workspace.0, source.0)))
         .set(sources::last_request_at.eq(now.0))
+        .kept()
         .execute(conn)?;
     Ok(())
 }

@@ -6,6 +6,7 @@ use diesel::prelude::*;
 
 use super::StoreError;
 use super::conn::DbConn;
+use super::kept::Keep as _;
 use super::schema::tasks;
 use super::tx::Tx;
 use crate::base::clock::Micros;
@@ -176,6 +177,7 @@ pub fn insert(conn: &mut DbConn, task: &Task) -> Result<(), StoreError> {
                 tasks::finished_at.eq(task.finished_at.map(|at| at.0)),
             ),
         ))
+        .kept()
         .execute(conn)?;
     Ok(())
 }
@@ -185,8 +187,11 @@ pub fn insert(conn: &mut DbConn, task: &Task) -> Result<(), StoreError> {
 /// # Errors
 /// [`StoreError::NotFound`] when the workspace has no such task.
 pub fn load(conn: &mut DbConn, workspace: WorkspaceId, id: TaskId) -> Result<Task, StoreError> {
-    let row: TaskRow =
-        tasks::table.filter(tasks::workspace.eq(workspace.0)).filter(tasks::id.eq(id.bytes())).first(conn)?;
+    let row: TaskRow = tasks::table
+        .filter(tasks::workspace.eq(workspace.0))
+        .filter(tasks::id.eq(id.bytes()))
+        .kept()
+        .get_result(conn)?;
     row.shown()
 }
 
@@ -205,7 +210,8 @@ pub fn open_for(
         .filter(tasks::hub_id.eq(hub.bytes()))
         .filter(tasks::subject.eq(subject))
         .filter(is_open())
-        .first(conn)
+        .kept()
+        .get_result(conn)
         .optional()?;
     row.map(|row| row.shown()).transpose()
 }
@@ -252,7 +258,8 @@ pub fn supersede(
             tasks::finished_at.eq(Some(now.0)),
             tasks::finished_by.eq(Some("planner")),
         ))
-        .execute(&mut **tx)?;
+        .kept()
+        .execute(tx)?;
     Ok(changed == 1)
 }
 
@@ -356,7 +363,8 @@ pub fn retry(tx: &mut Tx<'_>, workspace: WorkspaceId, id: TaskId, by: &ByHand<'_
             tasks::instructions.eq(None::<String>),
             tasks::modified_at.eq(by.now.0),
         ))
-        .execute(&mut **tx)?;
+        .kept()
+        .execute(tx)?;
     Ok(changed == 1)
 }
 
@@ -400,6 +408,7 @@ fn close(
             tasks::finished_at.eq(Some(by.now.0)),
             tasks::finished_by.eq(Some(finished_by)),
         ))
-        .execute(&mut **tx)?;
+        .kept()
+        .execute(tx)?;
     Ok(changed == 1)
 }

@@ -4,6 +4,7 @@ use diesel::prelude::*;
 
 use super::StoreError;
 use super::conn::DbConn;
+use super::kept::Keep as _;
 use super::schema::{sources, tokens};
 use crate::base::clock::Micros;
 use crate::base::ids::{SourceId, TokenId, WorkspaceId};
@@ -90,12 +91,16 @@ pub fn by_lookup_across_workspaces(conn: &mut DbConn, lookup: &str) -> Result<Op
     let found: Option<(i64, Vec<u8>, Row)> = tokens::table
         .filter(tokens::lookup.eq(lookup))
         .select((tokens::workspace, tokens::hash, COLUMNS))
-        .first(conn)
+        .kept()
+        .get_result(conn)
         .optional()?;
     let Some((workspace, hash, row)) = found else { return Ok(None) };
     let token = read(row)?;
-    let (preset, strict): (String, bool) =
-        sources::table.find((workspace, token.source.0)).select((sources::preset, sources::strict)).first(conn)?;
+    let (preset, strict): (String, bool) = sources::table
+        .find((workspace, token.source.0))
+        .select((sources::preset, sources::strict))
+        .kept()
+        .get_result(conn)?;
     let preset =
         preset.parse().map_err(|_| StoreError::Corrupt(format!("source {}: preset '{preset}'", token.source.0)))?;
     Ok(Some(Credential { workspace: WorkspaceId(workspace), token, hash, preset, strict }))
@@ -124,6 +129,7 @@ pub fn insert(
             tokens::created_at.eq(token.created_at.0),
             tokens::expires_at.eq(token.expires_at.map(|at| at.0)),
         ))
+        .kept()
         .execute(conn)?;
     Ok(())
 }
@@ -145,6 +151,7 @@ pub fn page(
         .order(tokens::id.asc())
         .limit(limit)
         .select(COLUMNS)
+        .kept()
         .load(conn)?;
     rows.into_iter().map(read).collect()
 }
@@ -154,7 +161,7 @@ pub fn page(
 /// # Errors
 /// [`StoreError::NotFound`], [`StoreError::Database`], [`StoreError::Corrupt`].
 pub fn load(conn: &mut DbConn, workspace: WorkspaceId, id: TokenId) -> Result<Token, StoreError> {
-    let row: Row = tokens::table.find((workspace.0, id.bytes())).select(COLUMNS).first(conn)?;
+    let row: Row = tokens::table.find((workspace.0, id.bytes())).select(COLUMNS).kept().get_result(conn)?;
     read(row)
 }
 
@@ -165,6 +172,7 @@ pub fn load(conn: &mut DbConn, workspace: WorkspaceId, id: TokenId) -> Result<To
 pub fn revoke(conn: &mut DbConn, workspace: WorkspaceId, id: TokenId, now: Micros) -> Result<Token, StoreError> {
     diesel::update(tokens::table.find((workspace.0, id.bytes())).filter(tokens::revoked_at.is_null()))
         .set(tokens::revoked_at.eq(now.0))
+        .kept()
         .execute(conn)?;
     load(conn, workspace, id)
 }
@@ -174,6 +182,9 @@ pub fn revoke(conn: &mut DbConn, workspace: WorkspaceId, id: TokenId, now: Micro
 /// # Errors
 /// [`StoreError::Database`].
 pub fn used(conn: &mut DbConn, workspace: WorkspaceId, id: TokenId, now: Micros) -> Result<(), StoreError> {
-    diesel::update(tokens::table.find((workspace.0, id.bytes()))).set(tokens::last_used_at.eq(now.0)).execute(conn)?;
+    diesel::update(tokens::table.find((workspace.0, id.bytes())))
+        .set(tokens::last_used_at.eq(now.0))
+        .kept()
+        .execute(conn)?;
     Ok(())
 }

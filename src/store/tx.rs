@@ -14,6 +14,7 @@ use diesel::sql_types::BigInt;
 
 use super::StoreError;
 use super::conn::{DbConn, Place, Role};
+use super::kept::Keep as _;
 use super::keyring::{self, Keyring};
 use super::lock::ServeLock;
 use super::pool::Pool;
@@ -68,7 +69,8 @@ pub struct StoreConfig {
     pub clock: SharedClock,
     /// What for.
     pub purpose: Purpose,
-    /// Connections for lists and scans, on PostgreSQL for everything.
+    /// Connections for lists and scans, on PostgreSQL for everything: at least eight, because one
+    /// that waits for its commit to reach the disk needs no core, and commits that wait share a sync.
     pub connections: u32,
     /// How long a caller waits for a connection or a place in the queue.
     pub wait: Duration,
@@ -84,7 +86,7 @@ impl StoreConfig {
             url: url.to_owned(),
             clock: Arc::new(SystemClock::new()),
             purpose: Purpose::Command,
-            connections: u32::try_from(cores.saturating_mul(2)).unwrap_or(4).clamp(4, 32),
+            connections: u32::try_from(cores.saturating_mul(2)).unwrap_or(8).clamp(8, 32),
             wait: Duration::from_secs(5),
             key_file: None,
         }
@@ -179,13 +181,13 @@ impl Store {
     /// # Errors
     /// [`StoreError::Database`].
     pub fn lease_now(&self, conn: &mut DbConn) -> Result<Micros, StoreError> {
-        use diesel::RunQueryDsl;
         match conn {
             DbConn::Sqlite(_) => Ok(Micros(0).plus(self.inner.clock.monotonic())),
-            DbConn::Postgres(c) => {
+            conn @ DbConn::Postgres(_) => {
                 let row: Now =
                     diesel::sql_query("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS now")
-                        .get_result(c)?;
+                        .kept()
+                        .get_result(conn)?;
                 Ok(Micros(row.now))
             }
         }

@@ -5,6 +5,7 @@ use diesel::prelude::*;
 
 use super::StoreError;
 use super::conn::DbConn;
+use super::kept::Keep as _;
 use super::leavers;
 use super::reach::Reach;
 use super::schema::{sources, user_emails, users};
@@ -112,7 +113,7 @@ pub(super) fn user_id(bytes: &[u8]) -> Result<UserId, StoreError> {
 /// # Errors
 /// [`StoreError::NotFound`] for an unknown id and for one of another source alike (T-06).
 pub fn load(conn: &mut DbConn, workspace: WorkspaceId, reach: Reach, id: UserId) -> Result<UserRow, StoreError> {
-    within(by_id(workspace.0, id.bytes()).first::<Raw>(conn)?, reach)
+    within(by_id(workspace.0, id.bytes()).kept().get_result::<Raw>(conn)?, reach)
 }
 
 /// As [`load`], and on PostgreSQL the row stays locked until the transaction ends, so that the
@@ -128,9 +129,9 @@ pub fn load_for_update(
 ) -> Result<UserRow, StoreError> {
     let query = by_id(workspace.0, id.bytes());
     let raw = match &mut **tx {
-        DbConn::Sqlite(c) => query.first::<Raw>(c)?,
+        DbConn::Sqlite(c) => query.get_result::<Raw>(c)?,
         // NO KEY: a membership that is being added holds a key-share lock on the same row.
-        DbConn::Postgres(c) => query.for_no_key_update().first::<Raw>(c)?,
+        DbConn::Postgres(c) => query.for_no_key_update().get_result::<Raw>(c)?,
     };
     within(raw, reach)
 }
@@ -147,8 +148,8 @@ pub fn load_for_delete(
 ) -> Result<UserRow, StoreError> {
     let query = by_id(workspace.0, id.bytes());
     let raw = match &mut **tx {
-        DbConn::Sqlite(c) => query.first::<Raw>(c)?,
-        DbConn::Postgres(c) => query.for_update().first::<Raw>(c)?,
+        DbConn::Sqlite(c) => query.get_result::<Raw>(c)?,
+        DbConn::Postgres(c) => query.for_update().get_result::<Raw>(c)?,
     };
     within(raw, reach)
 }
@@ -171,6 +172,7 @@ pub fn load_many(conn: &mut DbConn, workspace: WorkspaceId, ids: &[UserId]) -> R
             .filter(users::workspace.eq(workspace.0))
             .filter(users::id.eq_any(wanted))
             .select(COLUMNS)
+            .kept_if(part.len() == 1)
             .load(conn)?;
         for raw in raws {
             found.push(UserRow::try_from(raw)?);
@@ -210,7 +212,8 @@ pub fn insert(
             users::modified_at.eq(now.0),
             users::document.eq(document),
         ))
-        .execute(&mut **tx)?;
+        .kept()
+        .execute(tx)?;
     if !keys.active {
         leavers::left(tx, workspace, id, now)?;
     }
@@ -254,7 +257,8 @@ pub fn replace(
             users::modified_at.eq(after.modified.0),
             users::document.eq(document),
         ))
-        .execute(&mut **tx)?;
+        .kept()
+        .execute(tx)?;
     match (before.active, keys.active) {
         (true, false) => leavers::left(tx, workspace, before.id, now)?,
         (false, true) => leavers::returned(tx, workspace, before.id)?,
@@ -274,7 +278,8 @@ fn replace_emails(
         .filter(user_emails::workspace.eq(workspace.0))
         .filter(user_emails::user_id.eq(id.bytes()))
         .select((user_emails::email_key, user_emails::type_key))
-        .load(&mut **tx)?;
+        .kept()
+        .load(tx)?;
     let mut wanted = emails.to_vec();
     stored.sort();
     wanted.sort();
@@ -303,7 +308,8 @@ fn insert_emails(
                 user_emails::user_id.eq(id.bytes()),
                 user_emails::type_key.eq(kind),
             ))
-            .execute(&mut **tx)?;
+            .kept()
+            .execute(tx)?;
     }
     Ok(())
 }
@@ -312,7 +318,8 @@ fn delete_emails(tx: &mut Tx<'_>, workspace: WorkspaceId, id: UserId) -> Result<
     diesel::delete(user_emails::table)
         .filter(user_emails::workspace.eq(workspace.0))
         .filter(user_emails::user_id.eq(id.bytes()))
-        .execute(&mut **tx)?;
+        .kept()
+        .execute(tx)?;
     Ok(())
 }
 
@@ -327,7 +334,8 @@ pub fn delete(tx: &mut Tx<'_>, workspace: WorkspaceId, id: UserId, now: Micros) 
     diesel::delete(users::table)
         .filter(users::workspace.eq(workspace.0))
         .filter(users::id.eq(id.bytes()))
-        .execute(&mut **tx)?;
+        .kept()
+        .execute(tx)?;
     Ok(())
 }
 
@@ -344,14 +352,16 @@ pub fn holder_of_user_name(
         .filter(users::workspace.eq(workspace.0))
         .filter(users::user_name_key.eq(user_name_key))
         .select(users::source)
-        .first(conn)
+        .kept()
+        .get_result(conn)
         .optional()?;
     let Some(source) = found else { return Ok(None) };
     let name: Option<String> = sources::table
         .filter(sources::workspace.eq(workspace.0))
         .filter(sources::id.eq(source))
         .select(sources::name)
-        .first(conn)
+        .kept()
+        .get_result(conn)
         .optional()?;
     Ok(Some((SourceId(source), name.unwrap_or_else(|| source.to_string()))))
 }

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::StoreError;
 use super::conn::DbConn;
+use super::kept::Keep as _;
 use super::marks::{self, Change, Settle};
 use super::schema::{hub_members, mappings, memberships, wide_marks};
 use crate::base::clock::Micros;
@@ -61,11 +62,13 @@ pub fn put(
             .filter(untouched)
             .filter(wide_marks::group_id.eq(group.clone()))
             .set(fresh)
+            .kept()
             .execute(tx)?,
         None => diesel::update(wide_marks::table)
             .filter(untouched)
             .filter(wide_marks::group_id.is_null())
             .set(fresh)
+            .kept()
             .execute(tx)?,
     };
     if refreshed > 0 {
@@ -83,6 +86,7 @@ pub fn put(
             wide_marks::request_id.eq(change.request_id),
             wide_marks::created_at.eq(change.now.0),
         ))
+        .kept()
         .execute(tx)?;
     Ok(())
 }
@@ -133,20 +137,21 @@ pub fn expand_batch(tx: &mut DbConn, workspace: WorkspaceId, hub: HubId, now: Mi
     let (settle_until, cause, request_id, created_at): Story = diesel::update(key.clone())
         .set(wide_marks::after_id.eq(Some(after.clone())))
         .returning((wide_marks::settle_until, wide_marks::cause, wide_marks::request_id, wide_marks::created_at))
+        .kept()
         .get_result(tx)?;
     let batch = match group {
         Some(group) => members_after(tx, workspace, &group, &after)?,
         None => everybody_after(tx, workspace, hub, &after)?,
     };
     let Some(last) = batch.last() else {
-        diesel::delete(key).execute(tx)?;
+        diesel::delete(key).kept().execute(tx)?;
         return Ok(Expanded::Some(0));
     };
     let whole = i64::try_from(batch.len()).unwrap_or(i64::MAX) >= WIDE_MARK_BATCH;
     if whole {
-        diesel::update(key).set(wide_marks::after_id.eq(Some(last.clone()))).execute(tx)?;
+        diesel::update(key).set(wide_marks::after_id.eq(Some(last.clone()))).kept().execute(tx)?;
     } else {
-        diesel::delete(key).execute(tx)?;
+        diesel::delete(key).kept().execute(tx)?;
     }
     let users = batch
         .iter()
@@ -171,6 +176,7 @@ fn members_after(
         .order(memberships::member_id)
         .limit(WIDE_MARK_BATCH)
         .select(memberships::member_id)
+        .kept()
         .load(tx)?)
 }
 
@@ -189,6 +195,7 @@ fn everybody_after(
         .order(hub_members::user_id)
         .limit(WIDE_MARK_BATCH)
         .select(hub_members::user_id)
+        .kept()
         .load(tx)?;
     let mut found: BTreeSet<Vec<u8>> = accounts.into_iter().flatten().collect();
     let bound: Vec<(String, Option<Vec<u8>>)> = mappings::table
@@ -197,6 +204,7 @@ fn everybody_after(
         .filter(mappings::binding.eq("bound"))
         .select((mappings::subject_kind, mappings::bound_id))
         .distinct()
+        .kept()
         .load(tx)?;
     for (kind, id) in bound {
         let Some(id) = id else { continue };

@@ -46,7 +46,7 @@ pub fn list_across_workspaces(conn: &mut DbConn) -> Result<Vec<Workspace>, Store
 /// # Errors
 /// [`StoreError::Database`].
 pub fn by_name(conn: &mut DbConn, name: &str) -> Result<Option<Workspace>, StoreError> {
-    let row: Option<Row> = workspaces::table.filter(workspaces::name.eq(name)).first(conn).optional()?;
+    let row: Option<Row> = workspaces::table.filter(workspaces::name.eq(name)).get_result(conn).optional()?;
     Ok(row.map(read))
 }
 
@@ -55,7 +55,7 @@ pub fn by_name(conn: &mut DbConn, name: &str) -> Result<Option<Workspace>, Store
 /// # Errors
 /// [`StoreError::NotFound`], [`StoreError::Database`].
 pub fn load(conn: &mut DbConn, workspace: WorkspaceId) -> Result<Workspace, StoreError> {
-    let row: Row = workspaces::table.find(workspace.0).first(conn)?;
+    let row: Row = workspaces::table.find(workspace.0).get_result(conn)?;
     Ok(read(row))
 }
 
@@ -64,7 +64,7 @@ pub fn load(conn: &mut DbConn, workspace: WorkspaceId) -> Result<Workspace, Stor
 /// # Errors
 /// [`StoreError::Conflict`] when the name, or on PostgreSQL the key, was taken meanwhile.
 pub fn insert(conn: &mut DbConn, name: &str, now: Micros) -> Result<Workspace, StoreError> {
-    let last: Option<i64> = workspaces::table.select(diesel::dsl::max(workspaces::id)).first(conn)?;
+    let last: Option<i64> = workspaces::table.select(diesel::dsl::max(workspaces::id)).get_result(conn)?;
     let id = last.unwrap_or(0).saturating_add(1);
     diesel::insert_into(workspaces::table)
         .values((
