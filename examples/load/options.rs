@@ -109,7 +109,7 @@ impl Options {
 
     /// How long one phase lasts.
     pub fn span(&self) -> Duration {
-        if self.quick { Duration::from_millis(700) } else { Duration::from_secs(3) }
+        if self.quick { Duration::from_millis(700) } else { Duration::from_secs(2) }
     }
 
     /// `full`, or less of it when only trying.

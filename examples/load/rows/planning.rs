@@ -43,7 +43,8 @@ pub fn run(stage: &mut Stage<'_>) -> anyhow::Result<()> {
     let bench = runtime.block_on(Bench::new((stage.database)()?, &app))?;
     runtime.block_on(async {
         let people = bench.filler.users("t", members, stage.report.progress()).await?;
-        bench.filler.group("everybody", &people).await
+        bench.filler.group("everybody", &people).await?;
+        bench.filler.analyze().await
     })?;
     let bare = (stage.database)()?;
     let reps = stage.repeat(|rep| runtime.block_on(once(stage, &bench, &app, &bare, rep, members)))?;
