@@ -69,8 +69,7 @@ pub struct StoreConfig {
     pub clock: SharedClock,
     /// What for.
     pub purpose: Purpose,
-    /// Connections for lists and scans, on PostgreSQL for everything: at least eight, because one
-    /// that waits for its commit to reach the disk needs no core, and commits that wait share a sync.
+    /// Connections for lists and scans, on PostgreSQL for everything.
     pub connections: u32,
     /// How long a caller waits for a connection or a place in the queue.
     pub wait: Duration,
@@ -82,11 +81,14 @@ impl StoreConfig {
     /// The defaults, for a command.
     pub fn new(url: &str) -> Self {
         let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+        // On PostgreSQL at least eight: one that waits for its commit's sync needs no core, and
+        // commits that wait together share it. On SQLite each maps the file for itself.
+        let least = if url.starts_with("sqlite:") { 4 } else { 8 };
         Self {
             url: url.to_owned(),
             clock: Arc::new(SystemClock::new()),
             purpose: Purpose::Command,
-            connections: u32::try_from(cores.saturating_mul(2)).unwrap_or(8).clamp(8, 32),
+            connections: u32::try_from(cores.saturating_mul(2)).unwrap_or(least).clamp(least, 32),
             wait: Duration::from_secs(5),
             key_file: None,
         }
