@@ -2,12 +2,13 @@
 //! hot path reads no database and a revoked token still stops within a second everywhere.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use super::AuthError;
 use crate::base::clock::{Micros, SharedClock};
+use crate::base::ids::TokenId;
 use crate::domain::caller::{Caller, Scope};
 use crate::domain::credential::{self, TokenKey};
 use crate::store::tokens::Credential;
@@ -31,6 +32,8 @@ struct Shared {
     clock: SharedClock,
     key: TokenKey,
     known: RwLock<HashMap<Box<str>, Arc<Known>>>,
+    /// How often something was forgotten; changes only under the lock of `known`.
+    forgotten: AtomicU64,
 }
 
 struct Known {
@@ -42,7 +45,7 @@ struct Known {
 impl Authenticator {
     /// Check tokens of `store` against their hashes under `key`.
     pub fn new(store: Store, clock: SharedClock, key: TokenKey) -> Self {
-        Self { shared: Arc::new(Shared { store, clock, key, known: RwLock::default() }) }
+        Self { shared: Arc::new(Shared { store, clock, key, known: RwLock::default(), forgotten: AtomicU64::new(0) }) }
     }
 
     /// Who presents this token.
@@ -52,12 +55,49 @@ impl Authenticator {
     /// [`AuthError::Revoked`], all answered alike; [`AuthError::Unavailable`] when the database
     /// did not answer.
     pub async fn authenticate(&self, token: &str, request_id: Arc<str>) -> Result<Caller, AuthError> {
+        Ok(self.living(token, request_id).await?.0)
+    }
+
+    /// Who signs in to the page with this token, and the moment at which their session begins: now,
+    /// or right after the last signing out where another replica's clock was ahead.
+    ///
+    /// # Errors
+    /// As [`Self::authenticate`].
+    pub async fn sign_in(&self, token: &str, request_id: Arc<str>) -> Result<(Caller, Micros), AuthError> {
+        let (caller, known) = self.living(token, request_id).await?;
+        let now = self.shared.clock.now();
+        let began = known.credential.sessions_ended_at.map_or(now, |ended| now.max(Micros(ended.0.saturating_add(1))));
+        Ok((caller, began))
+    }
+
+    /// Who is behind a session of the page that began with this token at `began`.
+    ///
+    /// # Errors
+    /// As [`Self::authenticate`]; [`AuthError::SignedOut`] when somebody signed out of this token's
+    /// sessions since. Another replica learns of it within a second, this one at once by
+    /// [`Self::forget`].
+    pub async fn resume(&self, token: &str, began: Micros, request_id: Arc<str>) -> Result<Caller, AuthError> {
+        let (caller, known) = self.living(token, request_id).await?;
+        if known.credential.sessions_ended_at.is_some_and(|ended| began <= ended) {
+            return Err(AuthError::SignedOut);
+        }
+        Ok(caller)
+    }
+
+    /// Look at this token's row anew from now on.
+    pub fn forget(&self, token: TokenId) {
+        let mut known = self.shared.known.write().unwrap_or_else(PoisonError::into_inner);
+        self.shared.forgotten.fetch_add(1, Ordering::Relaxed);
+        known.retain(|_, known| known.credential.token.id != token);
+    }
+
+    async fn living(&self, token: &str, request_id: Arc<str>) -> Result<(Caller, Arc<Known>), AuthError> {
         let lookup = credential::lookup(token).ok_or(AuthError::Malformed)?;
         let known = match self.remembered(lookup) {
             Some(known) => known,
             None => self.look_up(lookup).await?,
         };
-        let Credential { workspace, token: row, hash, preset, strict } = &known.credential;
+        let Credential { workspace, token: row, hash, preset, strict, sessions_ended_at: _ } = &known.credential;
         if !self.shared.key.matches(token, hash) {
             return Err(AuthError::Unknown);
         }
@@ -69,7 +109,7 @@ impl Authenticator {
             return Err(AuthError::Expired);
         }
         self.note_use(&known, now);
-        Ok(Caller {
+        let caller = Caller {
             workspace: *workspace,
             source: row.source,
             source_preset: *preset,
@@ -77,7 +117,8 @@ impl Authenticator {
             scope: row.scope,
             token: Some(row.id),
             request_id,
-        })
+        };
+        Ok((caller, known))
     }
 
     fn remembered(&self, lookup: &str) -> Option<Arc<Known>> {
@@ -91,6 +132,7 @@ impl Authenticator {
         let wanted = lookup.to_owned();
         // Taken before the read: a row is never believed longer than it is old.
         let read_at = self.shared.clock.monotonic();
+        let forgotten = self.shared.forgotten.load(Ordering::Relaxed);
         let found = self
             .shared
             .store
@@ -99,13 +141,17 @@ impl Authenticator {
             .map_err(AuthError::Unavailable)?;
         let credential = found.ok_or(AuthError::Unknown)?;
         let mut known = self.shared.known.write().unwrap_or_else(PoisonError::into_inner);
+        let is_old = self.shared.forgotten.load(Ordering::Relaxed) != forgotten;
         if known.len() >= REMEMBERED_TOKENS {
             known.clear();
         }
         let noted = known.get(lookup).map_or(0, |old| old.last_noted.load(Ordering::Relaxed));
         let stored = credential.token.last_used_at.map_or(0, |at| at.0);
         let fresh = Arc::new(Known { credential, read_at, last_noted: AtomicI64::new(noted.max(stored)) });
-        known.insert(lookup.into(), Arc::clone(&fresh));
+        // A row read before something was forgotten may be the one that was to be forgotten.
+        if !is_old {
+            known.insert(lookup.into(), Arc::clone(&fresh));
+        }
         Ok(fresh)
     }
 

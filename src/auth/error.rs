@@ -20,6 +20,9 @@ pub enum AuthError {
     /// It was taken back.
     #[error("the token was revoked")]
     Revoked,
+    /// The token lives, the page's session with it was ended by signing out.
+    #[error("the session was ended by signing out")]
+    SignedOut,
     /// It could not be checked; the one case that is not the caller's fault.
     #[error("the token could not be checked")]
     Unavailable(#[source] StoreError),

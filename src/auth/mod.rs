@@ -12,3 +12,4 @@ pub use sessions::Sessions;
 
 pub use crate::domain::caller::{Caller, Preset, Scope};
 pub use crate::domain::credential::TokenKey;
+pub use crate::domain::session::Opened;

@@ -1,10 +1,10 @@
 //! Sessions of the page: sealing the typed token into a cookie's text and opening it again. Whether
-//! the token still lives is the [`super::Authenticator`]'s to say, on every request.
+//! the token still lives, and nobody signed out since, is the [`super::Authenticator`]'s to say, on every request.
 
 use crate::base::clock::Micros;
 use crate::base::random;
 use crate::base::secret::SecretString;
-use crate::domain::session::{NONCE_BYTES, SessionKey};
+use crate::domain::session::{NONCE_BYTES, Opened, SessionKey};
 
 /// Seals and opens sessions under the installation's key. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -23,8 +23,8 @@ impl Sessions {
         self.0.seal(token, now, nonce)
     }
 
-    /// The token in a cookie's text; `None` when it is not ours or its time is over.
-    pub fn open(&self, sealed: &str, now: Micros) -> Option<SecretString> {
+    /// What a cookie's text holds; `None` when it is not ours or its time is over.
+    pub fn open(&self, sealed: &str, now: Micros) -> Option<Opened> {
         self.0.open(sealed, now)
     }
 

@@ -39,6 +39,15 @@ impl fmt::Debug for SessionKey {
     }
 }
 
+/// What a sealed text holds.
+#[derive(Debug)]
+pub struct Opened {
+    /// The token that was typed.
+    pub token: SecretString,
+    /// When.
+    pub began: Micros,
+}
+
 impl SessionKey {
     /// Take a key of 32 bytes.
     pub const fn new(key: Secret<[u8; 32]>) -> Self {
@@ -55,9 +64,9 @@ impl SessionKey {
         (text.len() <= SEALED_CHARACTERS).then_some(text)
     }
 
-    /// The token of a sealed text; `None` when this key did not seal it, or too long ago
+    /// What a sealed text holds; `None` when this key did not seal it, or too long ago
     /// ([`limits::PAGE_SESSION`]).
-    pub fn open(&self, sealed: &str, now: Micros) -> Option<SecretString> {
+    pub fn open(&self, sealed: &str, now: Micros) -> Option<Opened> {
         if sealed.len() > SEALED_CHARACTERS {
             return None;
         }
@@ -70,7 +79,8 @@ impl SessionKey {
         if now.since(began) >= limits::PAGE_SESSION || began > now.plus(AHEAD) {
             return None;
         }
-        std::str::from_utf8(token).ok().map(|token| SecretString::new(token.to_owned()))
+        let token = SecretString::new(std::str::from_utf8(token).ok()?.to_owned());
+        Some(Opened { token, began })
     }
 
     /// What every form of this session carries, so that a form of another site is refused: it
@@ -117,8 +127,9 @@ mod tests {
     fn a_session_opens_with_its_key_until_its_end() {
         let sealed = key(1).seal(&token(), NOW, [7; NONCE_BYTES]).unwrap();
         assert!(!sealed.contains("scimhub") && crate::domain::credential::lookup(&sealed).is_none());
-        let open = |key: &SessionKey, at: Micros| key.open(&sealed, at).map(|token| token.expose().clone());
+        let open = |key: &SessionKey, at: Micros| key.open(&sealed, at).map(|opened| opened.token.expose().clone());
         assert_eq!(open(&key(1), NOW).as_deref(), Some(token().expose().as_str()));
+        assert_eq!(key(1).open(&sealed, NOW).unwrap().began, NOW);
         let last = NOW.plus(limits::PAGE_SESSION.saturating_sub(Duration::from_secs(1)));
         assert!(open(&key(1), last).is_some());
         assert!(open(&key(1), NOW.plus(limits::PAGE_SESSION)).is_none(), "too old");

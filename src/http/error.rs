@@ -150,7 +150,8 @@ impl From<AuthError> for Refusal {
             | AuthError::Malformed
             | AuthError::Unknown
             | AuthError::Expired
-            | AuthError::Revoked => {
+            | AuthError::Revoked
+            | AuthError::SignedOut => {
                 tracing::debug!(reason = %error, "refused a credential");
                 Self::unauthorized()
             }

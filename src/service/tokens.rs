@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::page::{Page, PageRequest};
 use super::{Caller, Context, Scope, ServiceError, names};
+use crate::base::clock::Micros;
 use crate::base::ids::TokenId;
 use crate::base::random;
 use crate::base::secret::{Secret, SecretString};
@@ -190,7 +191,39 @@ pub async fn revoke(context: &Context, caller: &Caller, id: &str) -> Result<Toke
         .await
 }
 
-fn view(token: Token, source: String, now: crate::base::clock::Micros) -> TokenView {
+/// End every session of the page that the caller's token began at or before `began` or now,
+/// whichever is later: what signing out of one of them does. The token itself lives on.
+///
+/// # Errors
+/// [`ServiceError::Store`].
+pub async fn end_sessions(context: &Context, caller: &Caller, began: Micros) -> Result<(), ServiceError> {
+    let Some(token) = caller.token else { return Ok(()) };
+    let (workspace, actor, request_id) = (caller.workspace, caller.actor(), caller.request_id.clone());
+    let (now, record) = (context.clock.now(), context.ids.next());
+    context
+        .store
+        .write(move |tx| {
+            tokens::end_sessions(tx, workspace, token, now.max(began))?;
+            let entry = Entry {
+                id: record,
+                at: now,
+                kind: "token.signed_out",
+                actor: &actor,
+                target: &format!("token:{token}"),
+                hub: None,
+                user: None,
+                task: None,
+                request_id: Some(&request_id),
+                detail: json!({}),
+                personal: None,
+            };
+            activity::record(tx, workspace, &entry)?;
+            Ok::<_, ServiceError>(())
+        })
+        .await
+}
+
+fn view(token: Token, source: String, now: Micros) -> TokenView {
     let state = if token.revoked_at.is_some() {
         "revoked"
     } else if token.expires_at.is_some_and(|end| end <= now) {

@@ -46,6 +46,7 @@ diesel::table! {
         expires_at -> Nullable<BigInt>,
         revoked_at -> Nullable<BigInt>,
         last_used_at -> Nullable<BigInt>,
+        sessions_ended_at -> Nullable<BigInt>,
     }
 }
 

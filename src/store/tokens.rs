@@ -44,6 +44,8 @@ pub struct Credential {
     pub preset: Preset,
     /// Whether its source is strict.
     pub strict: bool,
+    /// Sessions of the page that began at or before this are over.
+    pub sessions_ended_at: Option<Micros>,
 }
 
 type Row = (Vec<u8>, i64, String, String, i64, Option<i64>, Option<i64>, Option<i64>);
@@ -88,13 +90,13 @@ fn read(row: Row) -> Result<Token, StoreError> {
 /// # Errors
 /// [`StoreError::Database`], [`StoreError::Corrupt`].
 pub fn by_lookup_across_workspaces(conn: &mut DbConn, lookup: &str) -> Result<Option<Credential>, StoreError> {
-    let found: Option<(i64, Vec<u8>, Row)> = tokens::table
+    let found: Option<(i64, Vec<u8>, Option<i64>, Row)> = tokens::table
         .filter(tokens::lookup.eq(lookup))
-        .select((tokens::workspace, tokens::hash, COLUMNS))
+        .select((tokens::workspace, tokens::hash, tokens::sessions_ended_at, COLUMNS))
         .kept()
         .get_result(conn)
         .optional()?;
-    let Some((workspace, hash, row)) = found else { return Ok(None) };
+    let Some((workspace, hash, sessions_ended_at, row)) = found else { return Ok(None) };
     let token = read(row)?;
     let (preset, strict): (String, bool) = sources::table
         .find((workspace, token.source.0))
@@ -103,7 +105,8 @@ pub fn by_lookup_across_workspaces(conn: &mut DbConn, lookup: &str) -> Result<Op
         .get_result(conn)?;
     let preset =
         preset.parse().map_err(|_| StoreError::Corrupt(format!("source {}: preset '{preset}'", token.source.0)))?;
-    Ok(Some(Credential { workspace: WorkspaceId(workspace), token, hash, preset, strict }))
+    let sessions_ended_at = sessions_ended_at.map(Micros);
+    Ok(Some(Credential { workspace: WorkspaceId(workspace), token, hash, preset, strict, sessions_ended_at }))
 }
 
 /// Keep a new token.
@@ -175,6 +178,20 @@ pub fn revoke(conn: &mut DbConn, workspace: WorkspaceId, id: TokenId, now: Micro
         .kept()
         .execute(conn)?;
     load(conn, workspace, id)
+}
+
+/// End the page's sessions of a token that began at or before `upto`. The moment only grows: a
+/// clock that is behind cannot bring an ended session back.
+///
+/// # Errors
+/// [`StoreError::Database`].
+pub fn end_sessions(conn: &mut DbConn, workspace: WorkspaceId, id: TokenId, upto: Micros) -> Result<(), StoreError> {
+    let earlier = tokens::sessions_ended_at.is_null().or(tokens::sessions_ended_at.lt(upto.0));
+    diesel::update(tokens::table.find((workspace.0, id.bytes())).filter(earlier))
+        .set(tokens::sessions_ended_at.eq(upto.0))
+        .kept()
+        .execute(conn)?;
+    Ok(())
 }
 
 /// Note that a token was used. Callers do so at most once a minute.

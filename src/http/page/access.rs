@@ -17,7 +17,8 @@ use actix_web::{Error, FromRequest, HttpMessage, HttpRequest, HttpResponse, web}
 use super::fields::Fields;
 use super::reply::PageFailure;
 use super::session;
-use crate::auth::{AuthError, Caller, Scope};
+use crate::auth::{AuthError, Caller, Opened, Scope};
+use crate::base::clock::Micros;
 use crate::http::App;
 use crate::http::error::Refusal;
 use crate::http::extract::RequestId;
@@ -32,6 +33,8 @@ pub const PROOF: &str = "proof";
 pub struct Session {
     /// What the forms of this session carry.
     pub proof: Arc<str>,
+    /// When it began.
+    pub began: Micros,
     /// The cookie's value; compared with proofs, never shown.
     sealed: Arc<str>,
 }
@@ -65,15 +68,16 @@ async fn found(request: &HttpRequest) -> Result<(Caller, Session), HttpResponse>
         return Err(no_session(session::Ended::Never));
     };
     transport::admit_credential(app, request).map_err(|refusal| super::refuse(&refusal))?;
-    let Some(token) = app.sessions.open(&sealed, app.clock.now()) else {
+    let Some(Opened { token, began }) = app.sessions.open(&sealed, app.clock.now()) else {
         return Err(no_session(session::Ended::Session));
     };
-    match app.authenticator.authenticate(token.expose(), request_id(request)).await {
+    match app.authenticator.resume(token.expose(), began, request_id(request)).await {
         Ok(caller) => {
             let proof = app.sessions.form_proof(&sealed).into();
-            Ok((caller, Session { proof, sealed: sealed.into() }))
+            Ok((caller, Session { proof, began, sealed: sealed.into() }))
         }
         Err(error @ AuthError::Unavailable(_)) => Err(super::refuse(&error.into())),
+        Err(AuthError::SignedOut) => Err(no_session(session::Ended::SignedOut)),
         Err(
             AuthError::Missing | AuthError::Malformed | AuthError::Unknown | AuthError::Expired | AuthError::Revoked,
         ) => Err(no_session(session::Ended::Token)),
@@ -166,6 +170,8 @@ macro_rules! form {
         #[derive(Debug)]
         pub struct $name {
             caller: Caller,
+            /// The session whose form it is.
+            pub session: Session,
             /// What was filled in.
             pub fields: Fields,
         }
@@ -189,8 +195,8 @@ macro_rules! form {
             fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
                 let (request, payload) = (request.clone(), payload.take());
                 Box::pin(async move {
-                    let (caller, fields) = proved(&request, payload, Self::ACCESS).await?;
-                    Ok(Self { caller, fields })
+                    let (caller, session, fields) = proved(&request, payload, Self::ACCESS).await?;
+                    Ok(Self { caller, session, fields })
                 })
             }
         }
@@ -209,7 +215,7 @@ form!(
 );
 
 /// Scope first, then where the form stood, and only then its fields and their proof.
-async fn proved(request: &HttpRequest, payload: Payload, access: Access) -> Result<(Caller, Fields), Refusal> {
+async fn proved(request: &HttpRequest, payload: Payload, access: Access) -> Result<(Caller, Session, Fields), Refusal> {
     let (caller, session) = caller(request, access)?;
     let app = request.app_data::<web::Data<App>>().ok_or_else(Refusal::unauthorized)?;
     same_origin(request, app)?;
@@ -218,5 +224,5 @@ async fn proved(request: &HttpRequest, payload: Payload, access: Access) -> Resu
         let detail = "this form is not of your session; go back, load the page anew and try again";
         return Err(Refusal::new(StatusCode::FORBIDDEN, detail));
     }
-    Ok((caller, fields))
+    Ok((caller, session, fields))
 }

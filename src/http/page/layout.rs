@@ -81,7 +81,7 @@ pub fn view(caller: &PageReader, place: Place, title: &str, pace: Pace, body: &M
                     Scope::Read => "read only",
                     Scope::Scim => "",
                 } }
-                button.quiet type="submit" { "Sign out" }
+                button.quiet type="submit" title="Ends every page session of this token, in all browsers" { "Sign out" }
             }
         }
         p #offline.note.bad hidden { "The server cannot be reached; what you see is from before." }

@@ -17,6 +17,7 @@ use crate::base::secret::SecretString;
 use crate::http::App;
 use crate::http::error::Refusal;
 use crate::http::transport;
+use crate::service::tokens;
 
 /// Why nobody is signed in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +26,8 @@ pub enum Ended {
     Never,
     /// The session's time is over, or another installation gave it.
     Session,
+    /// Somebody signed out of the sessions of its token.
+    SignedOut,
     /// Its token was revoked or expired.
     Token,
 }
@@ -78,11 +81,16 @@ pub async fn sign_in(request: HttpRequest, payload: Payload, app: web::Data<App>
     if token.expose().is_empty() {
         return again(StatusCode::BAD_REQUEST, "Type or paste a token first.");
     }
-    let caller = match app.authenticator.authenticate(token.expose(), access::request_id(&request)).await {
-        Ok(caller) => caller,
+    let (caller, began) = match app.authenticator.sign_in(token.expose(), access::request_id(&request)).await {
+        Ok(signed_in) => signed_in,
         Err(error @ AuthError::Unavailable(_)) => return Err(Refusal::from(error).into()),
         Err(
-            AuthError::Missing | AuthError::Malformed | AuthError::Unknown | AuthError::Expired | AuthError::Revoked,
+            AuthError::Missing
+            | AuthError::Malformed
+            | AuthError::Unknown
+            | AuthError::Expired
+            | AuthError::Revoked
+            | AuthError::SignedOut,
         ) => {
             return again(
                 StatusCode::UNAUTHORIZED,
@@ -98,7 +106,7 @@ pub async fn sign_in(request: HttpRequest, payload: Payload, app: web::Data<App>
             return again(StatusCode::FORBIDDEN, why);
         }
     }
-    let Some(sealed) = app.sessions.seal(&token, app.clock.now()) else {
+    let Some(sealed) = app.sessions.seal(&token, began) else {
         return again(StatusCode::UNAUTHORIZED, "This is no token of this server.");
     };
     if let Some(token) = caller.token {
@@ -108,11 +116,17 @@ pub async fn sign_in(request: HttpRequest, payload: Payload, app: web::Data<App>
     Ok(reply::see_other(&next).insert_header((header::SET_COOKIE, cookie)).finish())
 }
 
-/// `POST /sign-out`: the browser forgets the session.
+/// `POST /sign-out`: ends every session of the page that this token began, copies of the cookie
+/// included, and the browser forgets its own.
 ///
 /// # Errors
-/// None of its own.
-pub async fn sign_out(_caller: PageLeaver, app: web::Data<App>) -> Result<HttpResponse, PageFailure> {
+/// 503 when the end cannot be written down; the browser keeps its session then, and may try again.
+pub async fn sign_out(form: PageLeaver, app: web::Data<App>) -> Result<HttpResponse, PageFailure> {
+    tokens::end_sessions(&app.context, &form, form.session.began).await?;
+    if let Some(token) = form.token {
+        app.authenticator.forget(token);
+        tracing::info!(token.id = %token, "signed out of all sessions of the page with token {token}");
+    }
     let gone = set_cookie(&app, "", 0);
     Ok(reply::see_other("/sign-in").insert_header((header::SET_COOKIE, gone)).finish())
 }
@@ -127,6 +141,7 @@ pub fn ask(request: &HttpRequest, ended: Ended) -> HttpResponse {
     let why = match ended {
         Ended::Never => None,
         Ended::Session => Some("Your session has ended: sign in again."),
+        Ended::SignedOut => Some("You signed out: sign in again to go on."),
         Ended::Token => Some("The token you signed in with has expired or was revoked."),
     };
     let next = own_path(&next);
@@ -186,7 +201,8 @@ fn sign_in_page(next: &str, why: Option<&str>) -> Markup {
             }
             pre { code { "scimhub token create --scope admin --name me" } }
             p.hint {
-                "It is kept sealed in a cookie of this site for twelve hours, and nowhere else."
+                "It is kept sealed in a cookie of this site for twelve hours, and nowhere else. "
+                "Signing out ends every session of this page that the token began, in all browsers."
             }
         }
     };

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::visitor::{FORM, Visitor, form};
+use super::held_batch;
+use super::visitor::{self, FORM, Visitor, form};
 use crate::support::http::Client;
 use crate::support::server::Server;
 use crate::support::{Database, databases, eventually};
@@ -131,6 +132,53 @@ async fn a_session_ends_with_its_token_or_by_signing_out() {
         assert_eq!(out.header("location"), Some("/sign-in"));
         assert!(out.header("set-cookie").is_some_and(|v| v.starts_with("scimhub=;") && v.contains("Max-Age=0")));
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn signing_out_ends_copies_of_the_cookie_and_nothing_else() {
+    for database in databases() {
+        let server = Server::start(&database, &[]);
+        let admin = server.client("admin");
+        let hold = held_batch(&server, &admin).await;
+        let token = server.token("admin");
+        let (me, mine_elsewhere) =
+            (Visitor::signed_in(&server.base, &token).await, Visitor::signed_in(&server.base, &token).await);
+        let other = Visitor::signed_in(&server.base, &server.token("admin")).await;
+        let page = me.get("/").await.expect(200).text();
+        assert!(page.contains("Ends every page session of this token"), "it says so: {page}");
+        let proofs = (visitor::proof(&page), mine_elsewhere.proof().await);
+        let second = (database.name == "postgres").then(|| Server::start(&database, &[]));
+        if let Some(second) = &second {
+            second_replica(second, &me).get("/").await.expect(200);
+        }
+
+        me.post("/sign-out", &[("proof", &proofs.0)]).await.expect(303);
+        for (copy, proof) in [(&me, &proofs.0), (&mine_elsewhere, &proofs.1)] {
+            let told = copy.get("/held").await.expect(401);
+            assert!(told.text().contains("You signed out"), "{}: {}", database.name, told.text());
+            let fields = [("proof", proof.as_str()), ("which", "all")];
+            copy.post(&format!("/held/{hold}/release"), &fields).await.expect(401);
+        }
+        assert_eq!(admin.get(&format!("/api/v1/held/{hold}")).await.expect(200).json()["total"], 2, "nothing was done");
+        other.get("/held").await.expect(200);
+        Client::new(&server.base, &token).get("/api/v1/status").await.expect(200);
+        let again = Visitor::signed_in(&server.base, &token).await;
+        again.get("/held").await.expect(200);
+        if let Some(second) = &second {
+            eventually("the end at another replica", Duration::from_secs(10), async || {
+                second_replica(second, &me).get("/").await.status == 401
+            })
+            .await;
+            second_replica(second, &again).get("/").await.expect(200);
+        }
+        let record = admin.get("/api/v1/activity?kind=token.signed_out").await.expect(200).json();
+        assert_eq!(record["items"].as_array().unwrap().len(), 1, "{record}");
+    }
+}
+
+/// The same cookie at another replica.
+fn second_replica(server: &Server, visitor: &Visitor) -> Visitor {
+    Visitor { cookie: visitor.cookie.clone(), ..Visitor::new(&server.base) }
 }
 
 #[tokio::test(flavor = "multi_thread")]
