@@ -4,6 +4,7 @@
 use sha2::{Digest, Sha256};
 
 use crate::domain::member::{Member, Reason};
+use crate::domain::plan::Standing;
 use crate::domain::task::Effect;
 
 /// What ended a wish.
@@ -53,14 +54,21 @@ pub struct Decision {
 
 impl Decision {
     /// Whether this wish is the one it was about, on the same known state.
-    pub fn still_holds(&self, effect: &Effect, reasons: &[Reason], member: Option<&Member>) -> bool {
-        self.digest == digest(effect, reasons, member)
+    pub fn still_holds(
+        &self,
+        effect: &Effect,
+        reasons: &[Reason],
+        member: Option<&Member>,
+        standing: Standing,
+    ) -> bool {
+        self.digest == digest(effect, reasons, member, standing)
     }
 }
 
 /// The digest of a wish and of the state it was made on. The principal is not part of it: a new
-/// surname must not repeat a task that a person cancelled.
-pub fn digest(effect: &Effect, reasons: &[Reason], member: Option<&Member>) -> Vec<u8> {
+/// surname must not repeat a task that a person cancelled. Whether they left is: "keep her" was said
+/// of somebody who is still here.
+pub fn digest(effect: &Effect, reasons: &[Reason], member: Option<&Member>, standing: Standing) -> Vec<u8> {
     let mut mappings: Vec<String> = reasons.iter().map(|r| format!("{}={}", r.mapping, r.app_role)).collect();
     mappings.sort();
     mappings.dedup();
@@ -71,6 +79,10 @@ pub fn digest(effect: &Effect, reasons: &[Reason], member: Option<&Member>) -> V
         effect.suspend,
         mappings,
         member.map(|m| (m.known, m.known_role.as_deref(), m.remote_id.as_deref())),
+        match standing {
+            Standing::Stays => "stays",
+            Standing::Left => "left",
+        },
     ]);
     Sha256::digest(content.to_string()).to_vec()
 }

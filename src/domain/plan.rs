@@ -335,7 +335,7 @@ fn act(
     direction: Direction,
     member: Option<&Member>,
 ) -> Step {
-    if situation.decision.is_some_and(|decision| decision.still_holds(&effect, &reasons, member)) {
+    if situation.decision.is_some_and(|decision| decision.still_holds(&effect, &reasons, member, situation.standing)) {
         return Step::Nothing(Why::Decided);
     }
     let takes_away = direction == Direction::TakesAway;

@@ -17,7 +17,7 @@ use crate::domain::entitlement::{Membership, Person, Regain, Rule};
 use crate::domain::hub::HubPolicy;
 use crate::domain::mapping::{Binding, HubRole, Mapping, SubjectName};
 use crate::domain::member::{Bucket, Member, Presence};
-use crate::domain::plan::{Start, Step, Verdict, Why};
+use crate::domain::plan::{PRIORITY_LEAVER, Standing, Start, Step, Verdict, Why};
 use crate::domain::task::{Effect, Principal, Task, TaskKind, TaskStatus};
 
 const SETTLE: Duration = Duration::from_secs(60);
@@ -468,7 +468,7 @@ fn a_decision_sticks_until_something_changes() {
     let mut world = World::new(Regain::WhenConfirmed).in_groups(&[EDITOR]);
     let Step::Act(action) = world.decide().step else { panic!("an addition") };
     world.facts.decision = Some(Decision {
-        digest: digest(&action.effect, &action.reasons, None),
+        digest: digest(&action.effect, &action.reasons, None, Standing::Stays),
         kind: DecisionKind::Cancelled,
         decided_by: "token:1".into(),
         note: None,
@@ -478,6 +478,27 @@ fn a_decision_sticks_until_something_changes() {
     assert_eq!(world.decide().step, Step::Nothing(Why::Decided), "a new name is no new wish");
     world.join(ADMIN);
     assert!(matches!(world.decide().step, Step::Act(_)), "a new role is");
+}
+
+/// "Keep her" was said while she was here; when she leaves, the removal is wanted anew.
+#[test]
+fn a_rejected_removal_comes_back_when_its_person_leaves() {
+    let mut world = World::new(Regain::WhenConfirmed).in_groups(&[EDITOR]);
+    world.plan();
+    world.work();
+    world.leave(EDITOR);
+    world.settle_until = world.now;
+    let Step::Act(action) = world.decide().step else { panic!("a removal") };
+    world.facts.decision = Some(Decision {
+        digest: digest(&action.effect, &action.reasons, world.facts.member.as_ref(), Standing::Stays),
+        kind: DecisionKind::Rejected,
+        decided_by: "token:1".into(),
+        note: Some("keep her".into()),
+    });
+    assert_eq!(world.decide().step, Step::Nothing(Why::Decided));
+    world.facts.person.as_mut().unwrap().active = false;
+    let Step::Act(action) = world.decide().step else { panic!("she left") };
+    assert_eq!(action.priority, PRIORITY_LEAVER);
 }
 
 #[test]

@@ -209,13 +209,16 @@ pub async fn decide(
         .map(|ids| ids.iter().map(|id| id.parse::<TaskId>()).collect::<Result<Vec<_>, _>>())
         .transpose()
         .map_err(|_| ServiceError::Invalid(String::from("tasks must be ids of tasks in this batch")))?;
+    if only.as_ref().is_some_and(Vec::is_empty) {
+        return Err(ServiceError::Invalid(String::from("tasks names nobody; leave it out to mean all")));
+    }
     let workspace = caller.workspace;
     let chosen = context
         .store
         .read(move |conn| {
             let hold = load(conn, workspace, id)?;
             if hold.status != "open" {
-                return Err(ServiceError::Conflict(format!("this batch was {} already", hold.status)));
+                return Err(decided_already(&hold.status));
             }
             let may_pass = HoldReason::from_word(&hold.reason).is_some_and(HoldReason::may_pass);
             if until.is_some() && !may_pass {
@@ -244,6 +247,10 @@ pub async fn decide(
     }
     context.nudge.planner();
     show(context, caller, &id.to_string()).await
+}
+
+fn decided_already(status: &str) -> ServiceError {
+    ServiceError::Conflict(format!("this batch was {status} already"))
 }
 
 /// The end of a pass, held against what it may be.
@@ -310,7 +317,13 @@ fn decide_some(
     note: Option<&str>,
 ) -> Result<(), ServiceError> {
     let workspace = scribe.workspace;
-    let hold = load(tx, workspace, id)?;
+    let hold = match holds::lock(tx, workspace, id) {
+        Err(StoreError::NotFound) => return Err(ServiceError::NotFound("held batch")),
+        other => other?,
+    };
+    if hold.status != "open" {
+        return Err(decided_already(&hold.status));
+    }
     let (word, kind, decided) = match verdict {
         Verdict::Release => ("released", "hold.released", released::release(tx, workspace, id, part, scribe.now)?),
         Verdict::Reject => {
@@ -322,11 +335,12 @@ fn decide_some(
             ("rejected", "hold.rejected", tasks.len())
         }
     };
-    if hold.status == "open" && released::left(tx, workspace, id)? == 0 {
+    if released::left(tx, workspace, id)? == 0 {
         holds::close(tx, workspace, id, word, &scribe.actor, note, scribe.now)?;
     }
     let target = format!("hold:{id}");
-    let detail = json!({ "reason": hold.reason, "tasks": decided });
+    let ids: Vec<String> = part.iter().map(ToString::to_string).collect();
+    let detail = json!({ "reason": hold.reason, "tasks": decided, "ids": ids });
     let personal = note.map(|note| json!({ "note": note }));
     let about = About { target: &target, hub: Some(hold.hub), detail, personal, ..About::default() };
     Ok(scribe.record(tx, kind, about)?)

@@ -49,11 +49,20 @@ pub(super) fn change_hub(
     let moved = moved_addresses(app, before, after);
     let cleared = if moved.is_empty() { Vec::new() } else { hub_secrets::clear(tx, scribe.workspace, before.id)? };
     let target = format!("hub:{}", after.slug);
+    // In observe no task waits to be sent: the plan it shows is all that its activation does.
+    let withdrawn = match (before.mode, after.mode) {
+        (HubMode::Active, HubMode::Observe) => {
+            tasks::withdraw_of_hub(tx, scribe.workspace, after.id, &scribe.actor, scribe.now)?
+        }
+        (HubMode::Active, HubMode::Active) | (HubMode::Observe, HubMode::Active | HubMode::Observe) => 0,
+    };
+    let names = changed(before, after);
+    let kind = what_happened(before, after, &names);
     let detail = json!({
-        "changed": changed(before, after), "mode": mode_word(after.mode), "login": login_word(after.login),
+        "changed": names, "mode": mode_word(after.mode), "login": login_word(after.login),
+        "paused": after.paused, "withdrawn": withdrawn,
         "secrets_cleared": cleared, "owner": after.owner, "ref": after.file_ref,
     });
-    let kind = if before.mode != after.mode && after.mode == HubMode::Active { "hub.activated" } else { "hub.changed" };
     scribe.record(tx, kind, About { target: &target, hub: Some(after.id), detail, ..About::default() })?;
     if before.connection != after.connection {
         mended(tx, scribe, after.id, Mended::Hub)?;
@@ -65,6 +74,19 @@ pub(super) fn change_hub(
         marks::hub_changed(tx, scribe.workspace, after.id, &scribe.change(cause))?;
     }
     Ok(cleared)
+}
+
+/// The record's word for a change, so that stopping and starting a hub can be looked for.
+fn what_happened(before: &Hub, after: &Hub, changed: &[String]) -> &'static str {
+    match (before.mode, after.mode) {
+        (HubMode::Observe, HubMode::Active) => return "hub.activated",
+        (HubMode::Active, HubMode::Observe) => return "hub.observes",
+        (HubMode::Active, HubMode::Active) | (HubMode::Observe, HubMode::Observe) => {}
+    }
+    if changed == ["paused"] {
+        return if after.paused { "hub.paused" } else { "hub.resumed" };
+    }
+    "hub.changed"
 }
 
 /// How much a person's act says to be mended.

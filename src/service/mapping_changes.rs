@@ -227,6 +227,14 @@ impl Row<'_> {
             Some(found) => found.binding,
             None => rows::find_subject(conn, self.workspace(), &subject, source)?,
         };
+        // What a hand changed is no longer what that commit said; its owner's next apply says it anew.
+        let as_committed = found.as_ref().filter(|found| {
+            found.app_role == body.app_role
+                && found.hub_role == body.hub_role.unwrap_or(HubRole::Collaborator)
+                && found.seat == body.seat.unwrap_or(true)
+                && found.assets == body.assets
+        });
+        let file_ref = as_committed.and_then(|found| found.file_ref.clone());
         let wanted = Mapping {
             id: found.as_ref().map_or_else(|| MappingId::from_uuid(self.scribe.id()), |found| found.id),
             hub: self.hub.id,
@@ -239,7 +247,7 @@ impl Row<'_> {
             seat: body.seat.unwrap_or(true),
             assets: body.assets.clone(),
             owner: found.as_ref().and_then(|found| found.owner.clone()),
-            file_ref: found.as_ref().and_then(|found| found.file_ref.clone()),
+            file_ref,
             confirmed_at: self.scribe.now,
         };
         self.once(&wanted)?;

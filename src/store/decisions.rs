@@ -9,9 +9,11 @@ use super::conn::DbConn;
 use super::hub_members;
 use super::kept::Keep as _;
 use super::schema::decisions;
+use super::users;
 use crate::base::clock::Micros;
 use crate::base::ids::{HubId, TaskId, WorkspaceId};
 use crate::domain::decision::{Decision, DecisionKind, digest};
+use crate::domain::plan::Standing;
 use crate::domain::task::Task;
 
 type Row = (String, Vec<u8>, String, String, Option<String>);
@@ -59,6 +61,11 @@ pub fn record(
         Some(user) => hub_members::by_user(tx, task.workspace, task.hub, user)?,
         None => None,
     };
+    let standing = match task.user {
+        Some(user) if users::is_active(tx, task.workspace, user)? => Standing::Stays,
+        Some(_) => Standing::Left,
+        None => Standing::Stays,
+    };
     diesel::sql_query(
         "INSERT INTO decisions (workspace, hub_id, subject, digest, kind, task_id, decided_by, note, created_at) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (workspace, hub_id, subject) DO UPDATE SET \
@@ -68,7 +75,7 @@ pub fn record(
     .bind::<BigInt, _>(task.workspace.0)
     .bind::<Binary, _>(task.hub.bytes())
     .bind::<Text, _>(task.subject.as_str())
-    .bind::<Binary, _>(digest(&task.effect, &task.reasons, member.as_ref()))
+    .bind::<Binary, _>(digest(&task.effect, &task.reasons, member.as_ref(), standing))
     .bind::<Text, _>(kind.as_str())
     .bind::<Binary, _>(TaskId::bytes(task.id))
     .bind::<Text, _>(decided_by)

@@ -115,6 +115,18 @@ pub fn load(conn: &mut DbConn, workspace: WorkspaceId, id: HoldId) -> Result<Hol
     read(holds::table.find((workspace.0, id.bytes())).select(COLUMNS).first(conn)?)
 }
 
+/// One hold, kept from being decided by somebody else until the transaction ends.
+///
+/// # Errors
+/// [`StoreError::NotFound`], or that of the statement.
+pub fn lock(tx: &mut Tx<'_>, workspace: WorkspaceId, id: HoldId) -> Result<Hold, StoreError> {
+    let query = holds::table.find((workspace.0, id.bytes())).select(COLUMNS);
+    read(match &mut **tx {
+        DbConn::Sqlite(conn) => query.first(conn)?,
+        DbConn::Postgres(conn) => query.for_update().first(conn)?,
+    })
+}
+
 /// The open holds of a workspace, newest last.
 ///
 /// # Errors

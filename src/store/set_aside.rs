@@ -105,25 +105,32 @@ pub fn probe_across_workspaces(tx: &mut Tx<'_>, pause: Duration, now: Micros) ->
     Ok(asked)
 }
 
-/// How many open tasks of a hub wait for this cause to be mended: those set aside for it, or, where
+/// How many open tasks of a hub wait for this cause to be mended: those set aside for it, and, where
 /// it stops the lane, all that could run.
 ///
 /// # Errors
 /// A failed statement.
 pub fn waiting_for(conn: &mut DbConn, workspace: WorkspaceId, hub: HubId, cause: Cause) -> Result<i64, StoreError> {
-    let of_hub = tasks::table.filter(tasks::workspace.eq(workspace.0)).filter(tasks::hub_id.eq(hub.bytes()));
-    Ok(match cause {
-        Cause::Forbidden | Cause::SeatLimit | Cause::Unavailable => of_hub
+    let (in_line, aside) = match cause {
+        Cause::Unavailable => (true, true),
+        Cause::Forbidden | Cause::SeatLimit => (false, true),
+        Cause::AuthBroken | Cause::ConnectionIncomplete | Cause::RateLimited => (true, false),
+        Cause::LeaverPresent => (false, false),
+    };
+    let of_hub = || tasks::table.filter(tasks::workspace.eq(workspace.0)).filter(tasks::hub_id.eq(hub.bytes()));
+    let mut found = 0;
+    if in_line {
+        found += of_hub()
+            .filter(tasks::status.eq_any([TaskStatus::Queued.as_str(), TaskStatus::Retrying.as_str()]))
+            .count()
+            .get_result::<i64>(conn)?;
+    }
+    if aside {
+        found += of_hub()
             .filter(tasks::status.eq(TaskStatus::Manual.as_str()))
             .filter(tasks::error_class.eq_any(cause.sets_aside()))
             .count()
-            .kept()
-            .get_result(conn)?,
-        Cause::AuthBroken | Cause::ConnectionIncomplete | Cause::RateLimited => of_hub
-            .filter(tasks::status.eq_any([TaskStatus::Queued.as_str(), TaskStatus::Retrying.as_str()]))
-            .count()
-            .kept()
-            .get_result(conn)?,
-        Cause::LeaverPresent => 0,
-    })
+            .get_result::<i64>(conn)?;
+    }
+    Ok(found)
 }

@@ -263,6 +263,61 @@ pub fn supersede(
     Ok(changed == 1)
 }
 
+/// Put a task that has not started further to the front, for a new cause.
+///
+/// # Errors
+/// A failed statement.
+pub fn hurry(
+    tx: &mut Tx<'_>,
+    workspace: WorkspaceId,
+    id: TaskId,
+    priority: i32,
+    cause: &str,
+    now: Micros,
+) -> Result<(), StoreError> {
+    let waits = [TaskStatus::Queued, TaskStatus::Retrying, TaskStatus::Held, TaskStatus::Waiting, TaskStatus::Manual];
+    diesel::update(tasks::table)
+        .filter(tasks::workspace.eq(workspace.0))
+        .filter(tasks::id.eq(id.bytes()))
+        .filter(tasks::status.eq_any(words(&waits)))
+        .set((tasks::priority.eq(priority), tasks::cause.eq(cause), tasks::modified_at.eq(now.0)))
+        .execute(&mut **tx)?;
+    Ok(())
+}
+
+/// A hub stops pushing: what has not started is withdrawn, unless something of it may be at the app,
+/// which must be looked at first. What is wanted is planned anew when it pushes again. Answers how
+/// many.
+///
+/// # Errors
+/// A failed statement.
+pub fn withdraw_of_hub(
+    tx: &mut Tx<'_>,
+    workspace: WorkspaceId,
+    hub: HubId,
+    by: &str,
+    now: Micros,
+) -> Result<usize, StoreError> {
+    let idle = [TaskStatus::Held, TaskStatus::Waiting, TaskStatus::Manual];
+    Ok(diesel::update(tasks::table)
+        .filter(tasks::workspace.eq(workspace.0))
+        .filter(tasks::hub_id.eq(hub.bytes()))
+        .filter(tasks::kind.ne(TaskKind::Sync.as_str()))
+        .filter(
+            tasks::status
+                .eq_any(words(&[TaskStatus::Queued, TaskStatus::Retrying]))
+                .and(tasks::verify_first.eq(false))
+                .or(tasks::status.eq_any(words(&idle))),
+        )
+        .set((
+            tasks::status.eq(TaskStatus::Superseded.as_str()),
+            tasks::modified_at.eq(now.0),
+            tasks::finished_at.eq(Some(now.0)),
+            tasks::finished_by.eq(Some(by)),
+        ))
+        .execute(&mut **tx)?)
+}
+
 /// What a list of tasks is narrowed to; everything that is `None` or empty does not narrow.
 #[derive(Clone, Debug, Default)]
 pub struct TaskFilter {

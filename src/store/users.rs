@@ -159,6 +159,20 @@ fn within(raw: Raw, reach: Reach) -> Result<UserRow, StoreError> {
     if reach.covers(row.source) { Ok(row) } else { Err(StoreError::NotFound) }
 }
 
+/// Whether somebody is here and active; `false` for a user who was deleted.
+///
+/// # Errors
+/// [`StoreError::Database`] when the statement fails.
+pub fn is_active(conn: &mut DbConn, workspace: WorkspaceId, id: UserId) -> Result<bool, StoreError> {
+    let active: Option<bool> = users::table
+        .filter(users::workspace.eq(workspace.0))
+        .filter(users::id.eq(id.bytes()))
+        .select(users::active)
+        .first(conn)
+        .optional()?;
+    Ok(active.unwrap_or(false))
+}
+
 /// Several users, in the order of their ids; unknown ids are left out.
 ///
 /// # Errors

@@ -8,7 +8,7 @@ use crate::domain::guard::{HoldReason, Ruling};
 use crate::domain::hub::Hub;
 use crate::domain::instructions;
 use crate::domain::member::{Bucket, Member, Presence};
-use crate::domain::plan::{Action, Start, Step, Why};
+use crate::domain::plan::{Action, PRIORITY_LEAVER, Start, Step, Why};
 use crate::domain::principal;
 use crate::domain::task::{Task, TaskKind, TaskStatus};
 use crate::store::activity::{self, Entry};
@@ -105,6 +105,9 @@ impl Recorder<'_, '_> {
         if why.withdraws() && pair.facts.open.is_some() && !self.supersede(pair, None)? {
             return Ok(Settled::Until(self.now.plus(std::time::Duration::from_secs(60))));
         }
+        if why == Why::Planned {
+            self.hurry(pair)?;
+        }
         match why {
             Why::AsWanted | Why::NotThere => {
                 self.end_decision(pair)?;
@@ -114,6 +117,19 @@ impl Recorder<'_, '_> {
             Why::Planned | Why::Exempted | Why::Unmanaged | Why::Protected | Why::Conflict => {}
         }
         Ok(Settled::Done)
+    }
+
+    /// Somebody left while their removal waited, held or in line: it is a leaver's from now on, first
+    /// in both. The same task, so that the guard does not count it twice.
+    fn hurry(&mut self, pair: &Planned) -> Result<(), StoreError> {
+        let left = pair.facts.person.as_ref().is_none_or(|person| !person.active);
+        let Some(open) = pair.facts.open.as_ref().filter(|open| left && open.effect.kind == TaskKind::Remove) else {
+            return Ok(());
+        };
+        if open.priority > PRIORITY_LEAVER {
+            tasks::hurry(self.tx, self.workspace, open.id, PRIORITY_LEAVER, &pair.mark.cause, self.now)?;
+        }
+        Ok(())
     }
 
     /// Known is as wanted: the row says why, and no status of ours is left on it.

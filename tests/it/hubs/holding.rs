@@ -140,3 +140,119 @@ async fn a_stopped_installation_plans_nothing_and_says_so_on_record() {
         .await;
     }
 }
+
+/// "Keep her" is said of somebody who is here. When she leaves, it is over; and a leaver is one also
+/// when the removal was held before.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_leaves_is_a_leaver_whatever_was_held_or_rejected_before() {
+    for database in databases() {
+        let server = Server::start(&database, &[]);
+        let (admin, scim) = clients(&server);
+        let (editors, people) = staffed(&admin, &scim, 20).await;
+        leave(&scim, &editors, &people[..5]).await;
+        let held = tasks(&admin, "hub=wiki&status=held", 4).await;
+        let user = |at: usize| held[at]["user"].as_str().unwrap().to_owned();
+        let batch = admin.get("/api/v1/held").await.expect(200).json()["items"][0].clone();
+        let reject = format!("/api/v1/held/{}/reject", batch["id"].as_str().unwrap());
+        admin.post(&reject, &json!({"tasks": []})).await.expect(400);
+        admin.post(&reject, &json!({"tasks": [held[0]["id"]], "note": "keep her"})).await.expect(200);
+        tasks(&admin, "hub=wiki&status=held", 3).await;
+
+        // One whose removal is held leaves, one whose removal was rejected leaves.
+        deactivate(&scim, &user(1)).await;
+        deactivate(&scim, &user(0)).await;
+        eventually("two leavers, listed first", SOON, async || {
+            let batch = admin.get("/api/v1/held").await.expect(200).json()["items"][0].clone();
+            let first: Vec<&str> =
+                batch["tasks"].as_array().unwrap()[..2].iter().map(|t| t["user"].as_str().unwrap()).collect();
+            batch["leavers"] == 2 && batch["total"] == 4 && first.contains(&&*user(0)) && first.contains(&&*user(1))
+        })
+        .await;
+        let why = admin.get(&format!("/api/v1/hubs/wiki/users/{}/explain", user(1))).await.expect(200).json();
+        assert_eq!(why["tasks"][0]["cause"], "deactivated", "{why}");
+    }
+}
+
+/// In observe no task waits to be sent: activation does what its plan shows, and nothing else.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hub_that_goes_back_to_observing_withdraws_what_has_not_begun() {
+    for database in databases() {
+        let server = Server::start(&database, &[]);
+        let (admin, scim) = clients(&server);
+        let (editors, people) = staffed(&admin, &scim, 20).await;
+        leave(&scim, &editors, &people[..3]).await;
+        tasks(&admin, "hub=wiki&status=held", 2).await;
+        let batch = admin.get("/api/v1/held").await.expect(200).json()["items"][0]["id"].as_str().unwrap().to_owned();
+        admin.patch("/api/v1/hubs/wiki", &json!({"mode": "observe"})).await.expect(200);
+        tasks(&admin, "hub=wiki&status=open", 0).await;
+        let late = admin.post(&format!("/api/v1/held/{batch}/release"), &json!({})).await;
+        assert_eq!(late.expect(200).json()["total"], 0, "there is nothing left to release");
+        let plan = admin.get("/api/v1/hubs/wiki/plan").await.expect(200).json();
+        assert_eq!(plan["effects"][0]["removes"], 3, "{plan}");
+        let path = format!("/api/v1/hubs/wiki?expect={}", plan["digest"].as_str().unwrap());
+        admin.patch(&path, &json!({"mode": "active"})).await.expect(200);
+        tasks(&admin, "hub=wiki&status=open", 3).await;
+        let kinds = kinds(&admin).await;
+        for kind in ["hub.observes", "hub.activated"] {
+            assert!(kinds.iter().any(|found| found == kind), "{kind} in {kinds:?}");
+        }
+    }
+}
+
+/// A token stops its own workspace, by name; what it cannot stop, it does not pretend to.
+#[tokio::test(flavor = "multi_thread")]
+async fn stopping_through_a_server_says_what_it_stops() {
+    let database = crate::support::Database::sqlite();
+    let server = Server::start(&database, &[]);
+    assert!(server.run(&["workspace", "create", "other"]).status.success());
+    let token = server.token_for("other", "default", "admin");
+    let other = Client::new(&server.base, &token);
+    let run = |args: &[&str]| {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_scimhub"))
+            .current_dir(database.folder())
+            .env("SCIMHUB_SERVER", &server.base)
+            .env("SCIMHUB_TOKEN", &token)
+            .args(args)
+            .output()
+            .unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (output.status.code(), text(&output.stdout) + &text(&output.stderr))
+    };
+    for args in [vec!["pause"], vec!["pause", "--workspace", "default"], vec!["resume"]] {
+        let (code, told) = run(&args);
+        assert_eq!(code, Some(1), "{args:?}: {told}");
+        assert!(told.contains("other"), "{args:?}: {told}");
+        assert_eq!(
+            other.get("/api/v1/status").await.expect(200).json()["workspace"]["paused"],
+            json!(false),
+            "{args:?}"
+        );
+    }
+    let (code, told) = run(&["pause", "--workspace", "other"]);
+    assert_eq!((code, told.trim()), (Some(0), "paused: all hubs of the workspace other"));
+    assert_eq!(other.get("/api/v1/status").await.expect(200).json()["workspace"]["paused"], json!(true));
+}
+
+/// Two people decide one batch at the same moment: one of them did it, the others are told.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_is_decided_once_whoever_is_first() {
+    for database in databases() {
+        let server = Server::start(&database, &[]);
+        let (admin, scim) = clients(&server);
+        let (editors, people) = staffed(&admin, &scim, 20).await;
+        leave(&scim, &editors, &people[..9]).await;
+        tasks(&admin, "hub=wiki&status=held", 8).await;
+        let batch = admin.get("/api/v1/held").await.expect(200).json()["items"][0]["id"].as_str().unwrap().to_owned();
+        let decide = |word: &str| {
+            let (admin, path) = (admin.clone(), format!("/api/v1/held/{batch}/{word}"));
+            async move { admin.post(&path, &json!({})).await.status }
+        };
+        let (a, b, c, d) = tokio::join!(decide("release"), decide("reject"), decide("release"), decide("reject"));
+        let mut all = [a, b, c, d];
+        all.sort_unstable();
+        assert_eq!(all, [200, 409, 409, 409], "{}", database.name);
+        let told = kinds(&admin).await;
+        let decisions = told.iter().filter(|kind| ["hold.released", "hold.rejected"].contains(&kind.as_str())).count();
+        assert_eq!(decisions, 1, "{}: {told:?}", database.name);
+    }
+}
