@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use sha2::{Digest as _, Sha256};
 
 use super::scribe::{About, Scribe};
 use super::tasks::{self as task_views, TaskView};
@@ -44,6 +45,9 @@ pub struct HoldView {
     pub total: i64,
     /// How many of them are of people who left.
     pub leavers: i64,
+    /// Stands for exactly the tasks it holds now; a decision that carries it as `expect` is refused
+    /// when the batch is another one by then.
+    pub digest: String,
     /// Who decided it, once nothing is left in it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub decided_by: Option<String>,
@@ -92,6 +96,8 @@ pub struct Choice {
     /// With a release of the whole batch: whatever else meets the same limit of the hub goes out
     /// as well before this time (RFC 3339, at most seven days ahead). Once, where absent.
     pub until: Option<String>,
+    /// The batch's `digest` as it was shown: what has come since is not decided unseen.
+    pub expect: Option<String>,
 }
 
 /// What a person decides about a batch.
@@ -162,6 +168,7 @@ fn view(
 ) -> Result<HoldView, ServiceError> {
     let tasks = holds::tasks(conn, workspace, hold.id, SHOWN)?;
     let (total, leavers) = holds::counts(conn, workspace, hold.id)?;
+    let digest = digest(&holds::task_ids(conn, workspace, hold.id)?);
     Ok(HoldView {
         id: hold.id.to_string(),
         hub: names.get(&hold.hub).cloned().unwrap_or_else(|| hold.hub.to_string()),
@@ -171,10 +178,22 @@ fn view(
         created: hold.created_at.to_rfc3339(),
         total,
         leavers,
+        digest,
         decided_by: hold.decided_by,
         note: hold.note,
         tasks: tasks.iter().map(|task| task_views::view(task, names)).collect(),
     })
+}
+
+/// SHA-256 over the ids of the held tasks, in hexadecimal.
+fn digest(ids: &[TaskId]) -> String {
+    let mut ids = ids.to_vec();
+    ids.sort_unstable();
+    let mut hash = Sha256::new();
+    for id in ids {
+        hash.update(id.bytes());
+    }
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn pass_view(pass: Pass, names: &BTreeMap<HubId, String>) -> PassView {
@@ -212,7 +231,7 @@ pub async fn decide(
     if only.as_ref().is_some_and(Vec::is_empty) {
         return Err(ServiceError::Invalid(String::from("tasks names nobody; leave it out to mean all")));
     }
-    let workspace = caller.workspace;
+    let (workspace, expect) = (caller.workspace, choice.expect);
     let chosen = context
         .store
         .read(move |conn| {
@@ -227,7 +246,14 @@ pub async fn decide(
                     hold.reason
                 )));
             }
-            chosen(conn, workspace, id, only)
+            let all = holds::task_ids(conn, workspace, id)?;
+            if expect.is_some_and(|shown| shown != digest(&all)) {
+                return Err(ServiceError::Conflict(format!(
+                    "this batch changed since it was shown: it holds {} tasks now; look at it again",
+                    all.len()
+                )));
+            }
+            chosen(all, only)
         })
         .await?;
     let scribe = Scribe::new(context, caller);
@@ -271,13 +297,7 @@ fn until(given: Option<&str>, verdict: Verdict, some: bool, now: Micros) -> Resu
 }
 
 /// The ids of the held tasks meant, people who left first; each id named must be one of them.
-fn chosen(
-    conn: &mut DbConn,
-    workspace: WorkspaceId,
-    hold: HoldId,
-    only: Option<Vec<TaskId>>,
-) -> Result<Vec<TaskId>, ServiceError> {
-    let all = holds::task_ids(conn, workspace, hold)?;
+fn chosen(all: Vec<TaskId>, only: Option<Vec<TaskId>>) -> Result<Vec<TaskId>, ServiceError> {
     let Some(mut only) = only else { return Ok(all) };
     only.sort_unstable();
     only.dedup();

@@ -20,7 +20,10 @@ pub struct BadFilter {
 /// [`BadFilter`] when the filter cannot be read.
 pub fn start(filter: &str) -> Result<(), BadFilter> {
     let parsed = read(filter)?;
-    let builder = tracing_subscriber::fmt().with_env_filter(parsed).with_writer(std::io::stderr);
+    // A log reader that went away must not end what runs here: the library would complain about it on
+    // the same closed pipe, and that is a panic, also of the task that listens for signals.
+    let builder =
+        tracing_subscriber::fmt().log_internal_errors(false).with_env_filter(parsed).with_writer(std::io::stderr);
     // A second start is a test or a command inside a command: the first one stays.
     let _ = if std::io::stderr().is_terminal() {
         builder.with_target(false).try_init()

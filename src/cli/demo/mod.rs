@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use clap::Args;
+use tokio::signal::unix::{SignalKind, signal};
 
 use self::cast::{ADS, Cast, Provider, SEO};
 use self::stage::{Folder, Server};
@@ -41,7 +42,25 @@ pub struct Arguments {
 /// # Errors
 /// When a part cannot be started, a push is refused, or the seats are not as they should be.
 pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    local::block_on(play(arguments))
+    local::block_on(async {
+        // Ended from outside, it ends as it always does: the server with it, and nothing left behind.
+        tokio::select! {
+            played = play(arguments) => played,
+            stopped = stopped() => stopped.map(|()| ExitCode::SUCCESS),
+        }
+    })
+}
+
+/// Ctrl+C, or the end that a terminal, a script or a service manager asks for.
+async fn stopped() -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be listened for")?;
+    let mut hang_up = signal(SignalKind::hangup()).context("SIGHUP cannot be listened for")?;
+    tokio::select! {
+        pressed = tokio::signal::ctrl_c() => pressed.context("Ctrl+C cannot be listened for")?,
+        _ = terminate.recv() => {}
+        _ = hang_up.recv() => {}
+    }
+    Ok(())
 }
 
 async fn play(arguments: Arguments) -> anyhow::Result<ExitCode> {
@@ -108,8 +127,7 @@ async fn play(arguments: Arguments) -> anyhow::Result<ExitCode> {
         server.base
     ));
     say("\nCtrl+C ends it and throws everything away.");
-    tokio::signal::ctrl_c().await?;
-    Ok(ExitCode::SUCCESS)
+    std::future::pending().await
 }
 
 fn token(folder: &Folder, scope: &str, source: &str) -> anyhow::Result<SecretString> {

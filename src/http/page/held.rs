@@ -306,7 +306,8 @@ pub async fn decide(
             Some(app.clock.now().plus(span).to_rfc3339())
         }
     };
-    let choice = Choice { tasks, note: form.fields.get("note").map(str::to_owned), until };
+    let text = |name: &str| form.fields.get(name).map(str::to_owned);
+    let choice = Choice { tasks, note: text("note"), until, expect: text("expect") };
     let after = held::decide(&app.context, &form, &id, asking.verdict, choice).await?;
     let left = after.total.to_string();
     let to = link("/held", &[("done", Some(asking.done)), ("hub", Some(&after.hub)), ("left", Some(&left))]);

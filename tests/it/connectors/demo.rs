@@ -1,6 +1,10 @@
 //! The newcomer's command, as a newcomer runs it.
 
+use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use crate::support::until;
 
 #[test]
 fn the_demo_ends_with_everybody_where_they_belong() {
@@ -22,4 +26,33 @@ fn the_demo_ends_with_everybody_where_they_belong() {
     ] {
         assert!(out.contains(part), "{part}: {out}");
     }
+}
+
+/// Ended from outside it takes its server along and leaves no folder behind.
+#[test]
+fn the_demo_ends_as_a_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut demo = Command::new(env!("CARGO_BIN_EXE_scimhub"))
+        .arg("demo")
+        .env("TMPDIR", folder.path())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the binary runs");
+    let lines = BufReader::new(demo.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let mut server = None;
+    for line in lines {
+        if let Some((_, address)) = line.split_once("server       http://") {
+            server = Some(address.to_owned());
+        }
+        if line.contains("Ctrl+C ends it") {
+            break;
+        }
+    }
+    let server = server.expect("the demo names its server");
+    let status = Command::new("/bin/kill").args(["-TERM", &demo.id().to_string()]).status().unwrap();
+    assert!(status.success());
+    until("the end of the demo", Duration::from_secs(30), || demo.try_wait().unwrap().is_some());
+    until("the end of its server", Duration::from_secs(30), || std::net::TcpStream::connect(&server).is_err());
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "nothing is left behind");
 }

@@ -107,3 +107,28 @@ fn a_request_under_way_is_finished_over_tls_while_nobody_new_is_let_in() {
     assert_eq!(server.ended(), Some(0), "{}", server.log_end());
     assert!(server.log().contains("stopped"));
 }
+
+/// A log shipper that died must not keep the server from ending: the line that says so has nobody
+/// left to read it.
+#[test]
+fn a_server_whose_log_nobody_reads_ends_when_told() {
+    let database = Database::sqlite();
+    let mut child = crate::support::server::scimhub(&database)
+        .args(["serve", "--listen", "127.0.0.1:0"])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .expect("the binary runs");
+    let mut line = String::new();
+    std::io::BufRead::read_line(&mut std::io::BufReader::new(child.stdout.take().unwrap()), &mut line).unwrap();
+    assert!(line.contains("listening on"), "{line}");
+    drop(child.stderr.take());
+    let told = std::process::Command::new("/bin/kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
+    assert!(told.success());
+    let mut status = None;
+    until("the end of the server", Duration::from_secs(60), || {
+        status = child.try_wait().unwrap();
+        status.is_some()
+    });
+    assert!(status.unwrap().success(), "{status:?}");
+}

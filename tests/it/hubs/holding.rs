@@ -36,6 +36,13 @@ pub async fn leave(scim: &Client, group: &str, people: &[String]) {
 }
 
 /// The identity provider says they left.
+async fn join(scim: &Client, group: &str, people: &[String]) {
+    let join: Vec<Value> = people.iter().map(|id| json!({ "value": id })).collect();
+    let patch = json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
+        "Operations": [{"op": "add", "path": "members", "value": join}]});
+    scim.patch(&format!("/scim/v2/Groups/{group}"), &patch).await.expect(204);
+}
+
 pub async fn deactivate(scim: &Client, person: &str) {
     let patch = json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
         "Operations": [{"op": "replace", "path": "active", "value": false}]});
@@ -78,6 +85,18 @@ async fn a_batch_is_released_until_a_time_and_the_pass_is_ended_early() {
         assert_eq!((&status["held"], &status["hubs"][0]["tasks"]["held"]), (&json!(3), &json!(3)), "{status}");
 
         let release = format!("/api/v1/held/{}/release", batch["id"].as_str().unwrap());
+        // Only what was shown: somebody else came into the batch since.
+        let shown = batch["digest"].clone();
+        leave(&scim, &editors, &people[12..13]).await;
+        tasks(&admin, "hub=wiki&status=held", 4).await;
+        let refusal = admin.post(&release, &json!({ "expect": shown })).await.expect(409).json();
+        assert!(refusal["detail"].as_str().unwrap().contains("holds 4 tasks now"), "{refusal}");
+        tasks(&admin, "hub=wiki&status=held", 4).await;
+        join(&scim, &editors, &people[12..13]).await;
+        tasks(&admin, "hub=wiki&status=held", 3).await;
+        let again = admin.get("/api/v1/held").await.expect(200).json()["items"][0]["digest"].clone();
+        assert_eq!(again, shown, "the same tasks, the same digest");
+        let held = admin.get("/api/v1/held").await.expect(200).json();
         let now = admin.get("/api/v1/status").await.expect(200).json()["now"].as_str().unwrap().to_owned();
         let one = &batch["tasks"][0]["id"];
         for wrong in [
@@ -95,7 +114,7 @@ async fn a_batch_is_released_until_a_time_and_the_pass_is_ended_early() {
 
         let soon =
             scimhub::base::clock::Micros::parse_rfc3339(&now).unwrap().plus(std::time::Duration::from_secs(3_600));
-        let wish = json!({"until": soon.to_rfc3339(), "note": "the team moves to another tool"});
+        let wish = json!({"expect": shown, "until": soon.to_rfc3339(), "note": "the team moves to another tool"});
         let done = admin.post(&release, &wish).await.expect(200).json();
         assert_eq!((&done["status"], &done["total"]), (&json!("released"), &json!(0)));
         let passes = admin.get("/api/v1/held").await.expect(200).json()["passes"].clone();

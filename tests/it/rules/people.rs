@@ -85,7 +85,7 @@ async fn rule_10_observe_first() {
         }
         let told = holding::kinds(&admin).await;
         for kind in
-            ["hub.changed", "workspace.paused", "workspace.resumed", "installation.paused", "installation.resumed"]
+            ["hub.paused", "workspace.paused", "workspace.resumed", "installation.paused", "installation.resumed"]
         {
             assert!(told.iter().any(|found| found == kind), "{}: {kind} in {told:?}", database.name);
         }
