@@ -218,6 +218,7 @@ impl Bench {
             created_at: now,
             modified_at: now,
             finished_at: None,
+            closing: None,
         }
     }
 }

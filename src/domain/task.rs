@@ -232,4 +232,23 @@ pub struct Task {
     pub modified_at: Micros,
     /// When it closed.
     pub finished_at: Option<Micros>,
+    /// Who closed it.
+    pub closing: Option<Closing>,
+}
+
+/// Who closed a task, and what they said.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Closing {
+    /// `worker`, `planner`, or a person's word such as `token:<id>`.
+    pub actor: String,
+    /// In a person's words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
+impl Closing {
+    /// As it is kept: one word, or an object where there is a note too.
+    pub fn read(kept: &str) -> Self {
+        serde_json::from_str(kept).unwrap_or_else(|_| Self { actor: kept.to_owned(), note: None })
+    }
 }

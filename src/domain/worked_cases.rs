@@ -277,6 +277,7 @@ fn task(status: TaskStatus, effect: Effect, priority: i32) -> Task {
         created_at: Micros(0),
         modified_at: Micros(0),
         finished_at: None,
+        closing: None,
     }
 }
 

@@ -97,6 +97,12 @@ pub struct TaskView {
     /// RFC 3339.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub finished: Option<String>,
+    /// Who closed it: `worker`, `planner`, or the person's token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub finished_by: Option<String>,
+    /// What the person said who closed it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
 }
 
 /// Whom a task is about.
@@ -151,6 +157,7 @@ pub struct TaskDetail {
 
 pub(super) fn view(task: &Task, hubs: &BTreeMap<HubId, String>) -> TaskView {
     let principal = &task.effect.principal;
+    let (finished_by, note) = task.closing.clone().map_or((None, None), |closing| (Some(closing.actor), closing.note));
     TaskView {
         id: task.id.to_string(),
         hub: hubs.get(&task.hub).cloned().unwrap_or_else(|| task.hub.to_string()),
@@ -177,6 +184,8 @@ pub(super) fn view(task: &Task, hubs: &BTreeMap<HubId, String>) -> TaskView {
         created: task.created_at.to_rfc3339(),
         modified: task.modified_at.to_rfc3339(),
         finished: task.finished_at.map(Micros::to_rfc3339),
+        finished_by,
+        note,
     }
 }
 

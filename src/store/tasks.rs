@@ -11,7 +11,7 @@ use super::schema::tasks;
 use super::tx::Tx;
 use crate::base::clock::Micros;
 use crate::base::ids::{BadId, BootId, HoldId, HubId, MemberId, TaskId, UserId, WorkspaceId};
-use crate::domain::task::{Effect, Principal, Task, TaskKind, TaskStatus};
+use crate::domain::task::{Closing, Effect, Principal, Task, TaskKind, TaskStatus};
 
 /// A row, in the order of the table.
 #[derive(Debug, Queryable)]
@@ -44,7 +44,7 @@ pub(in crate::store) struct TaskRow {
     created_at: i64,
     modified_at: i64,
     finished_at: Option<i64>,
-    _finished_by: Option<String>,
+    finished_by: Option<String>,
 }
 
 fn corrupt(what: impl std::fmt::Display) -> StoreError {
@@ -132,6 +132,7 @@ impl TaskRow {
             created_at: Micros(self.created_at),
             modified_at: Micros(self.modified_at),
             finished_at: self.finished_at.map(Micros),
+            closing: self.finished_by.as_deref().map(Closing::read),
         })
     }
 }

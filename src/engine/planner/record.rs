@@ -204,6 +204,7 @@ impl Recorder<'_, '_> {
             created_at: self.now,
             modified_at: self.now,
             finished_at: None,
+            closing: None,
         };
         tasks::insert(self.tx, &task)?;
         self.step.tasks += 1;

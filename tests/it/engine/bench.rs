@@ -392,6 +392,7 @@ impl Bench {
             created_at: now,
             modified_at: now,
             finished_at: None,
+            closing: None,
         }
     }
 

@@ -72,6 +72,7 @@ fn task(kind: TaskKind, attempts: i32) -> Task {
         created_at: Micros(0),
         modified_at: Micros(0),
         finished_at: None,
+        closing: None,
     }
 }
 
