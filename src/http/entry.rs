@@ -49,7 +49,7 @@ pub async fn entry(
     let Some(app) = request.app_data::<web::Data<App>>().cloned() else {
         return Err(actix_web::error::ErrorInternalServerError("no application state"));
     };
-    let zone = Zone::of(request.match_info().as_str());
+    let zone = Zone::of_request(request.request());
     let id = given_id(&request).unwrap_or_else(|| RequestId(app.ids.next().to_string().into()));
     let media = wanted_media(zone, request.request());
     let method = request.method().clone();

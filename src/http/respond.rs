@@ -2,7 +2,7 @@
 
 use actix_web::http::StatusCode;
 use actix_web::http::header;
-use actix_web::{HttpResponse, HttpResponseBuilder};
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use serde::Serialize;
 
 use super::error::{ApiFailure, Refusal};
@@ -36,6 +36,15 @@ impl Zone {
         }
     }
 
+    /// The zone of a request: an address that belongs to no part of the server is the page's for
+    /// whoever asks for HTML, as browsers do and programs don't.
+    pub fn of_request(request: &HttpRequest) -> Self {
+        let path = request.match_info().as_str();
+        let zone = Self::of(path);
+        let accept = || request.headers().get_all(header::ACCEPT).filter_map(|value| value.to_str().ok());
+        if zone == Self::Api && !is_for_programs(path) && accept().any(wants_html) { Self::Page } else { zone }
+    }
+
     /// A refusal in this zone's shape.
     pub fn refuse(self, refusal: &Refusal) -> HttpResponse {
         match self {
@@ -44,6 +53,22 @@ impl Zone {
             Self::Api => refusal.problem(),
         }
     }
+}
+
+/// Whether a path lies where only programs have business, in whatever case it is written.
+fn is_for_programs(path: &str) -> bool {
+    let first = path.trim_start_matches('/').split('/').next().unwrap_or_default();
+    ["api", "scim", "metrics", "healthz", "readyz"].iter().any(|part| first.eq_ignore_ascii_case(part))
+}
+
+/// Whether an `Accept` names HTML; `*/*` does not name it.
+fn wants_html(accept: &str) -> bool {
+    accept.split(',').any(|part| {
+        let mut pieces = part.split(';').map(str::trim);
+        let is_html = pieces.next().is_some_and(|range| range.eq_ignore_ascii_case("text/html"));
+        let quality = pieces.find_map(|p| p.strip_prefix("q=").or_else(|| p.strip_prefix("Q=")));
+        is_html && quality.and_then(|q| q.parse::<f32>().ok()).is_none_or(|q| q > 0.0)
+    })
 }
 
 /// A SCIM reply under construction: status and media type are set.
@@ -97,6 +122,8 @@ pub fn negotiate(accept: &str) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
+    use actix_web::test::TestRequest;
+
     use super::*;
 
     #[test]
@@ -117,6 +144,25 @@ mod tests {
         ];
         for (accept, expected) in cases {
             assert_eq!(negotiate(accept), expected, "{accept}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_address_is_the_pages_for_a_browser_only() {
+        for (path, accept, zone) in [
+            ("/nothing", "text/html,application/xhtml+xml,*/*;q=0.8", Zone::Page),
+            ("/HELD", "Text/HTML", Zone::Page),
+            ("/nothing", "*/*", Zone::Api),
+            ("/nothing", "text/html;q=0, */*", Zone::Api),
+            ("/api/v1/nothing", "text/html", Zone::Api),
+            ("/API", "text/html", Zone::Api),
+            ("/metrics", "text/html", Zone::Api),
+            ("/healthz/x", "text/html", Zone::Api),
+            ("/scim/v2/nothing", "text/html", Zone::Scim),
+            ("/SCIM/v2", "text/html", Zone::Api),
+        ] {
+            let request = TestRequest::with_uri(path).insert_header((header::ACCEPT, accept)).to_http_request();
+            assert_eq!(Zone::of_request(&request), zone, "{path} {accept}");
         }
     }
 

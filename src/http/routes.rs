@@ -207,7 +207,7 @@ fn resource(path: &str, routes: &[Route], open: bool) -> Resource {
 }
 
 async fn no_route(request: HttpRequest) -> HttpResponse {
-    Zone::of(request.match_info().as_str()).refuse(&Refusal::no_route())
+    Zone::of_request(&request).refuse(&Refusal::no_route())
 }
 
 /// `/scim/v9/…`: a version that is not spoken here (R-ERR-18); anything else leads nowhere.

@@ -67,13 +67,7 @@ pub fn view(caller: &PageReader, place: Place, title: &str, pace: Pace, body: &M
         a.skip href="#main" { "Skip to content" }
         header.top {
             a.brand href="/" { img src=(*FAVICON_PATH) alt="" width="24" height="24"; "scimhub" }
-            nav aria-label="Views" {
-                ul {
-                    @for one in Place::ALL {
-                        li { a href=(one.path()) aria-current=[(one == place).then_some("page")] { (one.name()) } }
-                    }
-                }
-            }
+            (menu(Some(place)))
             form.out method="post" action="/sign-out" {
                 (proof(caller))
                 span.who { @match caller.scope {
@@ -90,12 +84,24 @@ pub fn view(caller: &PageReader, place: Place, title: &str, pace: Pace, body: &M
     document(title, &head, &body)
 }
 
+fn menu(here: Option<Place>) -> Markup {
+    html! {
+        nav aria-label="Views" {
+            ul {
+                @for one in Place::ALL {
+                    li { a href=(one.path()) aria-current=[(here == Some(one)).then_some("page")] { (one.name()) } }
+                }
+            }
+        }
+    }
+}
+
 /// The field that proves a form to be one of this session.
 pub fn proof(caller: &PageReader) -> Markup {
     html! { input type="hidden" name=(PROOF) value=(caller.session.proof); }
 }
 
-/// A page for nobody in particular: signing in, errors.
+/// A page for nobody in particular: signing in.
 pub fn bare(title: &str, head: &Markup, body: &Markup) -> Markup {
     let body = html! {
         header.top { a.brand href="/" { img src=(*FAVICON_PATH) alt="" width="24" height="24"; "scimhub" } }
@@ -104,9 +110,16 @@ pub fn bare(title: &str, head: &Markup, body: &Markup) -> Markup {
     document(title, head, &body)
 }
 
-/// [`bare`] with nothing more in its head.
-pub fn plain(title: &str, body: &Markup) -> Markup {
-    bare(title, &PreEscaped(String::new()), body)
+/// An error: with the ways on, whoever reads it; where nobody is signed in they lead to signing in.
+pub fn error(title: &str, body: &Markup) -> Markup {
+    let body = html! {
+        header.top {
+            a.brand href="/" { img src=(*FAVICON_PATH) alt="" width="24" height="24"; "scimhub" }
+            (menu(None))
+        }
+        main #main { (body) }
+    };
+    document(title, &PreEscaped(String::new()), &body)
 }
 
 fn document(title: &str, head: &Markup, body: &Markup) -> Markup {

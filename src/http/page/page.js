@@ -18,6 +18,7 @@ function localTimes(root) {
 // reader's place stay as they are.
 function carry(old, fresh) {
   if (old.isEqualNode(fresh)) return;
+  if (old.nodeName === "FORM" && old.contains(document.activeElement)) return;
   if (old.nodeType !== fresh.nodeType || old.nodeName !== fresh.nodeName || old.id !== fresh.id) {
     old.replaceWith(fresh.cloneNode(true));
     return;
@@ -51,7 +52,10 @@ function live(main) {
       if (!reply.ok) throw new Error(`status ${reply.status}`);
       const page = new DOMParser().parseFromString(await reply.text(), "text/html");
       const fresh = page.getElementById("main");
-      if (fresh && !main.contains(document.activeElement?.closest("form") ?? null)) {
+      // A form in use stays as it is. Around the one that narrows the list everything goes on;
+      // what stands around any other belongs to it.
+      const used = document.activeElement?.closest("form");
+      if (fresh && (!main.contains(used ?? null) || used.matches(".filters"))) {
         localTimes(fresh);
         carry(main, fresh);
       }

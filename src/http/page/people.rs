@@ -55,8 +55,9 @@ pub async fn find(
 
 fn results(found: &FoundPeople) -> Markup {
     html! {
-        @if found.items.is_empty() { p.empty { "Nobody by that name or e-mail." } }
+        @if found.items.is_empty() { p.empty aria-live="polite" { "Nobody by that name or e-mail." } }
         @else {
+            p.hint aria-live="polite" { (words::count(i64::try_from(found.items.len()).unwrap_or(i64::MAX), "person", "people")) " found" }
             ul.list {
                 @for person in &found.items {
                     li { a href={ "/people/" (person.id) } { (name(person)) } " " (state(person)) }

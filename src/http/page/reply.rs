@@ -8,7 +8,7 @@ use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
 use maud::{Markup, html};
 
-use super::layout;
+use super::{layout, words};
 use crate::http::error::Refusal;
 use crate::service::ServiceError;
 
@@ -41,12 +41,13 @@ pub fn builder(status: StatusCode) -> HttpResponseBuilder {
     builder
 }
 
-/// A page. Never kept by a cache: it shows people's data.
+/// A page. Never kept by a cache: it shows people's data. Here, once and for all of it, characters
+/// that cannot be seen are made visible: no view can forget to.
 pub fn page(status: StatusCode, markup: Markup) -> HttpResponse {
     builder(status)
         .insert_header((header::CONTENT_TYPE, HTML))
         .insert_header((header::CACHE_CONTROL, "no-store"))
-        .body(markup.into_string())
+        .body(words::visible(&markup.into_string()).into_owned())
 }
 
 /// After a form: go on there with GET, so that reloading repeats nothing.
@@ -65,10 +66,10 @@ pub fn refuse(refusal: &Refusal) -> HttpResponse {
         section.card.narrow {
             h1 { (title) }
             p { (refusal.detail) }
-            p { a.button href="" { "To the overview" } }
+            p { a.button href="/" { "To the overview" } }
         }
     };
-    let mut response = page(refusal.status, layout::plain(title, &body));
+    let mut response = page(refusal.status, layout::error(title, &body));
     if refusal.status == StatusCode::UNAUTHORIZED {
         let scheme = HeaderValue::from_static("Bearer realm=\"scimhub\"");
         response.headers_mut().insert(header::WWW_AUTHENTICATE, scheme);

@@ -1,6 +1,7 @@
 //! The words of the page: statuses, kinds and reasons as people say them, and moments and spans of
 //! time. The script puts moments into the reader's own zone; without it they are UTC.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use maud::{Markup, html};
@@ -72,7 +73,7 @@ pub const fn mode(mode: HubMode) -> (&'static str, Tone) {
 pub fn presence(known: Presence, role: Option<&str>) -> String {
     let role = role.unwrap_or("a seat");
     match known {
-        Presence::Absent => String::from("not there any more"),
+        Presence::Absent => String::from("none"),
         Presence::Pending => format!("{role}, invited"),
         Presence::Active => role.to_owned(),
         Presence::Suspended => format!("{role}, suspended"),
@@ -95,6 +96,38 @@ pub fn kind(kind: TaskKind, role: Option<&str>) -> String {
 /// A word of the database or API as people read it: `too_many_removals` → `too many removals`.
 pub fn plain(word: &str) -> String {
     word.replace(['_', '.'], " ")
+}
+
+/// A text in which nothing hides: characters that turn the direction of what follows, that take no
+/// room, or that control a terminal become their number, as `⟨U+202E⟩`. A name with one could read
+/// as somebody else's (Unicode TR 36, section 2.6). The two joiners stay: Persian and Indian names
+/// and family emoji are written with them; so do tab and line feed.
+pub fn visible(text: &str) -> Cow<'_, str> {
+    if !text.chars().any(hides) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len() + 32);
+    for letter in text.chars() {
+        if hides(letter) {
+            shown.push_str(&format!("⟨U+{:04X}⟩", u32::from(letter)));
+        } else {
+            shown.push(letter);
+        }
+    }
+    Cow::Owned(shown)
+}
+
+const fn hides(letter: char) -> bool {
+    match letter {
+        '\t' | '\n' => false,
+        '\0'..='\u{1f}' | '\u{7f}'..='\u{9f}' => true,
+        // Direction: marks, embeddings, overrides, isolates.
+        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => true,
+        // No room taken: soft hyphen, zero-width space, invisible operators, deprecated shapes, tags.
+        '\u{ad}' | '\u{200b}' | '\u{2060}'..='\u{2064}' | '\u{206a}'..='\u{206f}' | '\u{feff}' => true,
+        '\u{2028}' | '\u{2029}' | '\u{180e}' | '\u{e0000}'..='\u{e007f}' => true,
+        _ => false,
+    }
 }
 
 /// `1 task`, `2 tasks`, `12,345 tasks`.
@@ -165,6 +198,16 @@ mod tests {
             assert_eq!(span(Duration::from_secs(seconds)), text);
         }
         assert_eq!(count(1, "task", "tasks"), "1 task");
+    }
+
+    #[test]
+    fn nothing_hides_in_a_text() {
+        assert_eq!(visible("moc.elpmaxe@nna\u{202e}"), "moc.elpmaxe@nna⟨U+202E⟩");
+        assert_eq!(visible("a\u{2066}b\u{200f}c\u{7}d\u{200b}"), "a⟨U+2066⟩b⟨U+200F⟩c⟨U+0007⟩d⟨U+200B⟩");
+        for plain in ["Ann", "Zoë Ångström", "علی\u{200c}رضا", "王小明", "👨\u{200d}👩\u{200d}👧", "two\n\tlines"]
+        {
+            assert!(matches!(visible(plain), Cow::Borrowed(same) if same == plain), "{plain}");
+        }
     }
 
     #[test]

@@ -143,6 +143,11 @@ async fn a_full_house(server: &Server) -> (Sandbox, String, Vec<String>) {
     let (admin, scim) = (server.client("admin"), server.client("scim"));
     let hold = held_batch(server, &admin).await;
     let app = slow_hub(&admin, 0).await;
+    // A label in one word, as somebody pastes it, on everything that shows a hub.
+    let label = "Wolfeschlegelsteinhausenbergerdorff".repeat(3);
+    let body = json!({"id": "long", "label": &label[..92], "app": "manual", "mode": "active", "settle": "0s"});
+    admin.post("/api/v1/hubs", &body).await.expect(201);
+    mapping(&admin, "long", &json!({"group": "marketing", "app_role": "viewer"})).await;
     let long = "a-person-with-a-very-long-name-that-has-no-place-to-break-at-all@subsidiary.example.com";
     let mut ids = people(&scim, 3).await;
     ids.push(user_named(&scim, long, "Wolfeschlegelsteinhausenbergerdorff the Elder of Nowhere").await);
@@ -157,6 +162,8 @@ fn views(hold: &str, ids: &[String], task: &str) -> Vec<String> {
     vec![
         String::from("/"),
         String::from("/tasks"),
+        String::from("/tasks?hub=long"),
+        format!("/hubs/long/users/{}", ids[3]),
         format!("/tasks/{task}"),
         String::from("/held"),
         format!("/held/{hold}/release"),
@@ -177,6 +184,13 @@ fn overflow(width: u32) -> String {
          .map(e => e.tagName + '.' + (e.getAttribute('class') ?? '') + ' ' + e.textContent.slice(0, 40))"
     )
 }
+
+/// What reaches out of its card.
+const OUT_OF_ITS_CARD: &str = "
+    return [...document.querySelectorAll('.card')].flatMap(card => [...card.querySelectorAll('*')]
+        .filter(e => !e.closest('svg') && e.getClientRects().length
+            && e.getBoundingClientRect().right > card.getBoundingClientRect().right + 1)
+        .map(e => e.tagName + ' ' + e.textContent.slice(0, 40)))";
 
 /// Words too pale for their ground (WCAG 2.1, 1.4.3: 4.5 to 1), and fields without a name.
 const HARD_TO_READ: &str = "
@@ -205,7 +219,7 @@ async fn every_view_fits_a_phone_and_can_be_read_by_everybody() {
     let (_app, hold, ids) = a_full_house(&server).await;
     let task =
         tasks_of(&server.client("admin"), "hub=wiki&status=manual", 1).await[0]["id"].as_str().unwrap().to_owned();
-    for (size, dark) in [((360, 740), false), ((1280, 900), true), ((768, 900), false)] {
+    for (size, dark) in [((360, 740), false), ((1200, 900), true), ((768, 900), false)] {
         let Some(browser) = browser(Setup { size, dark, ..Setup::default() }).await else { return };
         browser.go(&format!("{}/sign-in", server.base)).await;
         assert_eq!(browser.run(HARD_TO_READ).await, json!([]), "signing in");
@@ -218,6 +232,7 @@ async fn every_view_fits_a_phone_and_can_be_read_by_everybody() {
             browser.go(&format!("{}{path}", server.base)).await;
             browser.find("main h1").await;
             assert_eq!(browser.run(&overflow(size.0)).await, json!([]), "{path} at {size:?}");
+            assert_eq!(browser.run(OUT_OF_ITS_CARD).await, json!([]), "{path} at {size:?}");
             assert_eq!(browser.run("return innerWidth").await, json!(size.0), "{path}: the size of the page");
             assert_eq!(browser.run(HARD_TO_READ).await, json!([]), "{path}, dark: {dark}");
             assert_eq!(browser.complaints().await, Vec::<String>::new(), "{path}");

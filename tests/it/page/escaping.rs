@@ -56,6 +56,34 @@ async fn markup_in_names_and_notes_is_shown_and_never_run() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_that_would_read_as_somebody_elses_is_seen_through() {
+    for database in databases() {
+        let server = Server::start(&database, &[]);
+        let (admin, scim) = (server.client("admin"), server.client("scim"));
+        manual_hub(&admin, "wiki").await;
+        mapping(&admin, "wiki", &json!({"group": "editors", "app_role": "member"})).await;
+        // Shown as ann@example.com by everything that obeys the override.
+        let sly = user_named(&scim, "\u{202e}moc.elpmaxe@nna", "Ann\u{2066}\u{200f} Example\u{85}").await;
+        group(&scim, "editors", &[&sly]).await;
+        let task = tasks_of(&admin, "hub=wiki&status=manual", 1).await.remove(0);
+        let me = Visitor::signed_in(&server.base, &server.token("admin")).await;
+        for path in [
+            String::from("/tasks"),
+            format!("/tasks/{}", task["id"].as_str().unwrap()),
+            format!("/people/{sly}"),
+            String::from("/people?q=%E2%80%AEx"),
+            format!("/hubs/wiki/users/{sly}"),
+        ] {
+            let page = me.get(&path).await.expect(200).text();
+            let hidden = |letter: char| letter != '\n' && letter != '\t' && letter.is_control();
+            let turns = ['\u{202e}', '\u{2066}', '\u{200f}'];
+            assert!(!page.contains(turns) && !page.contains(hidden), "{}: {path}: {page}", database.name);
+            assert!(page.contains("⟨U+202E⟩"), "{path}: {page}");
+        }
+    }
+}
+
 #[track_caller]
 fn assert_harmless(what: &str, page: &str) {
     let lower = page.to_lowercase();

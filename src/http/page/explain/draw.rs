@@ -4,7 +4,7 @@
 use maud::{Markup, html};
 
 use super::path::{Link, Picture, Step};
-use crate::http::page::words::Tone;
+use crate::http::page::words::{self, Tone};
 
 /// Everything in the picture's own units.
 const BOX: (i32, i32) = (232, 76);
@@ -111,8 +111,9 @@ fn card(step: &Step, x: i32, y: i32, width: i32) -> Markup {
 /// As much as there is room for.
 fn fit(text: &str, letters: i32) -> String {
     let letters = usize::try_from(letters).unwrap_or(0);
+    let text = words::visible(text);
     if text.chars().count() <= letters {
-        return text.to_owned();
+        return text.into_owned();
     }
     text.chars().take(letters.saturating_sub(1)).chain(['…']).collect()
 }

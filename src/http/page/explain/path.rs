@@ -244,12 +244,7 @@ fn seat(why: &Explanation, task: Option<&ExplainedTask>) -> (Link, Step) {
             if why.wanted.seat { (Link::Broken, Tone::Bad) } else { (Link::Leads(Tone::Dim), Tone::Dim) };
         return (link, step(NAME, "none", "", tone));
     };
-    let main = match known.known {
-        Presence::Absent => String::from("none"),
-        Presence::Pending | Presence::Active | Presence::Suspended => {
-            words::presence(known.known, known.role.as_deref())
-        }
-    };
+    let main = words::presence(known.known, known.role.as_deref());
     let has = known.known != Presence::Absent;
     let as_wanted = has == why.wanted.seat && (!has || known.role == why.wanted.role);
     let tone = match (as_wanted, has) {
