@@ -33,6 +33,16 @@ impl Sessions {
         self.0.form_proof(sealed)
     }
 
+    /// A seal under words that this session is shown after a form.
+    pub fn seal_words(&self, sealed: &str, words: &str) -> String {
+        self.0.seal_words(sealed, words)
+    }
+
+    /// Whether these words carry their seal.
+    pub fn said(&self, sealed: &str, words: &str, given: &str) -> bool {
+        self.0.said(sealed, words, given)
+    }
+
     /// Whether a form carried this session's proof.
     pub fn proves(&self, sealed: &str, given: &str) -> bool {
         self.0.proves(sealed, given)

@@ -95,12 +95,30 @@ impl SessionKey {
         self.proof_bytes(sealed).as_slice().ct_eq(&given).into()
     }
 
+    /// A seal under words that this session is shown after a form, so that no link of somebody
+    /// else's making can put them on the page.
+    pub fn seal_words(&self, sealed: &str, words: &str) -> String {
+        URL_SAFE_NO_PAD.encode(self.mac(b"scimhub page words 1 ", &[sealed, " ", words]))
+    }
+
+    /// Whether these words carry their seal.
+    pub fn said(&self, sealed: &str, words: &str, given: &str) -> bool {
+        let given = URL_SAFE_NO_PAD.decode(given).unwrap_or_default();
+        self.mac(b"scimhub page words 1 ", &[sealed, " ", words]).as_slice().ct_eq(&given).into()
+    }
+
     fn proof_bytes(&self, sealed: &str) -> [u8; 32] {
+        self.mac(b"scimhub page form 1 ", &[sealed])
+    }
+
+    fn mac(&self, purpose: &[u8], parts: &[&str]) -> [u8; 32] {
         // HMAC takes a key of any length; the fallback exists only because the signature is fallible.
         let mut mac = <Hmac<Sha256> as hmac::KeyInit>::new_from_slice(self.0.expose())
             .unwrap_or_else(|_| <Hmac<Sha256> as hmac::KeyInit>::new(&hmac::digest::Key::<Hmac<Sha256>>::default()));
-        mac.update(b"scimhub page form 1 ");
-        mac.update(sealed.as_bytes());
+        mac.update(purpose);
+        for part in parts {
+            mac.update(part.as_bytes());
+        }
         mac.finalize().into_bytes().into()
     }
 
@@ -150,6 +168,17 @@ mod tests {
         for odd in ["", "A", "....", "\u{e4}", token().expose().as_str(), &"A".repeat(4_000)] {
             assert!(key(1).open(odd, NOW).is_none(), "{odd}");
         }
+    }
+
+    #[test]
+    fn words_are_believed_under_their_own_seal_only() {
+        let seal = key(1).seal_words("one", "released wiki");
+        assert!(key(1).said("one", "released wiki", &seal));
+        for (session, words) in [("two", "released wiki"), ("one", "rejected wiki"), ("one ", "released wiki")] {
+            assert!(!key(1).said(session, words, &seal), "{session} {words}");
+        }
+        assert!(!key(2).said("one", "released wiki", &seal) && !key(1).said("one", "released wiki", ""));
+        assert!(!key(1).proves("one released wiki", &seal), "no form's proof");
     }
 
     #[test]

@@ -39,6 +39,18 @@ pub struct Session {
     sealed: Arc<str>,
 }
 
+impl Session {
+    /// A seal under words that the next page of this session shows.
+    pub fn seal_words(&self, app: &App, words: &str) -> String {
+        app.sessions.seal_words(&self.sealed, words)
+    }
+
+    /// Whether a form of this session led to these words; a link that somebody made up did not.
+    pub fn said(&self, app: &App, words: &str, seal: Option<&str>) -> bool {
+        seal.is_some_and(|seal| app.sessions.said(&self.sealed, words, seal))
+    }
+}
+
 /// Around every route of the page that is not open: finds out who is signed in before anything
 /// else of the request is read. Without a living session the answer is the sign-in form, as 401.
 ///

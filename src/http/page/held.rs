@@ -17,6 +17,7 @@ use super::words::{self, Tone, badge};
 use crate::auth::Scope;
 use crate::http::App;
 use crate::http::error::Refusal;
+use crate::service::ServiceError;
 use crate::service::held::{self, Choice, HoldView, PassView, Verdict};
 use crate::service::tasks::TaskView;
 
@@ -30,6 +31,22 @@ pub struct Done {
     done: Option<String>,
     hub: Option<String>,
     left: Option<i64>,
+    seal: Option<String>,
+}
+
+/// What the seal of such words covers. A hub's name has no line feed.
+fn sealed_words(done: &str, hub: &str, left: Option<i64>) -> String {
+    let left = left.map(|left| left.to_string()).unwrap_or_default();
+    format!("held\n{done}\n{hub}\n{left}")
+}
+
+/// Where a form goes on, with what it did.
+fn after(form: &PageActor, app: &App, done: &str, hub: &str, left: Option<i64>) -> HttpResponse {
+    let seal = form.session.seal_words(app, &sealed_words(done, hub, left));
+    let left = left.map(|left| left.to_string());
+    let hub = (!hub.is_empty()).then_some(hub);
+    let to = link("/held", &[("done", Some(done)), ("hub", hub), ("left", left.as_deref()), ("seal", Some(&seal))]);
+    reply::see_other(&to).finish()
 }
 
 /// `GET /held`
@@ -43,8 +60,11 @@ pub async fn list(
 ) -> Result<HttpResponse, PageFailure> {
     let held = held::list(&app.context, &caller).await?;
     let now = app.clock.now().to_rfc3339();
+    let Done { done, hub, left, seal } = &query.0;
+    let words = sealed_words(done.as_deref().unwrap_or_default(), hub.as_deref().unwrap_or_default(), *left);
+    let is_ours = caller.session.said(&app, &words, seal.as_deref());
     let body = html! {
-        (said(&query.0))
+        @if is_ours { (said(&query.0)) }
         h1 { "Held" }
         p.hint { "The guard stops what takes away much at once, or the last of something. Everything else goes on. "
             "Nothing here happens until a person releases it." }
@@ -55,7 +75,7 @@ pub async fn list(
         (passes(&caller, &held.passes))
     };
     // Its last form's result stays until the reader goes on.
-    let pace = if query.0.done.is_some() { Pace::Still } else { Pace::Live };
+    let pace = if is_ours { Pace::Still } else { Pace::Live };
     Ok(reply::page(StatusCode::OK, layout::view(&caller, Place::Held, "Held", pace, &body)))
 }
 
@@ -147,7 +167,7 @@ pub async fn end_pass(
     app: web::Data<App>,
 ) -> Result<HttpResponse, PageFailure> {
     held::end_pass(&app.context, &form, &id).await?;
-    Ok(reply::see_other("/held?done=ended").finish())
+    Ok(after(&form, &app, "ended", "", None))
 }
 
 fn capital(text: &str) -> String {
@@ -219,6 +239,9 @@ fn form(caller: &PageReader, asking: &Asking, batch: &HoldView, title: &str, now
             (batch.why) ". " (asking.follows) }
         form method="post" action={ "/held/" (batch.id) "/" (asking.word) } {
             (layout::proof(caller))
+            // What “all” means: what is shown and counted here, nothing that comes later.
+            input type="hidden" name="expect" value=(batch.digest);
+            input type="hidden" name="shown" value=(batch.total);
             fieldset.card {
                 legend { "Which" }
                 label.choice { input type="radio" name="which" value="all" required; "All " (words::grouped(batch.total)) }
@@ -274,10 +297,11 @@ fn choice(task: &TaskView, left: bool) -> Markup {
 const PASSES: [(u64, &str); 4] = [(1, "an hour"), (8, "eight hours"), (24, "a day"), (168, "a week")];
 
 /// `POST /held/{id}/{release|reject}` with `which` = `all` or `ticked`, `task` for each ticked one,
-/// `note`, and for a release `for`: hours.
+/// `expect` with `all`: the digest of what was shown, `shown`: how many, `note`, and for a release
+/// `for`: hours.
 ///
 /// # Errors
-/// 404, 400 when nothing is chosen, 409 when it was decided meanwhile.
+/// 404, 400 when nothing is chosen, 409 when it was decided, or more arrived, meanwhile.
 pub async fn decide(
     form: PageActor,
     path: web::Path<(String, String)>,
@@ -285,7 +309,12 @@ pub async fn decide(
 ) -> Result<HttpResponse, PageFailure> {
     let (id, word) = path.into_inner();
     let asking = asking(&word)?;
+    let expect = form.fields.get("expect").filter(|digest| !digest.is_empty()).map(str::to_owned);
     let tasks = match form.fields.get("which") {
+        Some("all") if expect.is_none() => {
+            let why = "the form does not say what it showed: load it again";
+            return Err(Refusal::new(StatusCode::BAD_REQUEST, why).into());
+        }
         Some("all") => None,
         Some("ticked") => {
             let ticked = form.fields.all("task");
@@ -306,10 +335,45 @@ pub async fn decide(
             Some(app.clock.now().plus(span).to_rfc3339())
         }
     };
-    let text = |name: &str| form.fields.get(name).map(str::to_owned);
-    let choice = Choice { tasks, note: text("note"), until, expect: text("expect") };
-    let after = held::decide(&app.context, &form, &id, asking.verdict, choice).await?;
-    let left = after.total.to_string();
-    let to = link("/held", &[("done", Some(asking.done)), ("hub", Some(&after.hub)), ("left", Some(&left))]);
-    Ok(reply::see_other(&to).finish())
+    // Those ticked are named one by one: what came since changes nothing about them.
+    let expect = expect.filter(|_| tasks.is_none());
+    let choice = Choice { tasks, note: form.fields.get("note").map(str::to_owned), until, expect: expect.clone() };
+    let decided = match held::decide(&app.context, &form, &id, asking.verdict, choice).await {
+        Ok(decided) => decided,
+        Err(ServiceError::Conflict(why)) => return moved_on(&form, &app, &id, asking, expect, why).await,
+        Err(other) => return Err(other.into()),
+    };
+    Ok(self::after(&form, &app, asking.done, &decided.hub, Some(decided.total)))
+}
+
+/// The answer to a decision about all of a batch that is not what was shown any more: how many came
+/// since, and the way back to look at them. Where it was decided meanwhile, that.
+async fn moved_on(
+    form: &PageActor,
+    app: &App,
+    id: &str,
+    asking: &Asking,
+    expect: Option<String>,
+    why: String,
+) -> Result<HttpResponse, PageFailure> {
+    let batch = held::show(&app.context, form, id).await?;
+    if batch.total == 0 || expect.is_none_or(|shown| shown == batch.digest) {
+        return Err(Refusal::new(StatusCode::CONFLICT, why).into());
+    }
+    let shown = form.fields.get("shown").and_then(|shown| shown.parse::<i64>().ok());
+    let more = shown.map_or(0, |shown| batch.total.saturating_sub(shown));
+    let title = if more > 0 {
+        format!("{} arrived since", words::count(more, "more task", "more tasks"))
+    } else {
+        String::from("The batch changed since")
+    };
+    let body = html! {
+        section.card.narrow {
+            h1 { (title) }
+            p { "The batch of hub " (batch.hub) " is not what you were shown: it holds "
+                (words::count(batch.total, "task", "tasks")) " now. Nothing was " (asking.done) "; look again." }
+            p { a.button.primary href={ "/held/" (batch.id) "/" (asking.word) } { "Look again" } }
+        }
+    };
+    Ok(reply::page(StatusCode::CONFLICT, layout::error(&title, &body)))
 }

@@ -1,11 +1,14 @@
 //! Signing in and out. The token is typed into a form once and comes back as a sealed cookie that
 //! no script can read and no other site can send; it never stands in an address, a log or a page.
 
+use std::sync::LazyLock;
+
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderMap, HeaderValue};
 use actix_web::web::Payload;
 use actix_web::{HttpRequest, HttpResponse, web};
 use maud::{Markup, PreEscaped, html};
+use prometheus::IntCounterVec;
 
 use super::access::{self, PageLeaver};
 use super::fields::Fields;
@@ -18,6 +21,12 @@ use crate::http::App;
 use crate::http::error::Refusal;
 use crate::http::transport;
 use crate::service::tokens;
+use crate::telemetry::metrics;
+
+static REFUSED: LazyLock<IntCounterVec> = LazyLock::new(|| {
+    let help = "Times that the page refused to sign somebody in: no living token, or one of scope scim.";
+    metrics::counter("scimhub_page_sign_ins_refused_total", help, &["reason"])
+});
 
 /// Why nobody is signed in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,6 +101,7 @@ pub async fn sign_in(request: HttpRequest, payload: Payload, app: web::Data<App>
             | AuthError::Revoked
             | AuthError::SignedOut,
         ) => {
+            refused(&app, &request, "token");
             return again(
                 StatusCode::UNAUTHORIZED,
                 "This is no token of this server, or it has expired or was revoked.",
@@ -103,6 +113,7 @@ pub async fn sign_in(request: HttpRequest, payload: Payload, app: web::Data<App>
         Scope::Scim => {
             let why = "This token has scope scim: it belongs to an identity provider and opens only SCIM. The page \
                        takes one of scope read (to look) or admin (to act).";
+            refused(&app, &request, "scope");
             return again(StatusCode::FORBIDDEN, why);
         }
     }
@@ -114,6 +125,13 @@ pub async fn sign_in(request: HttpRequest, payload: Payload, app: web::Data<App>
     }
     let cookie = set_cookie(&app, &sealed, limits::PAGE_SESSION.as_secs());
     Ok(reply::see_other(&next).insert_header((header::SET_COOKIE, cookie)).finish())
+}
+
+/// Counts and tells that somebody did not get in: from where, and nothing of what was typed.
+fn refused(app: &App, request: &HttpRequest, reason: &'static str) {
+    REFUSED.with_label_values(&[reason]).inc();
+    let client = transport::of(app, request).client.map(tracing::field::display);
+    tracing::warn!(client, reason, "refused to sign somebody in to the page");
 }
 
 /// `POST /sign-out`: ends every session of the page that this token began, copies of the cookie

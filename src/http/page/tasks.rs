@@ -126,6 +126,7 @@ fn batches(narrowed: &Narrowed, hubs: &[HubStatus]) -> Markup {
 
 fn rows(page: &Page<TaskView>, now: &str) -> Markup {
     html! {
+        p.hint #count aria-live="polite" { (how_many(page)) }
         @if page.items.is_empty() { p.empty { "No tasks here." } }
         @else {
             table.rows #tasks {
@@ -138,6 +139,14 @@ fn rows(page: &Page<TaskView>, now: &str) -> Markup {
                 }
             }
         }
+    }
+}
+
+fn how_many(page: &Page<TaskView>) -> String {
+    let shown = i64::try_from(page.items.len()).unwrap_or(i64::MAX);
+    match page.next {
+        Some(_) => format!("{} shown; there are older ones", words::count(shown, "task", "tasks")),
+        None => words::count(shown, "task", "tasks"),
     }
 }
 
@@ -199,6 +208,12 @@ fn pages(narrowed: &Narrowed, page: &Page<TaskView>) -> Markup {
 #[serde(deny_unknown_fields)]
 pub struct Done {
     done: Option<String>,
+    seal: Option<String>,
+}
+
+/// What the seal of such a word covers.
+fn sealed_words(task: &str, word: &str) -> String {
+    format!("task {task} {word}")
 }
 
 /// `GET /tasks/{id}`
@@ -214,7 +229,9 @@ pub async fn show(
     let detail = tasks::show(&app.context, &caller, &id).await?;
     let task = &detail.task;
     let (word, tone) = words::status(task.status);
-    let said = match query.0.done.as_deref() {
+    let Done { done, seal } = query.0;
+    let done = done.filter(|word| caller.session.said(&app, &sealed_words(&task.id, word), seal.as_deref()));
+    let said = match done.as_deref() {
         Some("retry") => Some("It will be tried again."),
         Some("done") => Some("It is noted as done by hand."),
         Some("cancel") => Some("It is withdrawn."),
@@ -235,12 +252,14 @@ pub async fn show(
                 }
                 div { dt { "Planned" } dd { (words::at(&task.created)) } }
                 @if let Some(at) = &task.finished { div { dt { "Closed" } dd { (words::at(at)) } } }
+                @if let Some(by) = &task.finished_by { div { dt { "Closed by" } dd { (by) } } }
+                @if let Some(note) = &task.note { div { dt { "Note" } dd { (note) } } }
                 @if let Some(hold) = &task.hold {
                     @if task.status == TaskStatus::Held { div { dt { "Held in" } dd { a href={ "/held#hold-" (hold) } { "a batch" } } } }
                 }
             }
         }
-        @if let Some(instructions) = &task.instructions { h2 { "What a person must do" } pre { (instructions) } }
+        @if let Some(instructions) = task.instructions.as_ref().filter(|_| task.status.is_open()) { h2 { "What a person must do" } pre { (instructions) } }
         (attempts(&detail))
         @if caller.scope == Scope::Admin { (acts(&caller, task)) }
     };
@@ -320,5 +339,7 @@ pub async fn decide(form: PageActor, id: web::Path<String>, app: web::Data<App>)
     };
     let note = form.fields.get("note").map(str::to_owned);
     let detail = tasks::act(&app.context, &form, &id, act, note).await?;
-    Ok(reply::see_other(&format!("/tasks/{}?done={word}", detail.task.id)).finish())
+    let seal = form.session.seal_words(&app, &sealed_words(&detail.task.id, word));
+    let to = link(&format!("/tasks/{}", detail.task.id), &[("done", Some(word)), ("seal", Some(&seal))]);
+    Ok(reply::see_other(&to).finish())
 }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::visitor::{FORM, Visitor, form};
-use super::{held_batch, tasks_of};
+use super::{held_batch, held_group, leave, tasks_of};
 use crate::support::databases;
 use crate::support::server::Server;
 
@@ -107,17 +107,17 @@ async fn bad_fields_are_told_and_change_nothing() {
         (vec![("which", "ticked")], "nobody is ticked"),
         (vec![("which", "ticked"), ("task", "x")], "tasks must be ids"),
         (vec![("which", "ticked"), ("task", "01890a5d-ac96-774b-bcce-b302099a8057")], "not held in this batch"),
-        (vec![("which", "all"), ("note", long.as_str())], "at most 2000"),
-        (vec![("which", "all"), ("note", "\u{1b}[31m")], "plain text"),
+        (vec![("which", "all")], "does not say what it showed"),
+        (vec![("which", "all"), ("expect", "x"), ("note", long.as_str())], "at most 2000"),
+        (vec![("which", "all"), ("expect", "x"), ("note", "\u{1b}[31m")], "plain text"),
     ] {
         let mut fields = fields;
         fields.push(("proof", &proof));
         let told = me.post(&path, &fields).await.expect(400).text();
         assert!(told.contains(part), "{part}: {told}");
     }
-    me.post("/held/01890a5d-ac96-774b-bcce-b302099a8057/release", &[("proof", &proof), ("which", "all")])
-        .await
-        .expect(404);
+    let all = [("proof", proof.as_str()), ("which", "all"), ("expect", "x")];
+    me.post("/held/01890a5d-ac96-774b-bcce-b302099a8057/release", &all).await.expect(404);
     me.post(&format!("/held/{hold}/explode"), &[("proof", &proof), ("which", "all")]).await.expect(404);
     for path in
         ["/tasks?status=nonsense", "/tasks?colour=red", "/tasks?cursor=x", "/history?reach=year", "/held?left=x"]
@@ -151,14 +151,119 @@ async fn without_a_script_one_walks_from_signing_in_to_a_release() {
         let to = on.header("location").unwrap().to_owned();
         let after = me.get(&to).await.expect(200).text();
         assert!(after.contains("Released.") && after.contains("1 task is still held"), "{after}");
-        let on = me.post(&format!("/held/{hold}/reject"), &[("proof", &proof), ("which", "all")]).await.expect(303);
+        let reject = format!("/held/{hold}/reject");
+        let expect = expected(&me.get(&reject).await.expect(200).text());
+        let all = [("proof", proof.as_str()), ("which", "all"), ("expect", &expect)];
+        let on = me.post(&reject, &all).await.expect(303);
         let after = me.get(on.header("location").unwrap()).await.expect(200).text();
         assert!(after.contains("Rejected.") && after.contains("Nothing is held."), "{after}");
-        me.post(&link, &[("proof", &proof), ("which", "all")]).await.expect(409);
+        let told = me.post(&link, &all).await.expect(409).text();
+        assert!(told.contains("already"), "{told}");
         let released = tasks_of(&admin, "hub=wiki&status=manual", 2).await;
         assert!(released.iter().any(|task: &Value| task["id"] == first.as_str()));
         let record = admin.get("/api/v1/activity?kind=hold.").await.expect(200).json();
         assert_eq!(record["items"].as_array().unwrap().len(), 2, "{record}");
         assert!(record["items"][1]["actor"].as_str().unwrap().starts_with("token:"), "{record}");
     }
+}
+
+/// The digest in a form.
+fn expected(page: &str) -> String {
+    super::visitor::after(page, "name=\"expect\" value=\"", "\"").expect("what the form showed").to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_that_grew_after_it_was_shown_is_not_decided_unseen() {
+    for database in databases() {
+        let server = Server::start(&database, &[]);
+        let admin = server.client("admin");
+        let (hold, editors, people) = held_group(&server, &admin).await;
+        let me = Visitor::signed_in(&server.base, &server.token("admin")).await;
+        let proof = me.proof().await;
+        let path = format!("/held/{hold}/release");
+        let seen = me.get(&path).await.expect(200).text();
+        let shown = super::visitor::after(&seen, "name=\"shown\" value=\"", "\"").unwrap().to_owned();
+        let expect = expected(&seen);
+        leave(&server.client("scim"), &editors, &people[3..]).await;
+        tasks_of(&admin, "hub=wiki&status=held", 3).await;
+        let all = [("proof", proof.as_str()), ("which", "all"), ("expect", &expect), ("shown", &shown)];
+        for verdict in ["release", "reject"] {
+            let told = me.post(&format!("/held/{hold}/{verdict}"), &all).await.expect(409).text();
+            assert!(told.contains("1 more task arrived since"), "{}: {told}", database.name);
+            assert!(told.contains(&format!("href=\"/held/{hold}/{verdict}\"")), "the way back: {told}");
+        }
+        tasks_of(&admin, "hub=wiki&status=held", 3).await;
+        let expect = expected(&me.get(&path).await.expect(200).text());
+        let all = [("proof", proof.as_str()), ("which", "all"), ("expect", &expect)];
+        me.post(&path, &all).await.expect(303);
+        tasks_of(&admin, "hub=wiki&status=held", 0).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_form_did_cannot_be_made_up_in_a_link_and_leaves_a_trace() {
+    let database = crate::support::Database::sqlite();
+    let server = Server::start(&database, &[]);
+    let admin = server.client("admin");
+    let hold = held_batch(&server, &admin).await;
+    let me = Visitor::signed_in(&server.base, &server.token("admin")).await;
+    let proof = me.proof().await;
+    let task = tasks_of(&admin, "hub=wiki&status=manual", 1).await.remove(0);
+    let id = task["id"].as_str().unwrap().to_owned();
+    let page = me.get(&format!("/tasks/{id}")).await.expect(200).text();
+    assert!(page.contains("What a person must do"), "{page}");
+    for forged in [
+        format!("/held?done=released&hub=wiki&left=0&seal={proof}"),
+        String::from("/held?done=released&hub=wiki&left=0"),
+        format!("/tasks/{id}?done=done"),
+        format!("/tasks/{id}?done=done&seal={proof}"),
+    ] {
+        let page = me.get(&forged).await.expect(200).text();
+        assert!(!page.contains("role=\"status\""), "{forged}: {page}");
+    }
+    let fields = [("proof", proof.as_str()), ("act", "done"), ("note", "removed in the settings by Kim")];
+    let on = me.post(&format!("/tasks/{id}/decide"), &fields).await.expect(303);
+    let to = on.header("location").unwrap().to_owned();
+    let page = me.get(&to).await.expect(200).text();
+    assert!(page.contains("It is noted as done by hand."), "{page}");
+    assert!(page.contains("removed in the settings by Kim") && page.contains("Closed by"), "{page}");
+    assert!(!page.contains("What a person must do"), "nothing is left to do: {page}");
+    let detail = admin.get(&format!("/api/v1/tasks/{id}")).await.expect(200).json();
+    assert_eq!(detail["note"], "removed in the settings by Kim", "{detail}");
+    assert!(detail["finished_by"].as_str().unwrap().starts_with("token:"), "{detail}");
+    // The seal of one word is no seal of another, and another session's is none here.
+    let other = Visitor::signed_in(&server.base, &server.token("admin")).await;
+    let page = other.get(&to).await.expect(200).text();
+    assert!(!page.contains("It is noted as done by hand."), "{page}");
+    let page = me.get(&to.replace("done=done", "done=cancel")).await.expect(200).text();
+    assert!(!page.contains("It is withdrawn."), "{page}");
+    drop(hold);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn errors_are_pages_with_ways_on_for_a_browser_and_json_for_programs() {
+    let database = crate::support::Database::sqlite();
+    let server = Server::start(&database, &[]);
+    let me = Visitor::signed_in(&server.base, &server.token("read")).await;
+    let html = ("accept", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8");
+    for (path, status) in [("/nothing", 404), ("/HELD", 404), ("/tasks/x", 404), ("/tasks?colour=red", 400)] {
+        for cookie in [me.cookie.as_str(), ""] {
+            let reply = me.client.send("GET", path, &[html, ("cookie", cookie)], None).await;
+            let is_known = path.starts_with("/tasks");
+            assert_eq!(reply.status, if cookie.is_empty() && is_known { 401 } else { status }, "{path}");
+            assert_eq!(reply.header("content-type"), Some("text/html; charset=utf-8"), "{path}");
+            assert!(!reply.text().contains("href=\"\""), "{path}: {}", reply.text());
+            if reply.status == status {
+                for way in ["href=\"/\"", "href=\"/tasks\"", "href=\"/held\""] {
+                    assert!(reply.text().contains(way), "{path} {way}: {}", reply.text());
+                }
+            }
+        }
+    }
+    for (path, accept) in [("/nothing", "*/*"), ("/api/v1/nothing", html.1), ("/metrics/x", html.1), ("/API", html.1)] {
+        let reply = me.client.send("GET", path, &[("accept", accept)], None).await;
+        assert!(reply.header("content-type").unwrap().contains("json"), "{path}: {}", reply.text());
+    }
+    let reply = me.client.send("GET", "/scim/v2/nothing", &[html], None).await.expect(401);
+    assert_eq!(reply.header("content-type"), Some("application/scim+json"));
 }

@@ -63,6 +63,11 @@ async fn tasks_of(admin: &Client, query: &str, count: usize) -> Vec<Value> {
 
 /// A hub in which two of four removals are held; the id of the batch.
 async fn held_batch(server: &Server, admin: &Client) -> String {
+    held_group(server, admin).await.0
+}
+
+/// As [`held_batch`]; the group behind it too, and the four, of whom the last is still in it.
+async fn held_group(server: &Server, admin: &Client) -> (String, String, Vec<String>) {
     let scim = server.client("scim");
     manual_hub(admin, "wiki").await;
     mapping(admin, "wiki", &json!({"group": "editors", "app_role": "member"})).await;
@@ -78,5 +83,6 @@ async fn held_batch(server: &Server, admin: &Client) -> String {
     }
     leave(&scim, &editors, &people[..3]).await;
     tasks_of(admin, "hub=wiki&status=held", 2).await;
-    admin.get("/api/v1/held").await.expect(200).json()["items"][0]["id"].as_str().unwrap().to_owned()
+    let held = admin.get("/api/v1/held").await.expect(200).json();
+    (held["items"][0]["id"].as_str().unwrap().to_owned(), editors, people)
 }

@@ -48,7 +48,19 @@ async fn a_token_opens_the_page_by_its_scope() {
         stranger.client.send("POST", "/sign-in", &[FORM], Some(huge)).await.expect(413);
         let media = [("content-type", "application/json")];
         stranger.client.send("POST", "/sign-in", &media, Some(b"{}".to_vec())).await.expect(415);
-        assert!(!server.log().contains(&scim), "no token in the log");
+        let log = server.log();
+        assert!(!log.contains(&scim) && !log.contains(&"0".repeat(64)), "no token in the log");
+        let told = log.lines().filter(|line| line.contains("refused to sign somebody in to the page"));
+        let told: Vec<_> = told.collect();
+        assert_eq!(told.len(), 4, "one line for each token that was refused: {told:?}");
+        assert!(told.iter().all(|line| line.contains("WARN") && line.contains("127.0.0.1")), "{told:?}");
+        let counted = server.client("read").get("/metrics").await.expect(200).text();
+        for line in [
+            "scimhub_page_sign_ins_refused_total{reason=\"token\"} 3",
+            "scimhub_page_sign_ins_refused_total{reason=\"scope\"} 1",
+        ] {
+            assert!(counted.contains(line), "{line}: {counted}");
+        }
     }
 }
 
