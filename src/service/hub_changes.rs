@@ -14,7 +14,9 @@ use crate::domain::problem::Cause;
 use crate::domain::task::TaskStatus;
 use crate::store::hubs::{login_word, mode_word};
 use crate::store::tasks::{self, ByHand, TaskFilter};
-use crate::store::{StoreError, Tx, decisions, hub_secrets, hubs, lanes, mappings, marks, problems, set_aside};
+use crate::store::{
+    DbConn, StoreError, Tx, decisions, hub_members, hub_secrets, hubs, lanes, mappings, marks, problems, set_aside,
+};
 
 /// Add a hub.
 ///
@@ -161,6 +163,29 @@ pub(super) fn remove_hub(tx: &mut Tx<'_>, scribe: &Scribe, hub: &Hub) -> Result<
     let detail = json!({"app": hub.app});
     scribe.record(tx, "hub.removed", About { target: &target, hub: Some(hub.id), detail, ..About::default() })?;
     Ok(())
+}
+
+/// What nobody else says when an address of the connection changes: we believe what we knew.
+///
+/// # Errors
+/// [`ServiceError::Store`].
+pub(super) fn left_behind(
+    conn: &mut DbConn,
+    scribe: &Scribe,
+    hub: &Hub,
+    moved: &[String],
+) -> Result<Option<String>, ServiceError> {
+    let (known, _) = hub_members::managed_now(conn, scribe.workspace, hub.id, &[])?;
+    if moved.is_empty() || known == 0 {
+        return Ok(None);
+    }
+    let who = if known == 1 { "1 person stays known" } else { &format!("{known} people stay known") };
+    Ok(Some(format!(
+        "{}: {} changes: {who} as at the old address; nobody is added at the new one or removed at the old one for \
+         that. If it is another space of the app, connect it as a hub of its own",
+        hub.slug,
+        moved.join(", "),
+    )))
 }
 
 /// Fields of the connection that are addresses and differ.

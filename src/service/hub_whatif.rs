@@ -85,6 +85,7 @@ fn changed(
                 lost.join(", ")
             ));
         }
+        diff.plan.notes.extend(hub_changes::left_behind(conn, scribe, &before, &moved)?);
         let (hub, changed) = (after.slug.to_string(), hub_changes::changed(&before, &after));
         diff.plan.hubs.push(HubDiff { hub, action: Action::Change, changed });
         diff.steps.push(Step::ChangeHub { before: Box::new(before.clone()), after: Box::new(after.clone()) });

@@ -160,6 +160,7 @@ fn hub_steps(
                     set.join(", "),
                 ));
             }
+            diff.plan.notes.extend(hub_changes::left_behind(conn, ground.scribe, before, &moved)?);
             let changed = hub_changes::changed(before, after);
             diff.plan.hubs.push(HubDiff { hub, action: Action::Change, changed });
             diff.steps.push(Step::ChangeHub { before: Box::new(before.clone()), after: Box::new(after.clone()) });

@@ -187,7 +187,18 @@ fn shown(
 ) -> Result<(), StoreError> {
     let (state, to) = match binding_view(conn, ground.scribe.workspace, mapping.binding)? {
         BindingView::Waiting => ("waiting", None),
-        BindingView::Gone => ("gone", None),
+        BindingView::Gone => {
+            // What ends it, where somebody meets it: the name alone never binds again.
+            diff.plan.notes.push(format!(
+                "{}: {} was deleted, and what it gave is held; a group that bears its name now is taken only on a \
+                 person's word: POST /api/v1/hubs/{}/mappings/{}/bind",
+                hub.slug,
+                subject_text(&mapping.subject),
+                hub.slug,
+                mapping.id,
+            ));
+            ("gone", None)
+        }
         BindingView::Bound { id, name } => {
             ("bound", Some(name.map_or_else(|| id.clone(), |name| format!("{name} ({id})"))))
         }

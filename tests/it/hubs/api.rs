@@ -94,6 +94,10 @@ async fn a_mapping_waits_binds_once_and_changes_in_place() {
         let second = group(&scim, "Editors", &[]).await;
         scim.delete(&format!("/scim/v2/Groups/{editors}")).await.expect(204);
         assert_eq!(admin.get(&path).await.expect(200).json()["binding"]["state"], "gone");
+        let text = admin.get("/api/v1/export").await.expect(200).json()["text"].clone();
+        let plan = admin.post("/api/v1/plan", &json!({"files": [{"name": "all.toml", "text": text}]})).await;
+        let notes = plan.expect(200).json()["notes"].to_string();
+        assert!(notes.contains("/bind"), "the plan says what ends it: {notes}");
         let anew = admin.post(&format!("{path}/bind"), &json!({})).await.expect(200).json();
         assert_eq!(anew["binding"]["id"], json!(second));
         admin.delete(&path).await.expect(204);

@@ -132,6 +132,10 @@ async fn a_broken_credential_is_one_problem_and_all_goes_on_once_it_is_mended() 
             assert_eq!(app.state()["spaces"]["ads"]["counts"]["create"], PEOPLE);
             let told = admin.get("/api/v1/activity?limit=200").await.expect(200).text();
             assert!(!told.contains(GOOD));
+            // Another address: what we know of these people came from the old one, and a preview says so.
+            let moved = json!({"connection": {"base_url": app.scim("elsewhere")}});
+            let plan = admin.post("/api/v1/hubs/ads/preview", &moved).await.expect(200).json();
+            assert!(plan["notes"].to_string().contains("20 people stay known"), "{plan}");
         }
     }
 }
