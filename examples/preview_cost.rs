@@ -16,7 +16,7 @@ use scimhub::base::limits;
 use scimhub::base::nudge::Nudge;
 use scimhub::domain::catalog::Catalog;
 use scimhub::domain::mapping::HubRole;
-use scimhub::domain::member::{Bucket, Member, Presence, Reason};
+use scimhub::domain::member::{Bucket, Member, MemberStatus, Presence, Reason};
 use scimhub::scim::{group, user};
 use scimhub::service::mapping_changes::{self, MappingChanges};
 use scimhub::service::{Context, hubs, workspaces};
@@ -173,7 +173,7 @@ async fn accounts(
                 bucket: Bucket::Onboarded,
                 managed: true,
                 protected: false,
-                status: String::new(),
+                status: MemberStatus::Settled,
                 hub_role: Some(HubRole::Collaborator),
                 known: Presence::Active,
                 known_role: Some(String::from("member")),

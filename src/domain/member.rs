@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::base::clock::Micros;
 use crate::base::ids::{HubId, MappingId, MemberId, UserId};
 use crate::domain::mapping::{AssetGrant, HubRole};
+use crate::domain::task::TaskKind;
 
 /// Where an account stands with us (business-hubs.md section 4.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -32,6 +33,135 @@ pub enum Presence {
     Active,
     /// There, blocked.
     Suspended,
+}
+
+/// What people read about an account beside its bucket (business-hubs.md section 4.2): what is under
+/// way or went wrong with it. The word on the wire and in the database is [`MemberStatus::as_str`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum MemberStatus {
+    /// Nothing to report; the empty word.
+    #[default]
+    Settled,
+    /// Found by a sync, nobody here.
+    UnmatchedUser,
+    /// Kept on purpose.
+    Exempted,
+    /// Granted through a collection, not claimed.
+    PendingUserClaim,
+    /// An add task is queued or runs.
+    Inviting,
+    /// The app's invitation is out.
+    PendingInviteClaim,
+    /// The app's invitation ran out.
+    InviteExpired,
+    /// The add task failed.
+    InviteFailed,
+    /// Joined; the person's credentials are not saved yet (password login).
+    AwaitingUserLogin,
+    /// A role task is queued or runs.
+    AwaitingUpdate,
+    /// The role task failed.
+    UpdateFailed,
+    /// A remove task is queued or runs.
+    AwaitingDeprovisioning,
+    /// The remove task failed.
+    DeprovisioningFailed,
+    /// The sync could not place this account: two claims on one person, or one on two.
+    SyncFailed,
+    /// Gone from the app, whoever did it.
+    Removed,
+}
+
+impl MemberStatus {
+    /// All there are.
+    pub const ALL: [Self; 15] = [
+        Self::Settled,
+        Self::UnmatchedUser,
+        Self::Exempted,
+        Self::PendingUserClaim,
+        Self::Inviting,
+        Self::PendingInviteClaim,
+        Self::InviteExpired,
+        Self::InviteFailed,
+        Self::AwaitingUserLogin,
+        Self::AwaitingUpdate,
+        Self::UpdateFailed,
+        Self::AwaitingDeprovisioning,
+        Self::DeprovisioningFailed,
+        Self::SyncFailed,
+        Self::Removed,
+    ];
+
+    /// The word in the database and the API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Settled => "",
+            Self::UnmatchedUser => "unmatched_user",
+            Self::Exempted => "exempted",
+            Self::PendingUserClaim => "pending_user_claim",
+            Self::Inviting => "inviting",
+            Self::PendingInviteClaim => "pending_invite_claim",
+            Self::InviteExpired => "invite_expired",
+            Self::InviteFailed => "invite_failed",
+            Self::AwaitingUserLogin => "awaiting_user_login",
+            Self::AwaitingUpdate => "awaiting_update",
+            Self::UpdateFailed => "update_failed",
+            Self::AwaitingDeprovisioning => "awaiting_deprovisioning",
+            Self::DeprovisioningFailed => "deprovisioning_failed",
+            Self::SyncFailed => "sync_failed",
+            Self::Removed => "removed",
+        }
+    }
+
+    /// By its stored word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.as_str() == word)
+    }
+
+    /// What an open task of this kind shows; a sync is nobody's.
+    pub const fn under_way(kind: TaskKind) -> Self {
+        match kind {
+            TaskKind::Add => Self::Inviting,
+            TaskKind::UpdateRole => Self::AwaitingUpdate,
+            TaskKind::Remove => Self::AwaitingDeprovisioning,
+            TaskKind::Sync => Self::Settled,
+        }
+    }
+
+    /// What a task of this kind leaves when it failed or waits for a person.
+    pub const fn failed(kind: TaskKind) -> Self {
+        match kind {
+            TaskKind::Add => Self::InviteFailed,
+            TaskKind::UpdateRole => Self::UpdateFailed,
+            TaskKind::Remove => Self::DeprovisioningFailed,
+            TaskKind::Sync => Self::Settled,
+        }
+    }
+
+    /// Whether it tells of an open task, and goes with it.
+    pub const fn is_under_way(self) -> bool {
+        match self {
+            Self::Inviting | Self::AwaitingUpdate | Self::AwaitingDeprovisioning => true,
+            Self::Settled
+            | Self::UnmatchedUser
+            | Self::Exempted
+            | Self::PendingUserClaim
+            | Self::PendingInviteClaim
+            | Self::InviteExpired
+            | Self::InviteFailed
+            | Self::AwaitingUserLogin
+            | Self::UpdateFailed
+            | Self::DeprovisioningFailed
+            | Self::SyncFailed
+            | Self::Removed => false,
+        }
+    }
+}
+
+impl Serialize for MemberStatus {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
 }
 
 /// Why somebody holds an entitlement: one mapping that gives it.
@@ -67,9 +197,8 @@ pub struct Member {
     pub managed: bool,
     /// Never removed or demoted without a person.
     pub protected: bool,
-    /// The words of business-hubs.md section 4.2 (`inviting`, `awaiting_update` …); empty when
-    /// there is nothing to report.
-    pub status: String,
+    /// What is under way or went wrong (section 4.2).
+    pub status: MemberStatus,
     /// The role in the hub.
     pub hub_role: Option<HubRole>,
     /// What we know: the newer of the last finished task and the last sync.
@@ -82,4 +211,17 @@ pub struct Member {
     pub known_at: Micros,
     /// The reasons under which it was last granted.
     pub reasons: Vec<Reason>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_status_has_a_word_of_its_own() {
+        for status in MemberStatus::ALL {
+            assert_eq!(MemberStatus::from_word(status.as_str()), Some(status));
+        }
+        assert_eq!(MemberStatus::from_word("fine"), None);
+    }
 }

@@ -16,7 +16,7 @@ use crate::domain::decision::{Decision, DecisionKind, digest};
 use crate::domain::entitlement::{Membership, Person, Regain, Rule};
 use crate::domain::hub::HubPolicy;
 use crate::domain::mapping::{Binding, HubRole, Mapping, SubjectName};
-use crate::domain::member::{Bucket, Member, Presence};
+use crate::domain::member::{Bucket, Member, MemberStatus, Presence};
 use crate::domain::plan::{PRIORITY_LEAVER, Standing, Start, Step, Verdict, Why};
 use crate::domain::task::{Effect, Principal, Task, TaskKind, TaskStatus};
 
@@ -292,7 +292,7 @@ fn member(known: Presence, role: Option<&str>) -> Member {
         bucket: Bucket::Onboarded,
         managed: true,
         protected: false,
-        status: String::new(),
+        status: MemberStatus::Settled,
         hub_role: None,
         known,
         known_role: role.map(str::to_owned),

@@ -6,7 +6,7 @@ use super::page::{Page, PageRequest};
 use super::{Caller, Context, ServiceError, hubs};
 use crate::base::ids::MemberId;
 use crate::domain::mapping::{AssetGrant, HubRole};
-use crate::domain::member::{Bucket, Member, Reason};
+use crate::domain::member::{Bucket, Member, MemberStatus, Reason};
 use crate::store::hub_members;
 
 pub use crate::domain::member::Presence;
@@ -45,8 +45,8 @@ pub struct MemberView {
     pub managed: bool,
     /// Never removed or demoted without a person.
     pub protected: bool,
-    /// `inviting`, `awaiting_update` …; empty when there is nothing to report.
-    pub status: String,
+    /// `inviting`, `awaiting_update` … (docs/api.md); empty when there is nothing to report.
+    pub status: MemberStatus,
     /// What is known of it.
     pub known: Presence,
     /// The known role.

@@ -11,7 +11,7 @@ use super::mappings::{hub_role, hub_role_word};
 use super::schema::hub_members;
 use crate::base::clock::Micros;
 use crate::base::ids::{HubId, MemberId, UserId, WorkspaceId};
-use crate::domain::member::{Bucket, Member, Presence};
+use crate::domain::member::{Bucket, Member, MemberStatus, Presence};
 
 /// The columns that make a [`Member`], and no others.
 #[derive(Clone, Debug, Queryable, Selectable)]
@@ -90,7 +90,7 @@ impl Row {
             bucket: bucket(&self.bucket).ok_or_else(|| bad("bucket"))?,
             managed: self.managed,
             protected: self.protected,
-            status: self.status,
+            status: MemberStatus::from_word(&self.status).ok_or_else(|| bad("status"))?,
             hub_role: self.hub_role.map(|word| hub_role(&word).ok_or_else(|| bad("hub role"))).transpose()?,
             known: presence(&self.known_state).ok_or_else(|| bad("state"))?,
             known_role: self.known_role,

@@ -9,7 +9,7 @@ use super::{StoreError, Tx, hub_members};
 use crate::base::clock::Micros;
 use crate::base::ids::{HubSlug, IntervalId, MemberId, UserId};
 use crate::base::random::Ids;
-use crate::domain::member::{Bucket, Member, Presence};
+use crate::domain::member::{Bucket, Member, MemberStatus, Presence};
 use crate::domain::task::{Task, TaskKind};
 use diesel::prelude::*;
 
@@ -159,7 +159,7 @@ fn blank(task: &Task, ids: &Ids, now: Micros) -> Member {
         bucket: if task.user.is_some() { Bucket::Onboarded } else { Bucket::Unmatched },
         managed: false,
         protected: false,
-        status: String::new(),
+        status: MemberStatus::Settled,
         hub_role: None,
         known: Presence::Absent,
         known_role: None,
@@ -173,8 +173,9 @@ fn settle(member: &mut Member, task: &Task, landing: &Landing, now: Micros) {
     member.known = landing.presence;
     member.known_at = now;
     member.status = match landing.presence {
-        Presence::Pending => String::from("pending_invite_claim"),
-        Presence::Absent | Presence::Active | Presence::Suspended => String::new(),
+        Presence::Pending => MemberStatus::PendingInviteClaim,
+        Presence::Absent => MemberStatus::Removed,
+        Presence::Active | Presence::Suspended => MemberStatus::Settled,
     };
     match landing.presence {
         Presence::Absent => {

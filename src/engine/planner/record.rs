@@ -7,7 +7,7 @@ use crate::domain::app::App;
 use crate::domain::guard::{HoldReason, Ruling};
 use crate::domain::hub::Hub;
 use crate::domain::instructions;
-use crate::domain::member::{Bucket, Member, Presence};
+use crate::domain::member::{Bucket, Member, MemberStatus, Presence};
 use crate::domain::plan::{Action, PRIORITY_LEAVER, Start, Step, Why};
 use crate::domain::principal;
 use crate::domain::task::{Task, TaskKind, TaskStatus};
@@ -146,8 +146,8 @@ impl Recorder<'_, '_> {
             return Ok(());
         };
         let mut after = before.clone();
-        if is_ours(&after.status) {
-            after.status = String::new();
+        if after.status.is_under_way() {
+            after.status = MemberStatus::Settled;
         }
         if grant.is_some() || after.known == Presence::Absent {
             after.hub_role = grant.map(|grant| grant.hub_role);
@@ -158,9 +158,9 @@ impl Recorder<'_, '_> {
 
     /// The open task is gone: so is the status it gave.
     fn rest(&mut self, member: Option<Member>) -> Result<(), StoreError> {
-        let Some(before) = member.filter(|member| is_ours(&member.status)) else { return Ok(()) };
+        let Some(before) = member.filter(|member| member.status.is_under_way()) else { return Ok(()) };
         let mut after = before.clone();
-        after.status = String::new();
+        after.status = MemberStatus::Settled;
         self.keep(&before, &after)
     }
 
@@ -276,9 +276,9 @@ impl Recorder<'_, '_> {
             | TaskStatus::Cancelled => false,
         };
         if moving {
-            after.status = status_word(action.effect.kind).to_owned();
-        } else if is_ours(&after.status) {
-            after.status = String::new();
+            after.status = MemberStatus::under_way(action.effect.kind);
+        } else if after.status.is_under_way() {
+            after.status = MemberStatus::Settled;
         }
         if !action.takes_away {
             after.managed = true;
@@ -341,7 +341,7 @@ impl Recorder<'_, '_> {
             bucket: Bucket::Onboarded,
             managed: true,
             protected: false,
-            status: String::new(),
+            status: MemberStatus::Settled,
             hub_role: None,
             known: Presence::Absent,
             known_role: None,
@@ -377,18 +377,4 @@ impl Recorder<'_, '_> {
 /// Whether an open task is held for this very thing already: looked at again in vain, it stays.
 fn rests(open: &Task, action: &Action, hold: Option<HoldId>) -> bool {
     open.status == TaskStatus::Held && open.hold == hold && open.effect == action.effect
-}
-
-/// The member status a task on its way gives (business-hubs.md section 4.2).
-const fn status_word(kind: TaskKind) -> &'static str {
-    match kind {
-        TaskKind::Add => "inviting",
-        TaskKind::UpdateRole => "awaiting_update",
-        TaskKind::Remove => "awaiting_deprovisioning",
-        TaskKind::Sync => "",
-    }
-}
-
-fn is_ours(status: &str) -> bool {
-    [TaskKind::Add, TaskKind::UpdateRole, TaskKind::Remove].into_iter().any(|kind| status_word(kind) == status)
 }

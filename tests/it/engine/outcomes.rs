@@ -7,7 +7,7 @@ use scimhub::base::clock::{Micros, TestClock};
 use scimhub::base::limits::ATTEMPTS;
 use scimhub::domain::breaker::State;
 use scimhub::domain::hub::HubPolicy;
-use scimhub::domain::member::Presence;
+use scimhub::domain::member::{MemberStatus, Presence};
 use scimhub::domain::problem::Cause;
 use scimhub::domain::task::{TaskKind, TaskStatus};
 use scimhub::engine::connector::{Failure, FailureClass, Outcome};
@@ -82,7 +82,7 @@ async fn an_invitation_is_done_for_the_task_and_pending_for_the_member() {
         assert_eq!(bench.load(id).await.status, TaskStatus::Completed);
         let member =
             bench.worker.store.read(move |conn| members::by_user(conn, workspace, hub, user)).await.unwrap().unwrap();
-        assert_eq!((member.known, member.status.as_str()), (Presence::Pending, "pending_invite_claim"));
+        assert_eq!((member.known, member.status), (Presence::Pending, MemberStatus::PendingInviteClaim));
         let open: i64 = bench
             .worker
             .store

@@ -8,7 +8,7 @@ use scimhub::base::ids::MemberId;
 use scimhub::domain::caller::Preset;
 use scimhub::domain::decision::DecisionKind;
 use scimhub::domain::mapping::SubjectName;
-use scimhub::domain::member::{Bucket, Member, Presence};
+use scimhub::domain::member::{Bucket, Member, MemberStatus, Presence};
 use scimhub::domain::task::TaskStatus;
 use scimhub::store::{StoreError, decisions, hub_members, marks, schema, tasks};
 
@@ -57,7 +57,12 @@ async fn a_removal_waits_out_the_settle_time_and_a_leaver_does_not() {
         world.plan().await;
         let queued = world.tasks(&[TaskStatus::Queued]).await;
         assert_eq!((queued.len(), queued[0].user), (1, Some(people[0])), "{}", world.name());
-        assert_eq!(world.member(people[0]).await.unwrap().status, "awaiting_deprovisioning", "{}", world.name());
+        assert_eq!(
+            world.member(people[0]).await.unwrap().status,
+            MemberStatus::AwaitingDeprovisioning,
+            "{}",
+            world.name()
+        );
     }
 }
 
@@ -87,7 +92,7 @@ async fn one_open_task_and_a_newer_wish_replaces_it_with_a_link() {
         world.plan().await;
         let open: Vec<_> = TaskStatus::ALL.into_iter().filter(|status| status.is_open()).collect();
         assert!(world.words(&open).await.is_empty(), "{}", world.name());
-        assert_eq!(world.member(ann).await.unwrap().status, "", "{}", world.name());
+        assert_eq!(world.member(ann).await.unwrap().status, MemberStatus::Settled, "{}", world.name());
     }
 }
 
@@ -172,7 +177,7 @@ async fn an_account_found_in_the_app_is_matched_by_its_email() {
             bucket,
             managed: false,
             protected: false,
-            status: String::new(),
+            status: MemberStatus::Settled,
             hub_role: None,
             known: Presence::Active,
             known_role: Some("viewer".into()),

@@ -13,7 +13,7 @@ use scimhub::domain::caller::{Caller, Preset};
 use scimhub::domain::catalog::Catalog;
 use scimhub::domain::hub::{Hub, HubMode, HubPolicy, Login};
 use scimhub::domain::mapping::{Binding, HubRole, Mapping, SubjectName};
-use scimhub::domain::member::{Member, Presence};
+use scimhub::domain::member::{Member, MemberStatus, Presence};
 use scimhub::domain::task::{Task, TaskKind, TaskStatus};
 use scimhub::engine::planner::{Planner, PlannerStep};
 use scimhub::scim::resource::Object;
@@ -357,7 +357,7 @@ impl World {
         self.write(move |tx| {
             for task in &tasks {
                 let mut member = hub_members::load(tx, workspace, task.member.unwrap())?;
-                member.status = String::new();
+                member.status = MemberStatus::Settled;
                 match task.effect.kind {
                     TaskKind::Remove if task.effect.suspend => member.known = Presence::Suspended,
                     TaskKind::Remove => {

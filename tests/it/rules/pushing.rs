@@ -7,7 +7,7 @@ use scimhub::base::clock::{Clock as _, Micros, TestClock};
 use scimhub::base::ids::{HubId, MemberId, UserId};
 use scimhub::base::limits::{ATTEMPTS, LEAVER_PRESENT, RETRY_AFTER_CAP};
 use scimhub::domain::hub::HubPolicy;
-use scimhub::domain::member::{Bucket, Member, Presence};
+use scimhub::domain::member::{Bucket, Member, MemberStatus, Presence};
 use scimhub::domain::problem::Cause;
 use scimhub::domain::task::{TaskKind, TaskStatus};
 use scimhub::engine::connector::{Failure, FailureClass};
@@ -232,7 +232,7 @@ async fn a_leaver_still_present(bench: &Bench, clock: &TestClock, hub: HubId) {
         // Whatever keeps them: here that nobody manages the account.
         managed: false,
         protected: false,
-        status: String::new(),
+        status: MemberStatus::Settled,
         hub_role: None,
         known: Presence::Active,
         known_role: None,

@@ -11,7 +11,7 @@ use proptest::test_runner::TestRunner;
 use scimhub::base::ids::{GroupId, MemberId, TaskId, UserId};
 use scimhub::domain::caller::{Caller, Preset};
 use scimhub::domain::decision::DecisionKind;
-use scimhub::domain::member::{Bucket, Member, Presence};
+use scimhub::domain::member::{Bucket, Member, MemberStatus, Presence};
 use scimhub::domain::task::{Task, TaskKind, TaskStatus};
 use scimhub::service::hub_whatif::{self, HubWish};
 use scimhub::service::mapping_changes::{self, MappingChanges};
@@ -179,7 +179,7 @@ impl Stage {
                 bucket: Bucket::Unmatched,
                 managed: false,
                 protected: false,
-                status: String::new(),
+                status: MemberStatus::Settled,
                 hub_role: None,
                 known: Presence::Active,
                 known_role: Some(String::from("viewer")),
