@@ -7,7 +7,7 @@ use crate::domain::app::App;
 use crate::domain::decision::Decision;
 use crate::domain::entitlement::{Entitlement, Person, Rule, entitlement};
 use crate::domain::hub::HubPolicy;
-use crate::domain::member::{Member, Presence};
+use crate::domain::member::{Bucket, Member, Presence};
 use crate::domain::plan::{Candidates, Situation, Standing, Verdict, plan};
 use crate::domain::task::{Principal, Task};
 
@@ -78,9 +78,13 @@ fn candidates(facts: &Facts) -> Candidates<'_> {
     let usable: Vec<&Member> = facts
         .look_alikes
         .iter()
-        .filter(|member| match member.known {
-            Presence::Pending | Presence::Active => true,
-            Presence::Absent | Presence::Suspended => false,
+        .filter(|member| match (member.known, member.bucket) {
+            (Presence::Pending | Presence::Active, _) => true,
+            // A kept account, disabled or not: adding the person would change it (R4.5).
+            (Presence::Suspended, Bucket::Exempted) => true,
+            (Presence::Suspended, Bucket::Onboarded | Bucket::Unmatched | Bucket::Guest) | (Presence::Absent, _) => {
+                false
+            }
         })
         .collect();
     match usable.as_slice() {

@@ -13,7 +13,7 @@ use crate::base::limits::RETRY_CAP;
 use crate::domain::guard::HoldReason;
 use crate::domain::problem::Cause;
 use crate::store::leases::{self, Expired};
-use crate::store::{StoreError, Tx, holds, problems, set_aside};
+use crate::store::{StoreError, Tx, holds, hub_members, problems, set_aside};
 
 /// Leases taken back in one transaction.
 const BATCH: i64 = 50;
@@ -53,6 +53,7 @@ impl Worker {
             .store
             .write(move |tx| {
                 let ready = leases::release_waiting_across_workspaces(tx, now)?;
+                hub_members::expire_invitations_across_workspaces(tx, now)?;
                 Ok::<_, StoreError>(ready + set_aside::probe_across_workspaces(tx, RETRY_CAP, now)?)
             })
             .await?;

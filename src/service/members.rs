@@ -57,6 +57,9 @@ pub struct MemberView {
     /// The role in the hub.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hub_role: Option<HubRole>,
+    /// Why it is exempted (R4.5).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exempt_reason: Option<String>,
     /// When that became known.
     pub known_at: String,
     /// The mappings under which it was last granted.
@@ -79,6 +82,7 @@ impl From<Member> for MemberView {
             role: member.known_role,
             assets: member.known_assets,
             hub_role: member.hub_role,
+            exempt_reason: None,
             known_at: member.known_at.to_rfc3339(),
             reasons: member.reasons,
         }
@@ -110,7 +114,12 @@ pub async fn list(
             let hub = hubs::find(conn, workspace, &slug)?;
             let wanted = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
             let rows = hub_members::page(conn, workspace, hub.id, bucket, after, wanted)?;
-            Ok::<_, ServiceError>(rows.into_iter().map(MemberView::from).collect::<Vec<_>>())
+            let mut reasons = hub_members::exempt_reasons(conn, workspace, &rows)?;
+            let views = rows.into_iter().map(|row| {
+                let exempt_reason = reasons.remove(&row.id);
+                MemberView { exempt_reason, ..MemberView::from(row) }
+            });
+            Ok::<_, ServiceError>(views.collect::<Vec<_>>())
         })
         .await?;
     Ok(Page::cut(found, limit, |member| member.id.clone()))

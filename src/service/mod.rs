@@ -19,6 +19,7 @@ pub mod hub_whatif;
 pub mod hubs;
 pub mod mapping_changes;
 pub mod mappings;
+pub mod member_actions;
 pub mod members;
 pub mod names;
 pub mod overview;

@@ -55,6 +55,11 @@ impl Scribe {
         }
     }
 
+    /// The request behind the change.
+    pub fn request_id(&self) -> &str {
+        &self.request_id
+    }
+
     /// A fresh identifier.
     pub fn id(&self) -> uuid::Uuid {
         self.ids.next()

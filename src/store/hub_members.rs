@@ -1,6 +1,8 @@
 //! One row per account in a hub: what we know of it, what a sync saw, and whose it is. Rows of
 //! people survive their SCIM DELETE, so that a removal still knows whom it is about.
 
+use std::collections::HashMap;
+
 use diesel::pg::Pg;
 use diesel::prelude::*;
 
@@ -211,7 +213,7 @@ pub fn of_users(
 }
 
 /// Accounts of the hub that belong to nobody here and show one of these e-mails (R4.6). Exempted
-/// accounts are never among them.
+/// ones are among them: whoever is about to add the person must see that their account is kept (R4.5).
 ///
 /// # Errors
 /// [`StoreError`] of the statement.
@@ -228,7 +230,7 @@ pub fn unmatched_by_email(
         .filter(hub_members::workspace.eq(workspace.0))
         .filter(hub_members::hub_id.eq(hub.bytes()))
         .filter(hub_members::user_id.is_null())
-        .filter(hub_members::bucket.eq("unmatched"))
+        .filter(hub_members::bucket.eq_any(["unmatched", "exempted"]))
         .filter(hub_members::email_key.eq_any(email_keys))
         .order(hub_members::id)
         .select(columns())
@@ -393,4 +395,76 @@ pub fn invited(
         .kept()
         .execute(tx)?;
     Ok(())
+}
+
+/// Why an account is exempted; `None` takes the reason away.
+///
+/// # Errors
+/// [`StoreError`] of the statement.
+pub fn set_exempt_reason(
+    tx: &mut DbConn,
+    workspace: WorkspaceId,
+    id: MemberId,
+    reason: Option<&str>,
+) -> Result<(), StoreError> {
+    diesel::update(hub_members::table.find((workspace.0, id.bytes())))
+        .set(hub_members::exempt_reason.eq(reason))
+        .kept()
+        .execute(tx)?;
+    Ok(())
+}
+
+/// The reason an account was exempted with.
+///
+/// # Errors
+/// [`StoreError`] of the statement.
+pub fn exempt_reason(conn: &mut DbConn, workspace: WorkspaceId, id: MemberId) -> Result<Option<String>, StoreError> {
+    Ok(hub_members::table
+        .find((workspace.0, id.bytes()))
+        .select(hub_members::exempt_reason)
+        .kept()
+        .get_result::<Option<String>>(conn)
+        .optional()?
+        .flatten())
+}
+
+/// The reasons of those of these accounts that are exempted, in one statement.
+///
+/// # Errors
+/// [`StoreError`] of the statement.
+pub fn exempt_reasons(
+    conn: &mut DbConn,
+    workspace: WorkspaceId,
+    members: &[Member],
+) -> Result<HashMap<MemberId, String>, StoreError> {
+    let ids: Vec<Vec<u8>> =
+        members.iter().filter(|member| member.bucket == Bucket::Exempted).map(|member| member.id.bytes()).collect();
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let rows: Vec<(Vec<u8>, Option<String>)> = hub_members::table
+        .filter(hub_members::workspace.eq(workspace.0))
+        .filter(hub_members::id.eq_any(ids))
+        .select((hub_members::id, hub_members::exempt_reason))
+        .load(conn)?;
+    rows.into_iter()
+        .filter_map(|(id, reason)| Some((id, reason?)))
+        .map(|(id, reason)| {
+            let id = MemberId::from_bytes(&id).map_err(|_| StoreError::Corrupt("a member's id".into()))?;
+            Ok((id, reason))
+        })
+        .collect()
+}
+
+/// Invitations that ran out become `invite_expired`, over all workspaces; answers how many.
+///
+/// # Errors
+/// [`StoreError`] of the statement.
+pub fn expire_invitations_across_workspaces(tx: &mut DbConn, now: Micros) -> Result<usize, StoreError> {
+    Ok(diesel::update(hub_members::table)
+        .filter(hub_members::known_state.eq("pending"))
+        .filter(hub_members::status.eq(MemberStatus::PendingInviteClaim.as_str()))
+        .filter(hub_members::expires_at.le(Some(now.0)))
+        .set((hub_members::status.eq(MemberStatus::InviteExpired.as_str()), hub_members::modified_at.eq(now.0)))
+        .execute(tx)?)
 }

@@ -4,6 +4,7 @@ pub mod activity;
 pub mod files;
 pub mod hubs;
 pub mod mappings;
+pub mod members;
 pub mod sources;
 pub mod status;
 pub mod tasks;
