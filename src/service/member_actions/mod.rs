@@ -57,8 +57,15 @@ pub enum Deed {
 pub struct MatchBody {
     /// The user's SCIM id or userName.
     pub user: String,
-    /// What they may do with the hub.
-    pub hub_role: HubRole,
+    /// What they may do with the hub: `owner` or `collaborator`.
+    pub hub_role: String,
+}
+
+impl MatchBody {
+    fn hub_role(&self) -> Result<HubRole, ServiceError> {
+        crate::store::mappings::hub_role(&self.hub_role)
+            .ok_or_else(|| ServiceError::Invalid(String::from("hub_role: one of owner, collaborator")))
+    }
 }
 
 /// Who claims it.
@@ -79,7 +86,7 @@ pub struct ExemptBody {
 }
 
 /// How far a removal goes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RemovalMode {
     /// Seat and permissions in the app too.
@@ -89,13 +96,33 @@ pub enum RemovalMode {
     HubOnly,
 }
 
+impl RemovalMode {
+    /// By its word; `None` for any other.
+    pub fn from_word(word: &str) -> Option<Self> {
+        match word {
+            "hub_and_app" => Some(Self::HubAndApp),
+            "hub_only" => Some(Self::HubOnly),
+            _ => None,
+        }
+    }
+}
+
 /// A removal.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RemoveBody {
     /// `hub_and_app` (default) or `hub_only`.
-    #[serde(default)]
-    pub mode: RemovalMode,
+    pub mode: Option<String>,
+}
+
+impl RemoveBody {
+    fn mode(&self) -> Result<RemovalMode, ServiceError> {
+        match self.mode.as_deref() {
+            None => Ok(RemovalMode::default()),
+            Some(word) => RemovalMode::from_word(word)
+                .ok_or_else(|| ServiceError::Invalid(String::from("mode: one of hub_and_app, hub_only"))),
+        }
+    }
 }
 
 /// Another role.
@@ -142,7 +169,7 @@ pub async fn act(
             let mut desk =
                 Desk { tx, scribe: &scribe, catalog: &catalog, keyring: &keyring, ids: &ids, hub: &hub, app, member };
             let task = match &deed {
-                Deed::Match(body) => desk.bind(&body.user, body.hub_role, "member.matched").map(|()| None),
+                Deed::Match(body) => desk.bind(&body.user, body.hub_role()?, "member.matched").map(|()| None),
                 Deed::Claim(body) => {
                     let Some(user) = &body.user else {
                         return Err(ServiceError::Invalid(String::from(
@@ -154,7 +181,7 @@ pub async fn act(
                 Deed::Exempt(body) => desk.exempt(&body.reason).map(|()| None),
                 Deed::Unexempt => desk.unexempt().map(|()| None),
                 Deed::Adopt => desk.adopt().map(|()| None),
-                Deed::Remove(body) => desk.remove(body.mode),
+                Deed::Remove(body) => desk.remove(body.mode()?),
                 Deed::Role(body) => desk.role(&body.app_role).map(|()| None),
                 Deed::Resend => desk.resend().map(|()| None),
             }?;

@@ -44,7 +44,7 @@ async fn r5_11_a_person_is_removed_in_one_of_two_modes() {
     for database in databases() {
         let stage = Stage::new(&database, "0s").await;
         let mut people = Vec::new();
-        for name in [ANN, "bob@example.com"] {
+        for name in [ANN, "bob@example.com", "cid@example.com", "dan@example.com"] {
             people.push(hubs::user(&stage.scim, name).await);
             hubs::mapping(&stage.admin, "box", &json!({"user": name, "app_role": "editor"})).await;
             stage.until_role(name, Some("editor")).await;
@@ -58,9 +58,12 @@ async fn r5_11_a_person_is_removed_in_one_of_two_modes() {
         assert_eq!((&row["managed"], row.get("task"), row.get("hub_role")), (&json!(false), None, None));
         stage.act(&his, "remove", &json!({"mode": "hub_and_app"})).await.expect(200);
         stage.until_role("bob@example.com", None).await;
+        let cid = stage.member_of(&people[2]).await.unwrap()["id"].as_str().unwrap().to_owned();
+        stage.act(&cid, "remove", &json!({})).await.expect(200);
+        stage.until_role("cid@example.com", None).await;
         stage.at_rest().await;
         assert_eq!(stage.role_in_app(ANN).await.as_deref(), Some("editor"), "{}", database.name);
-        assert_eq!(stage.kinds().await, ["add", "add", "remove"], "{}", database.name);
+        assert_eq!(stage.kinds().await, ["add", "add", "add", "add", "remove", "remove"], "{}", database.name);
         // More than the guard lets go in one go, and by hand: nothing is held.
         let held = stage.admin.get("/api/v1/held").await.expect(200).json();
         assert_eq!(held["items"], json!([]), "{}: {held}", database.name);
