@@ -18,10 +18,10 @@ use crate::support::{Database, eventually};
 
 /// A server, its two clients, a practice app, and one active hub `box` of it.
 pub struct Stage {
-    pub server: Server,
+    _server: Server,
     pub admin: Client,
     pub scim: Client,
-    pub app: Sandbox,
+    _app: Sandbox,
     pub seats: Client,
 }
 
@@ -36,7 +36,7 @@ impl Stage {
             "secrets": {"TOKEN": mending::GOOD}});
         admin.post("/api/v1/hubs", &body).await.expect(201);
         let seats = Client::new(&app.scim("box"), mending::GOOD);
-        Self { server, admin, scim, app, seats }
+        Self { _server: server, admin, scim, _app: app, seats }
     }
 
     /// An account that somebody made in the app itself; its id there.
