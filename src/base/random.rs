@@ -1,6 +1,7 @@
 //! Randomness as an argument: ids and jitter come from here, so that tests can fix them.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use uuid::Uuid;
 
@@ -21,19 +22,29 @@ pub fn fill(buffer: &mut [u8]) {
 #[derive(Clone, Debug)]
 pub struct Ids {
     clock: SharedClock,
+    /// Numbers the ids of a history that must come out the same again; `None` for chance.
+    count: Option<Arc<AtomicU64>>,
 }
 
 impl Ids {
     /// Take time from `clock`, randomness from the operating system.
     pub fn new(clock: SharedClock) -> Self {
-        Self { clock }
+        Self { clock, count: None }
+    }
+
+    /// The same ids in every run, for simulations: anybody can guess them, so never for a server.
+    pub fn repeatable(clock: SharedClock, first: u64) -> Self {
+        Self { clock, count: Some(Arc::new(AtomicU64::new(first))) }
     }
 
     /// The next id. Wrap it: `UserId::from_uuid(ids.next())`.
     pub fn next(&self) -> Uuid {
         let micros = u64::try_from(self.clock.now().0).unwrap_or(0);
         let mut random = [0u8; 10];
-        fill(&mut random);
+        match &self.count {
+            Some(count) => random[2..].copy_from_slice(&count.fetch_add(1, Ordering::SeqCst).to_be_bytes()),
+            None => fill(&mut random),
+        }
         // RFC 9562 method 3: the microseconds within the millisecond go into rand_a, so that
         // ids made in one millisecond still sort by time.
         let sub = u16::try_from((micros % 1000) * 4096 / 1000).unwrap_or(0);

@@ -14,6 +14,7 @@ mod page;
 mod planner;
 mod rules;
 mod security;
+mod simulation;
 mod store;
 mod support;
 mod whatif;
