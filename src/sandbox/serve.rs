@@ -50,6 +50,7 @@ impl Shared {
             log.pop_front();
         }
         log.push_back(json!({
+            "at": self.clock.now().to_rfc3339(),
             "method": request.method().as_str(),
             "target": target(request),
             "status": status,

@@ -7,6 +7,7 @@ mod outages;
 mod requests;
 mod restarts;
 mod shutdown;
+mod slow;
 pub mod stage;
 mod steps;
 mod two_processes;

@@ -4,7 +4,6 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use scimhub::base::clock::Micros;
 use scimhub::base::limits::ATTEMPTS;
 use scimhub::domain::task::TaskStatus;
 use serde_json::json;
@@ -15,30 +14,6 @@ use crate::support::{Database, Door, databases, eventually, is_long};
 const SOON: Duration = Duration::from_secs(120);
 /// Tasks a second that the hub's policy lets start; each is a look and a change.
 const RATE: usize = 20;
-
-/// Put as many people into the group; their names.
-async fn crowd(stage: &Stage<'_>, people: usize) -> BTreeSet<String> {
-    let idp = stage.client();
-    let group = idp.create_group("staff").await;
-    let mut users = Vec::new();
-    let mut names = BTreeSet::new();
-    for number in 0..people {
-        let name = format!("p{number}@example.com");
-        users.push(idp.create_user(&name).await);
-        names.insert(name);
-    }
-    for some in users.chunks(100) {
-        idp.join(&group, some).await;
-    }
-    names
-}
-
-/// When each change of a space took effect.
-fn times(stage: &Stage<'_>, space: &str) -> Vec<Micros> {
-    let state = stage.app.state();
-    let effects = state["spaces"][space]["effects"].as_array().cloned().unwrap_or_default();
-    effects.iter().map(|effect| Micros::parse_rfc3339(effect["at"].as_str().unwrap()).unwrap()).collect()
-}
 
 async fn refused(database: &Database) {
     let people = if is_long() { 10_000 } else { 150 };
@@ -54,8 +29,8 @@ async fn refused(database: &Database) {
     });
     let door = door.get().unwrap();
     let server = stage.start(&[]);
-    let names = crowd(&stage, people).await;
-    let done = |space: &str| times(&stage, space).len();
+    let names = stage.crowd(people).await;
+    let done = |space: &str| stage.times(space).len();
     eventually("some are pushed", SOON, async || done("box-one") >= 10).await;
     door.shut();
     let before = done("box-one");
@@ -72,7 +47,7 @@ async fn refused(database: &Database) {
     eventually("the app's return is noticed", SOON, async || done("box-one") > before).await;
     stage.drained(&server, SOON * if is_long() { 10 } else { 1 }).await;
     // Never more in a second than twice the rate.
-    let after = times(&stage, "box-one").split_off(before);
+    let after = stage.times("box-one").split_off(before);
     for (number, start) in after.iter().enumerate() {
         let second = after[number..].iter().take_while(|at| at.since(*start) < Duration::from_secs(1)).count();
         assert!(second <= RATE * 2, "{}: {second} in one second", database.name);
@@ -97,7 +72,7 @@ async fn bursts(database: &Database) {
     }
     stage.app.fault(&json!({"match": "POST Users", "times": failures, "every": 9, "drop": "after_commit"})).unwrap();
     let server = stage.start(&[]);
-    let names = crowd(&stage, people).await;
+    let names = stage.crowd(people).await;
     // And a burst that hits everybody.
     eventually("a part is pushed", SOON, async || stage.effects() >= people / 4).await;
     stage.app.fault(&json!({"times": 6, "status": 503})).unwrap();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use scimhub::base::clock::SystemClock;
+use scimhub::base::clock::{Micros, SystemClock};
 use scimhub::base::ids::WorkspaceId;
 use scimhub::base::secret::SecretString;
 use scimhub::domain::task::{Task, TaskStatus};
@@ -21,7 +21,7 @@ use crate::support::http::Client;
 use crate::support::server::{Server, scimhub};
 
 /// The app's only credential.
-const TOKEN: &str = "practice-token-of-the-fault-tests";
+pub const TOKEN: &str = "practice-token-of-the-fault-tests";
 /// Attempts and leases end soon, so that what a kill interrupted goes on soon.
 const PACE: &str = "1500,300";
 /// The workspace every installation begins with.
@@ -140,6 +140,29 @@ impl<'a> Stage<'a> {
     /// Changes that took effect in the app so far.
     pub fn effects(&self) -> usize {
         self.spaces.iter().map(|space| effects_of(&self.app.state(), space).len()).sum()
+    }
+
+    /// Put as many people into the group `staff`; their names.
+    pub async fn crowd(&self, people: usize) -> BTreeSet<String> {
+        let idp = self.client();
+        let group = idp.create_group("staff").await;
+        let mut users = Vec::new();
+        let mut names = BTreeSet::new();
+        for number in 0..people {
+            let name = format!("p{number}@example.com");
+            users.push(idp.create_user(&name).await);
+            names.insert(name);
+        }
+        for some in users.chunks(100) {
+            idp.join(&group, some).await;
+        }
+        names
+    }
+
+    /// When each change of a space took effect.
+    pub fn times(&self, space: &str) -> Vec<Micros> {
+        let at = |effect: &Value| Micros::parse_rfc3339(effect["at"].as_str().unwrap()).unwrap();
+        effects_of(&self.app.state(), space).iter().map(at).collect()
     }
 
     /// All tasks in these statuses.
