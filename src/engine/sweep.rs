@@ -13,7 +13,7 @@ use crate::base::limits::RETRY_CAP;
 use crate::domain::guard::HoldReason;
 use crate::domain::problem::Cause;
 use crate::store::leases::{self, Expired};
-use crate::store::{StoreError, Tx, holds, hub_members, problems, set_aside};
+use crate::store::{StoreError, Tx, clock_back, holds, hub_members, problems, set_aside};
 
 /// Leases taken back in one transaction.
 const BATCH: i64 = 50;
@@ -52,6 +52,12 @@ impl Worker {
         count += self
             .store
             .write(move |tx| {
+                if let Some(jump) = clock_back::notice_across_workspaces(tx, now)? {
+                    tracing::warn!(
+                        seconds = jump.as_secs(),
+                        "the clock was set back; what waited for a time moves along"
+                    );
+                }
                 let ready = leases::release_waiting_across_workspaces(tx, now)?;
                 hub_members::expire_invitations_across_workspaces(tx, now)?;
                 Ok::<_, StoreError>(ready + set_aside::probe_across_workspaces(tx, RETRY_CAP, now)?)

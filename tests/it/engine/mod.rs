@@ -2,6 +2,7 @@
 
 pub mod bench;
 mod claims;
+mod clocks;
 mod cuts;
 mod fairness;
 mod leavers;
