@@ -111,3 +111,14 @@ pub const GUARD_PASS: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// A leaver still present in an app after this is a problem somebody must look at (DESIGN.md
 /// section 2.13).
 pub const LEAVER_PRESENT: Duration = Duration::from_secs(24 * 60 * 60);
+/// A hub is out of date when no sync completed for this long (business-hubs.md section 7).
+pub const SYNC_STALE: Duration = Duration::from_secs(48 * 60 * 60);
+/// Between two syncs of a hub that nobody asks for (R7.1).
+pub const SYNC_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
+/// Accounts of a sync that one transaction applies: small enough that no writer waits for 50 ms.
+pub const SYNC_BATCH: i64 = 200;
+/// Lists of one sync that are read because rows moved between its pages, before it is content with
+/// not knowing who is gone.
+pub const SYNC_PASSES: i32 = 3;
+/// Pages of one list; beyond it the app's cursors lead in a circle.
+pub const SYNC_PAGES: i64 = 100_000;

@@ -16,6 +16,7 @@ use super::place::{Found, Place};
 use crate::base::clock::SystemClock;
 use crate::base::limits;
 use crate::config::{ConfigError, File, Given, Serve, TlsFiles};
+use crate::engine::run::Daily;
 use crate::http::tls::{self, Certificates};
 use crate::http::{self, Exposure};
 use crate::service::pushing::{self, Pushing};
@@ -48,6 +49,9 @@ pub struct Arguments {
     /// How long to go on answering after SIGTERM while /readyz says no [default: 5s; 0s on loopback]
     #[arg(long, env = "SCIMHUB_DRAIN_DELAY", value_name = "DURATION")]
     drain_delay: Option<String>,
+    /// Whether hubs are synced after connecting and once a day without anybody asking [default: true]
+    #[arg(long, env = "SCIMHUB_AUTOMATIC_SYNC", value_name = "BOOL")]
+    automatic_sync: Option<bool>,
     /// Networks in which apps may be called although they are not public; may be repeated
     #[arg(long, env = "SCIMHUB_APP_NETWORK", value_name = "CIDR", value_delimiter = ',')]
     app_network: Option<Vec<String>>,
@@ -63,6 +67,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         listen: arguments.listen,
         database: arguments.place.database,
         paused: arguments.paused,
+        automatic_sync: arguments.automatic_sync,
         public_url: arguments.public_url,
         tls_cert: arguments.tls_cert,
         tls_key: arguments.tls_key,
@@ -126,7 +131,8 @@ async fn serve(wanted: Serve, certificates: Option<Arc<Certificates>>) -> anyhow
         }
         None => None,
     };
-    let engine = engine::engine(&context, wanted.app_networks)?;
+    let daily = if wanted.automatic_sync { Daily::Queued } else { Daily::Asked };
+    let engine = engine::engine(&context, wanted.app_networks)?.with_syncs(daily);
     let engine = tokio::spawn(engine.run(stop.clone()));
     let exposure = Exposure { tls: tls.is_some(), trusted_proxies: wanted.trusted_proxies.into() };
     let app = http::App::new(context, exposure);

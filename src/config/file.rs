@@ -9,10 +9,11 @@ use super::nearest::nearest;
 /// The file that is read where none is named and it exists.
 pub const DEFAULT_FILE: &str = "scimhub.toml";
 
-const KEYS: [&str; 12] = [
+const KEYS: [&str; 13] = [
     "listen",
     "database",
     "paused",
+    "automatic_sync",
     "public_url",
     "tls_cert",
     "tls_key",
@@ -48,6 +49,8 @@ pub struct File {
     pub database: Option<String>,
     /// `paused = true`
     pub paused: Option<bool>,
+    /// `automatic_sync = false`
+    pub automatic_sync: Option<bool>,
     /// `public_url = "https://scim.example.com"`
     pub public_url: Option<String>,
     /// `tls_cert = "/etc/scimhub/tls.crt"`
@@ -123,6 +126,7 @@ impl File {
                 ("tls_key", Value::String(text)) => set(&mut file.tls_key, PathBuf::from(text)),
                 ("key_file", Value::String(text)) => set(&mut file.key_file, PathBuf::from(text)),
                 ("paused", Value::Boolean(on)) => set(&mut file.paused, on),
+                ("automatic_sync", Value::Boolean(on)) => set(&mut file.automatic_sync, on),
                 ("trusted_proxy", Value::String(text)) => set(&mut file.trusted_proxy, vec![text]),
                 ("trusted_proxy", Value::Array(values)) => set_texts(&mut file.trusted_proxy, &values),
                 ("app_network", Value::String(text)) => set(&mut file.app_network, vec![text]),

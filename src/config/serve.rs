@@ -25,6 +25,8 @@ pub struct Given {
     pub database: Option<String>,
     /// `--paused`
     pub paused: Option<bool>,
+    /// `--automatic-sync`
+    pub automatic_sync: Option<bool>,
     /// `--public-url`
     pub public_url: Option<String>,
     /// `--tls-cert`
@@ -73,6 +75,8 @@ pub struct Serve {
     pub database: String,
     /// Start without pushing.
     pub paused: bool,
+    /// Sync hubs after connecting and once a day.
+    pub automatic_sync: bool,
     /// What `meta.location` and links begin with; the listen address without it.
     pub public_url: Option<String>,
     /// Certificate and key, where the server speaks TLS itself.
@@ -161,6 +165,7 @@ impl Serve {
                 listen,
                 database,
                 paused: given.paused.or(file.paused).unwrap_or(false),
+                automatic_sync: given.automatic_sync.or(file.automatic_sync).unwrap_or(true),
                 public_url,
                 tls,
                 drain_delay: match wanted_delay {

@@ -59,6 +59,11 @@ pub struct HubPolicy {
     pub max_in_flight: u32,
     /// Calls a second, over the whole cluster; `None` for no limit of ours.
     pub calls_per_second: Option<f64>,
+    /// A sync that would mark more than this share of the known accounts as removed applies nothing
+    /// (R7.6), in percent.
+    pub sync_threshold_percent: u32,
+    /// What becomes of a change that somebody made in the app (R7.8).
+    pub drift: Drift,
 }
 
 impl Default for HubPolicy {
@@ -71,6 +76,8 @@ impl Default for HubPolicy {
             deprovision: Deprovision::Remove,
             max_in_flight: 4,
             calls_per_second: None,
+            sync_threshold_percent: 20,
+            drift: Drift::Report,
         }
     }
 }
@@ -83,6 +90,16 @@ pub enum Deprovision {
     Remove,
     /// Suspend where the app can.
     Suspend,
+}
+
+/// Whether what somebody changed in the app is put right by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Drift {
+    /// It is taken over into the picture; the next event or a person puts it right.
+    Report,
+    /// The sync that finds it makes the planner look again.
+    Repair,
 }
 
 /// A hub as stored, without its secrets.

@@ -228,6 +228,9 @@ pub fn policy(policy: &HubPolicy) -> Result<(), String> {
     if policy.removal_percent > 100 {
         return Err(String::from("policy.removal_percent is a percentage: 0 to 100"));
     }
+    if policy.sync_threshold_percent > 100 {
+        return Err(String::from("policy.sync_threshold_percent is a percentage: 0 to 100"));
+    }
     if !(1..=100).contains(&policy.max_in_flight) {
         return Err(String::from("policy.max_in_flight must be 1 to 100; use `scimhub pause` to stop pushing"));
     }

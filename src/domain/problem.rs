@@ -19,11 +19,13 @@ pub enum Cause {
     Unavailable,
     /// People who left are still in the app after a day.
     LeaverPresent,
+    /// A sync would have marked too many accounts as removed, and applied nothing (R7.6).
+    SyncHalted,
 }
 
 impl Cause {
     /// All there are.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::AuthBroken,
         Self::ConnectionIncomplete,
         Self::RateLimited,
@@ -31,6 +33,7 @@ impl Cause {
         Self::SeatLimit,
         Self::Unavailable,
         Self::LeaverPresent,
+        Self::SyncHalted,
     ];
 
     /// The word in the database, the API and the metrics.
@@ -43,6 +46,7 @@ impl Cause {
             Self::SeatLimit => "seat_limit",
             Self::Unavailable => "unavailable",
             Self::LeaverPresent => "leaver_present",
+            Self::SyncHalted => "sync_halted",
         }
     }
 
@@ -80,6 +84,11 @@ impl Cause {
                 "remove these people in the app by hand, or find out what keeps them (explain says it): \
                  a held removal, a pause, a protected account, a failed task",
             ),
+            Self::SyncHalted => format!(
+                "look at the members the app lists; if they are really gone, `POST /api/v1/hubs/{hub}/sync` with \
+                 {{\"accept_removals\": true}}, or raise policy.sync_threshold_percent and sync again; if not, mend \
+                 the connection or the account it uses"
+            ),
         }
     }
 
@@ -90,7 +99,11 @@ impl Cause {
             Self::Forbidden => &["forbidden"],
             Self::SeatLimit => &["seat_limit"],
             Self::Unavailable => &["transient", "unreachable", "ambiguous"],
-            Self::AuthBroken | Self::ConnectionIncomplete | Self::RateLimited | Self::LeaverPresent => &[],
+            Self::AuthBroken
+            | Self::ConnectionIncomplete
+            | Self::RateLimited
+            | Self::LeaverPresent
+            | Self::SyncHalted => &[],
         }
     }
 
@@ -109,7 +122,7 @@ impl Cause {
             | Self::Forbidden
             | Self::SeatLimit
             | Self::Unavailable => true,
-            Self::LeaverPresent => false,
+            Self::LeaverPresent | Self::SyncHalted => false,
         }
     }
 }

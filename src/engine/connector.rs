@@ -283,6 +283,11 @@ pub trait Connectors: Send + Sync {
     /// app or a connection field is unknown.
     fn connect(&self, hub: &Hub, secrets: &BTreeMap<String, SecretString>) -> Result<Arc<dyn Connector>, Failure>;
 
+    /// Whether the members of this hub's app can be listed at all; else nobody queues a sync.
+    fn lists(&self, _hub: &Hub) -> bool {
+        false
+    }
+
     /// The instructions for doing this task by hand.
     fn instructions(&self, hub: &Hub, task: &Task) -> String;
 }

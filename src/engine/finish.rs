@@ -67,7 +67,11 @@ pub(super) fn write(tx: &mut Tx<'_>, record: &Record<'_>) -> Result<(), StoreErr
     }
     match &follow {
         Follow::Gone => landed::gone(tx, task, now)?,
-        Follow::Refused if record.verdict.follow == Follow::Refused && record.hub.is_some() => {
+        Follow::Refused
+            if record.verdict.follow == Follow::Refused
+                && record.hub.is_some()
+                && task.effect.kind != TaskKind::Sync =>
+        {
             let note = ended.detail.as_deref();
             decisions::record(tx, task, DecisionKind::Failed, record.actor, note, now)?;
         }
@@ -83,7 +87,7 @@ pub(super) fn write(tx: &mut Tx<'_>, record: &Record<'_>) -> Result<(), StoreErr
     match (&follow, ended.error_class) {
         (Follow::Landed(_), _) => health::hub_succeeded(tx, task.workspace, task.hub, now)?,
         // A full app and one that nobody automates are as they should be.
-        (_, None | Some("rate_limited" | "not_supported" | "needs_human")) => {}
+        (_, None | Some("rate_limited" | "not_supported" | "needs_human" | "sync_halted")) => {}
         (_, Some(_)) => health::hub_failed(tx, task.workspace, task.hub)?,
     }
     if let Some(cause) = problem {

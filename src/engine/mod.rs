@@ -13,6 +13,7 @@ pub mod planner;
 pub mod run;
 pub mod steps;
 mod sweep;
+mod sync;
 pub mod worker;
 
 pub use error::EngineError;

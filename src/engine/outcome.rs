@@ -29,6 +29,12 @@ pub enum End {
     Panicked,
     /// The server stops.
     Stopped,
+    /// The sync is complete.
+    Synced,
+    /// The sync is not through; the next attempt goes on from there.
+    Unfinished,
+    /// The sync applied nothing, because it would have marked too many as removed (R7.6).
+    Halted(String),
 }
 
 /// What follows.
@@ -103,7 +109,32 @@ pub struct Circumstances {
 
 /// Decide what follows.
 pub fn judge(task: &Task, end: End, around: Circumstances) -> Verdict {
+    let verdict = judge_any(task, end, around);
+    match (task.effect.kind, &verdict.follow) {
+        // Nobody can do a sync by hand, and one that waited for a person would keep the next away.
+        (TaskKind::Sync, Follow::Person) => Verdict { follow: Follow::Refused, ..verdict },
+        (TaskKind::Sync | TaskKind::Add | TaskKind::UpdateRole | TaskKind::Remove, _) => verdict,
+    }
+}
+
+fn judge_any(task: &Task, end: End, around: Circumstances) -> Verdict {
     match end {
+        End::Synced => done(landing(task, None, "synced"), "synced"),
+        End::Unfinished => Verdict {
+            follow: again(Duration::ZERO, false),
+            lane: LaneNote::Answered,
+            ended: ended("in_progress", None, "the list is long; the next attempt goes on"),
+            verify_first: false,
+            problem: None,
+        },
+        End::Halted(why) => Verdict {
+            follow: Follow::Refused,
+            lane: LaneNote::Answered,
+            ended: ended("failed", Some(Cause::SyncHalted.as_str()), why),
+            verify_first: false,
+            // Reported with its numbers by the sync itself.
+            problem: None,
+        },
         End::Answered(Ok(outcome)) => good(task, outcome, around),
         End::Answered(Err(failure)) => bad(task, &failure, around),
         End::Verified(member) => done(landing(task, member.as_ref(), "verified"), "verified"),

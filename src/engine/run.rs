@@ -18,6 +18,9 @@ use crate::store::lanes::Company;
 /// How soon a claim that met another process's lock is repeated.
 const CONTENDED: Duration = Duration::from_millis(5);
 
+/// Rounds of the sweep between two looks for syncs that are due.
+const SYNCS_EVERY: u32 = 2;
+
 /// Rounds of the sweep between two looks whether it is time to look for people who left.
 const LEAVERS_EVERY: u32 = 60;
 
@@ -26,22 +29,38 @@ const LEAVERS_EVERY: u32 = 60;
 pub struct Engine {
     planner: Option<Planner>,
     worker: Arc<Worker>,
+    daily: Daily,
+}
+
+/// Whether syncs are queued that nobody asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Daily {
+    /// After connecting, and once a day.
+    Queued,
+    /// Only when somebody asks.
+    Asked,
 }
 
 impl Engine {
+    /// The same, with syncs that nobody asks for or without.
+    #[must_use]
+    pub fn with_syncs(self, daily: Daily) -> Self {
+        Self { daily, ..self }
+    }
+
     /// Plan with `planner` and push with `worker`.
     pub fn new(planner: Planner, worker: Worker) -> Self {
-        Self { planner: Some(planner), worker: Arc::new(worker) }
+        Self { planner: Some(planner), worker: Arc::new(worker), daily: Daily::Asked }
     }
 
     /// Push only; nobody turns marks into tasks.
     pub fn pushing(worker: Worker) -> Self {
-        Self { planner: None, worker: Arc::new(worker) }
+        Self { planner: None, worker: Arc::new(worker), daily: Daily::Asked }
     }
 
     /// Run until `stop`; returns when every attempt has ended or its lease was given back.
     pub async fn run(self, stop: CancellationToken) {
-        let sweeper = tokio::spawn(sweep(Arc::clone(&self.worker), stop.clone()));
+        let sweeper = tokio::spawn(sweep(Arc::clone(&self.worker), self.daily, stop.clone()));
         let planner = self.planner.map(|planner| {
             let stop = stop.clone();
             tokio::spawn(async move { planner.run(stop).await })
@@ -190,7 +209,7 @@ async fn pause(stop: &CancellationToken, span: Duration) {
     }
 }
 
-async fn sweep(worker: Arc<Worker>, stop: CancellationToken) {
+async fn sweep(worker: Arc<Worker>, daily: Daily, stop: CancellationToken) {
     let mut round: u32 = 0;
     while !stop.is_cancelled() {
         match worker.sweep().await {
@@ -204,6 +223,9 @@ async fn sweep(worker: Arc<Worker>, stop: CancellationToken) {
         {
             tracing::debug!(%error, "the queue could not be measured");
         }
+        if round.is_multiple_of(SYNCS_EVERY) {
+            syncs(&worker, daily).await;
+        }
         if round.is_multiple_of(LEAVERS_EVERY)
             && let Err(error) = worker.look_for_leavers().await
         {
@@ -211,5 +233,18 @@ async fn sweep(worker: Arc<Worker>, stop: CancellationToken) {
         }
         round = round.wrapping_add(1);
         pause(&stop, worker.pace.poll).await;
+    }
+}
+
+async fn syncs(worker: &Worker, daily: Daily) {
+    if daily == Daily::Queued {
+        match worker.queue_syncs().await {
+            Ok(0) => {}
+            Ok(_) => worker.nudge.workers(),
+            Err(error) => tracing::error!(%error, "syncs that are due could not be queued"),
+        }
+    }
+    if let Err(error) = worker.clear_syncs().await {
+        tracing::error!(%error, "what finished syncs listed could not be thrown away");
     }
 }

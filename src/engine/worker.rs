@@ -17,6 +17,7 @@ use super::finish::{self, Record};
 use super::lease::Pace;
 use super::outcome::{self, Circumstances, End, Verdict};
 use super::steps::Noting;
+use super::sync::SyncAttempt;
 use crate::base::clock::SharedClock;
 use crate::base::ids::{BootId, HubId, WorkspaceId};
 use crate::base::nudge::Nudge;
@@ -149,7 +150,7 @@ impl Worker {
                     Err(error) => Err(Failure::new(FailureClass::AuthBroken, error.to_string())),
                 };
                 let end = match connected {
-                    Ok(connector) => self.call(connector, &claimed, &noting, halt).await,
+                    Ok(connector) => self.call(connector, hub, &claimed, &noting, halt).await,
                     Err(failure) => End::NoConnection(failure),
                 };
                 (Some(hub.clone()), Some(noting), end)
@@ -193,6 +194,7 @@ impl Worker {
     async fn call(
         &self,
         connector: Arc<dyn Connector>,
+        hub: &Hub,
         claimed: &Claimed,
         noting: &Arc<Noting>,
         halt: &CancellationToken,
@@ -209,8 +211,17 @@ impl Worker {
         let left = context.left();
         let (effect, verify_first) = (task.effect.clone(), task.verify_first);
         // A task of its own, so that a panic ends the attempt and nothing else.
-        let acting = async move { act(&*connector, &effect, verify_first, &context).await };
-        let mut running = tokio::spawn(acting.in_current_span());
+        let mut running = match effect.kind {
+            TaskKind::Sync => {
+                let (worker, task, hub) = (self.clone(), task.clone(), hub.clone());
+                let sync = SyncAttempt { worker, task, epoch: claimed.lease.epoch, hub, connector, context };
+                tokio::spawn(sync.run().in_current_span())
+            }
+            TaskKind::Add | TaskKind::UpdateRole | TaskKind::Remove => {
+                let acting = async move { act(&*connector, &effect, verify_first, &context).await };
+                tokio::spawn(acting.in_current_span())
+            }
+        };
         let shown = tokio::time::sleep(self.pace.shown_after);
         let deadline = tokio::time::sleep(left);
         tokio::pin!(shown, deadline);

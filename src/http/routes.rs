@@ -82,6 +82,7 @@ pub fn table() -> Vec<Route> {
         route(Method::GET, "/api/v1/hubs/{id}/plan", admin::hubs::plan),
         route(Method::POST, "/api/v1/hubs/{id}/preview", admin::hubs::preview),
         route(Method::PUT, "/api/v1/hubs/{id}/secrets/{name}", admin::hubs::set_secret),
+        route(Method::POST, "/api/v1/hubs/{id}/sync", admin::hubs::sync),
         route(Method::GET, "/api/v1/hubs/{id}/members", admin::hubs::members),
         route(Method::POST, "/api/v1/hubs/{id}/members/{member}/match", admin::members::bind),
         route(Method::POST, "/api/v1/hubs/{id}/members/{member}/claim", admin::members::claim),

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::hub_changes::{self, connection_value};
+use super::hub_standing::Standing;
 use super::hub_whatif::{self, HubWish};
 use super::scribe::Scribe;
 use super::whatif::{Digest, look};
@@ -18,6 +19,7 @@ use crate::domain::catalog::Catalog;
 use crate::domain::hub::{ConnectionValue, Hub, HubMode, HubPolicy, Login};
 use crate::domain::hub_file::text;
 use crate::domain::hub_rules::{self as rules, Given};
+use crate::domain::hub_status::HubStatus;
 use crate::store::hubs::{self as rows, HubRecord};
 use crate::store::{DbConn, StoreError, Tx, hub_secrets};
 
@@ -59,6 +61,8 @@ pub struct HubView {
     /// When a sync last completed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_synced: Option<String>,
+    /// How it stands, and so who must act (docs/api.md).
+    pub status: HubStatus,
 }
 
 /// A connection field in a request.
@@ -255,13 +259,13 @@ pub async fn create(context: &Context, caller: &Caller, wanted: NewHub) -> Resul
     };
     check(app, &hub)?;
     let given = given_secrets(wanted.secrets, &hub)?;
-    let (scribe, keyring) = (Scribe::new(context, caller), context.keyring.clone());
+    let (scribe, keyring, catalog) = (Scribe::new(context, caller), context.keyring.clone(), context.catalog.clone());
     let view = context
         .store
         .write(move |tx| {
             hub_changes::add_hub(tx, &scribe, &hub)?;
             secrets::put_all(tx, &scribe, &keyring, &hub, &given)?;
-            view_of(tx, scribe.workspace, &hub.slug)
+            view_of(tx, (&catalog, scribe.now), scribe.workspace, &hub.slug)
         })
         .await?;
     context.nudge.planner();
@@ -296,7 +300,10 @@ pub async fn patch(
         }
         secrets::put_all(tx, &writer, &keyring, &after, &given)?;
         cleared.retain(|name| !given.iter().any(|(given, _)| given == name));
-        Ok(HubChanged { hub: view_of(tx, writer.workspace, &after.slug)?, secrets_cleared: cleared })
+        Ok(HubChanged {
+            hub: view_of(tx, (&catalog, writer.now), writer.workspace, &after.slug)?,
+            secrets_cleared: cleared,
+        })
     })
     .await?;
     context.nudge.planner();
@@ -382,11 +389,12 @@ pub async fn remove(
 /// [`ServiceError::NotFound`].
 pub async fn show(context: &Context, caller: &Caller, slug: &str) -> Result<HubView, ServiceError> {
     let (workspace, slug) = (caller.workspace, slug.to_owned());
+    let (catalog, now) = (context.catalog.clone(), context.clock.now());
     context
         .store
         .read(move |conn| {
             let hub = find(conn, workspace, &slug)?;
-            view_of(conn, workspace, &hub.slug)
+            view_of(conn, (&catalog, now), workspace, &hub.slug)
         })
         .await
 }
@@ -397,23 +405,38 @@ pub async fn show(context: &Context, caller: &Caller, slug: &str) -> Result<HubV
 /// [`ServiceError::Store`].
 pub async fn list(context: &Context, caller: &Caller) -> Result<Vec<HubView>, ServiceError> {
     let workspace = caller.workspace;
+    let (catalog, now) = (context.catalog.clone(), context.clock.now());
     context
         .store
         .read(move |conn| {
-            rows::records(conn, workspace)?.into_iter().map(|record| view(conn, workspace, record)).collect()
+            let standing = Standing::read(conn, workspace, &catalog, now)?;
+            rows::records(conn, workspace)?.into_iter().map(|record| view(conn, &standing, workspace, record)).collect()
         })
         .await
 }
 
-fn view_of(conn: &mut DbConn, workspace: WorkspaceId, slug: &HubSlug) -> Result<HubView, ServiceError> {
+fn view_of(
+    conn: &mut DbConn,
+    (catalog, now): (&Catalog, Micros),
+    workspace: WorkspaceId,
+    slug: &HubSlug,
+) -> Result<HubView, ServiceError> {
     let record = rows::record(conn, workspace, slug.as_str())?;
-    view(conn, workspace, record)
+    let standing = Standing::read(conn, workspace, catalog, now)?;
+    view(conn, &standing, workspace, record)
 }
 
-fn view(conn: &mut DbConn, workspace: WorkspaceId, record: HubRecord) -> Result<HubView, ServiceError> {
+fn view(
+    conn: &mut DbConn,
+    standing: &Standing<'_>,
+    workspace: WorkspaceId,
+    record: HubRecord,
+) -> Result<HubView, ServiceError> {
     let set: BTreeSet<String> = hub_secrets::names(conn, workspace, record.hub.id)?.into_iter().collect();
+    let status = standing.of(&record);
     let hub = record.hub;
     Ok(HubView {
+        status,
         secrets_missing: secrets::referenced(&hub).difference(&set).cloned().collect(),
         id: hub.slug.to_string(),
         app: hub.app,

@@ -1,5 +1,7 @@
 //! Accounts of a hub as people see them, by bucket.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::page::{Page, PageRequest};
@@ -64,6 +66,21 @@ pub struct MemberView {
     pub known_at: String,
     /// The mappings under which it was last granted.
     pub reasons: Vec<Reason>,
+    /// What the last sync saw.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub observed: Option<ObservedView>,
+}
+
+/// What the last sync saw of an account.
+#[derive(Clone, Debug, Serialize)]
+pub struct ObservedView {
+    /// `pending`, `active`, `suspended`.
+    pub state: Presence,
+    /// Its role.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub role: Option<String>,
+    /// RFC 3339.
+    pub at: String,
 }
 
 impl From<Member> for MemberView {
@@ -85,6 +102,7 @@ impl From<Member> for MemberView {
             exempt_reason: None,
             known_at: member.known_at.to_rfc3339(),
             reasons: member.reasons,
+            observed: None,
         }
     }
 }
@@ -114,12 +132,17 @@ pub async fn list(
             let hub = hubs::find(conn, workspace, &slug)?;
             let wanted = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
             let rows = hub_members::page(conn, workspace, hub.id, bucket, after, wanted)?;
+            let ids: Vec<MemberId> = rows.iter().map(|member| member.id).collect();
             let mut reasons = hub_members::exempt_reasons(conn, workspace, &rows)?;
-            let views = rows.into_iter().map(|row| {
-                let exempt_reason = reasons.remove(&row.id);
-                MemberView { exempt_reason, ..MemberView::from(row) }
-            });
-            Ok::<_, ServiceError>(views.collect::<Vec<_>>())
+            let mut seen: BTreeMap<MemberId, _> = hub_members::observed(conn, workspace, &ids)?.into_iter().collect();
+            let view = |member: Member| {
+                let exempt_reason = reasons.remove(&member.id);
+                let seen = seen.remove(&member.id);
+                let observed =
+                    seen.map(|seen| ObservedView { state: seen.state, role: seen.role, at: seen.at.to_rfc3339() });
+                MemberView { exempt_reason, observed, ..MemberView::from(member) }
+            };
+            Ok::<_, ServiceError>(rows.into_iter().map(view).collect::<Vec<_>>())
         })
         .await?;
     Ok(Page::cut(found, limit, |member| member.id.clone()))

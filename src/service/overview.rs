@@ -7,16 +7,18 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::heard::Heard;
+use super::hub_standing::Standing;
 use super::sources::SourceView;
 use super::workspaces::WorkspaceView;
 use super::{Caller, Context, ServiceError};
 use crate::base::clock::Micros;
 use crate::base::ids::{HubId, WorkspaceId};
+use crate::domain::hub_status::HubStatus as HubStanding;
 use crate::domain::task::TaskStatus;
 use crate::store::health::{self, Health};
 use crate::store::hubs::{self as hub_rows, HubRecord};
 use crate::store::sources::{self, Source};
-use crate::store::status::{self, LivingToken, Ready, Removals};
+use crate::store::status::{self as counts, LivingToken, Ready, Removals};
 use crate::store::{DbConn, StoreError, lanes, pausing, problems, reading, workspaces};
 
 pub use crate::domain::hub::HubMode;
@@ -95,6 +97,8 @@ pub struct HubStatus {
     /// When a sync last completed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_synced: Option<String>,
+    /// How it stands, and so who must act (docs/api.md).
+    pub status: HubStanding,
 }
 
 /// How far a hub's batch is: what was planned for it in one go, or with short pauses.
@@ -153,15 +157,16 @@ pub enum Depth {
 /// [`ServiceError::Store`].
 pub async fn overview(context: &Context, caller: &Caller, depth: Depth) -> Result<Overview, ServiceError> {
     let (workspace, now) = (caller.workspace, context.clock.now());
-    let heard = context.heard.clone();
+    let (heard, catalog) = (context.heard.clone(), context.catalog.clone());
     context
         .store
         .read(move |conn| {
             let own = workspaces::load(conn, workspace)?;
             let mut counted = Counted::read(conn, workspace, now)?;
+            let standing = Standing::read(conn, workspace, &catalog, now)?;
             let mut hubs = Vec::new();
             for record in hub_rows::records(conn, workspace)? {
-                hubs.push(hub_status(conn, workspace, record, &mut counted, now, depth)?);
+                hubs.push(hub_view(conn, workspace, (record, &standing), &mut counted, now, depth)?);
             }
             Ok(Overview {
                 version: env!("CARGO_PKG_VERSION"),
@@ -190,12 +195,12 @@ struct Counted {
 
 impl Counted {
     fn read(conn: &mut DbConn, workspace: WorkspaceId, now: Micros) -> Result<Self, StoreError> {
-        let ready: HashMap<HubId, Ready> = status::ready(conn, workspace, now)?.into_iter().collect();
+        let ready: HashMap<HubId, Ready> = counts::ready(conn, workspace, now)?.into_iter().collect();
         let mut tasks: HashMap<HubId, BTreeMap<String, i64>> = HashMap::new();
         for (hub, ready) in &ready {
             tasks.entry(*hub).or_default().insert(TaskStatus::Queued.as_str().to_owned(), ready.count);
         }
-        for (hub, status, count) in status::beside_the_queue(conn, workspace)? {
+        for (hub, status, count) in counts::beside_the_queue(conn, workspace)? {
             let of_hub = tasks.entry(hub).or_default();
             if status == TaskStatus::Retrying
                 && let Some(queued) = of_hub.get_mut(TaskStatus::Queued.as_str())
@@ -211,7 +216,7 @@ impl Counted {
                 *all.entry(status.clone()).or_default() += *count;
             }
         }
-        for (status, count) in status::closed_since(conn, workspace, now.minus(LATELY))? {
+        for (status, count) in counts::closed_since(conn, workspace, now.minus(LATELY))? {
             if count > 0 {
                 all.insert(status.as_str().to_owned(), count);
             }
@@ -220,29 +225,31 @@ impl Counted {
         for problem in problems::open(conn, workspace, PROBLEMS)? {
             *problems.entry(problem.hub).or_default() += 1;
         }
-        let removals = status::unfinished_removals(conn, workspace)?.into_iter().collect();
+        let removals = counts::unfinished_removals(conn, workspace)?.into_iter().collect();
         Ok(Self { all, tasks, ready, removals, problems, health: health::of_hubs(conn, workspace)? })
     }
 }
 
-fn hub_status(
+fn hub_view(
     conn: &mut DbConn,
     workspace: WorkspaceId,
-    record: HubRecord,
+    (record, standing): (HubRecord, &Standing<'_>),
     counted: &mut Counted,
     now: Micros,
     depth: Depth,
 ) -> Result<HubStatus, ServiceError> {
+    let status = standing.of(&record);
     let hub = record.hub;
     let tasks = counted.tasks.remove(&hub.id).unwrap_or_default();
     let moves = ["queued", "retrying", "started", "running"].iter().any(|status| tasks.contains_key(*status));
-    let progress = if moves { status::progress(conn, workspace, hub.id)? } else { None };
+    let progress = if moves { counts::progress(conn, workspace, hub.id)? } else { None };
     let health = counted.health.get(&hub.id).copied().unwrap_or_default();
     let members = match depth {
         Depth::Whole => reading::bucket_counts(conn, workspace, hub.id)?.into_iter().collect(),
         Depth::Glance => BTreeMap::new(),
     };
     Ok(HubStatus {
+        status,
         blocked: lanes::load(conn, workspace, hub.id)?.and_then(|lane| lane.blocked_reason),
         members,
         marks: reading::marks_waiting(conn, workspace, hub.id)?,
@@ -276,7 +283,7 @@ fn source_status(
     now: Micros,
 ) -> Result<Vec<SourceStatus>, StoreError> {
     let stored = health::of_sources(conn, workspace)?;
-    let living = status::living_tokens(conn, workspace, now)?;
+    let living = counts::living_tokens(conn, workspace, now)?;
     let view = |source: Source| {
         let id = source.id;
         let health = heard.with(workspace, id, stored.get(&id).copied().unwrap_or_default());

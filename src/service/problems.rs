@@ -92,7 +92,8 @@ fn view(
         | Cause::RateLimited
         | Cause::Forbidden
         | Cause::SeatLimit
-        | Cause::Unavailable => Vec::new(),
+        | Cause::Unavailable
+        | Cause::SyncHalted => Vec::new(),
     };
     Ok(ProblemView {
         remedy: problem.cause.remedy(&hub),

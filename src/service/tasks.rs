@@ -9,6 +9,7 @@ use serde_json::json;
 use super::hub_changes::{self, Mended};
 use super::page::{Page, PageRequest};
 use super::scribe::{About, Scribe};
+use super::sync::{self, SyncProgress};
 use super::{Caller, Context, ServiceError, hubs};
 use crate::base::clock::Micros;
 use crate::base::ids::{HubId, TaskId, UserId, WorkspaceId};
@@ -153,6 +154,9 @@ pub struct TaskDetail {
     pub task: TaskView,
     /// Every try, first to last.
     pub tries: Vec<AttemptView>,
+    /// How far it is, of a sync.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sync: Option<SyncProgress>,
 }
 
 pub(super) fn view(task: &Task, hubs: &BTreeMap<HubId, String>) -> TaskView {
@@ -282,7 +286,11 @@ fn detail(conn: &mut DbConn, workspace: WorkspaceId, id: TaskId) -> Result<TaskD
     let task = load(conn, workspace, id)?;
     let names = hubs::slugs(conn, workspace)?;
     let tries = attempts::list(conn, workspace, id)?.iter().map(attempt_view).collect();
-    Ok(TaskDetail { task: view(&task, &names), tries })
+    let sync = match task.effect.kind {
+        TaskKind::Sync => sync::progress(conn, workspace, id)?,
+        TaskKind::Add | TaskKind::UpdateRole | TaskKind::Remove => None,
+    };
+    Ok(TaskDetail { task: view(&task, &names), tries, sync })
 }
 
 /// What a person does with a task.
@@ -434,6 +442,9 @@ pub(super) fn cancel(
     if !rows::cancel(tx, scribe.workspace, task.id, by)? {
         return Err(not_now(task, "cancelled"));
     }
-    decisions::record(tx, task, kind, by.actor, by.note, scribe.now)?;
+    // The next sync is another wish.
+    if task.effect.kind != TaskKind::Sync {
+        decisions::record(tx, task, kind, by.actor, by.note, scribe.now)?;
+    }
     Ok(())
 }

@@ -8,6 +8,7 @@ use diesel::prelude::*;
 
 use super::StoreError;
 use super::conn::DbConn;
+use super::dialect::{self, Cell};
 use super::kept::Keep as _;
 use super::mappings::{hub_role, hub_role_word};
 use super::schema::hub_members;
@@ -192,6 +193,43 @@ pub fn page(
     query.load::<Row>(conn)?.into_iter().map(Row::read).collect()
 }
 
+/// What the last sync saw of a member.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Observed {
+    /// What it was in the app.
+    pub state: Presence,
+    /// Its role there.
+    pub role: Option<String>,
+    /// When.
+    pub at: Micros,
+}
+
+/// What the last sync saw of these members; nothing of those it never saw.
+///
+/// # Errors
+/// [`StoreError`] of the statement.
+pub fn observed(
+    conn: &mut DbConn,
+    workspace: WorkspaceId,
+    ids: &[MemberId],
+) -> Result<Vec<(MemberId, Observed)>, StoreError> {
+    type Seen = (Vec<u8>, Option<String>, Option<String>, Option<i64>);
+    let rows: Vec<Seen> = hub_members::table
+        .filter(hub_members::workspace.eq(workspace.0))
+        .filter(hub_members::id.eq_any(ids.iter().map(|id| id.bytes()).collect::<Vec<_>>()))
+        .filter(hub_members::observed_at.is_not_null())
+        .select((hub_members::id, hub_members::observed_state, hub_members::observed_role, hub_members::observed_at))
+        .load(conn)?;
+    rows.into_iter()
+        .filter_map(|(id, state, role, at)| {
+            let at = Micros(at?);
+            let state = presence(&state?)?;
+            let id = MemberId::from_bytes(&id).map_err(|_| StoreError::Corrupt("a member's id".into()));
+            Some(id.map(|id| (id, Observed { state, role, at })))
+        })
+        .collect()
+}
+
 /// The members of a hub that belong to these people.
 ///
 /// # Errors
@@ -210,6 +248,90 @@ pub fn of_users(
         .kept_if(users.len() == 1)
         .load(conn)?;
     rows.into_iter().map(Row::read).collect()
+}
+
+/// The members that are these accounts of the app.
+///
+/// # Errors
+/// [`StoreError`] of the statement.
+pub fn of_remotes(
+    conn: &mut DbConn,
+    workspace: WorkspaceId,
+    hub: HubId,
+    remote_ids: &[&str],
+) -> Result<Vec<Member>, StoreError> {
+    let rows: Vec<Row> = hub_members::table
+        .filter(hub_members::workspace.eq(workspace.0))
+        .filter(hub_members::hub_id.eq(hub.bytes()))
+        .filter(hub_members::remote_id.eq_any(remote_ids))
+        .select(columns())
+        .load(conn)?;
+    rows.into_iter().map(Row::read).collect()
+}
+
+/// Store members that a sync found, in few statements.
+///
+/// # Errors
+/// [`StoreError::Conflict`] when a person or a remote id has a row in this hub already.
+pub fn insert_all(
+    tx: &mut DbConn,
+    workspace: WorkspaceId,
+    members: &[Member],
+    known_from: &str,
+    now: Micros,
+) -> Result<(), StoreError> {
+    const COLUMNS: [&str; 20] = [
+        "workspace",
+        "id",
+        "hub_id",
+        "user_id",
+        "remote_id",
+        "email_key",
+        "display",
+        "bucket",
+        "managed",
+        "protected",
+        "status",
+        "hub_role",
+        "known_state",
+        "known_role",
+        "known_assets",
+        "known_at",
+        "known_from",
+        "reasons",
+        "created_at",
+        "modified_at",
+    ];
+    let text = |value: Option<&str>| value.map_or(Cell::Null, |text| Cell::Text(text.to_owned()));
+    let rows = members
+        .iter()
+        .map(|member| {
+            Ok(vec![
+                Cell::Int(workspace.0),
+                Cell::Bytes(member.id.bytes()),
+                Cell::Bytes(member.hub.bytes()),
+                member.user.map_or(Cell::Null, |user| Cell::Bytes(user.bytes())),
+                text(member.remote_id.as_deref()),
+                text(member.email_key.as_deref()),
+                text(Some(&member.display)),
+                text(Some(bucket_word(member.bucket))),
+                Cell::Bool(member.managed),
+                Cell::Bool(member.protected),
+                text(Some(member.status.as_str())),
+                text(member.hub_role.map(hub_role_word)),
+                text(Some(presence_word(member.known))),
+                text(member.known_role.as_deref()),
+                text(Some(&json(&member.known_assets)?)),
+                Cell::Int(member.known_at.0),
+                text(Some(known_from)),
+                text(Some(&json(&member.reasons)?)),
+                Cell::Int(now.0),
+                Cell::Int(now.0),
+            ])
+        })
+        .collect::<Result<Vec<_>, StoreError>>()?;
+    dialect::insert_rows(tx, "hub_members", &COLUMNS, &rows, "")?;
+    Ok(())
 }
 
 /// Accounts of the hub that belong to nobody here and show one of these e-mails (R4.6). Exempted
@@ -231,6 +353,7 @@ pub fn unmatched_by_email(
         .filter(hub_members::hub_id.eq(hub.bytes()))
         .filter(hub_members::user_id.is_null())
         .filter(hub_members::bucket.eq_any(["unmatched", "exempted"]))
+        .filter(hub_members::known_state.ne("absent"))
         .filter(hub_members::email_key.eq_any(email_keys))
         .order(hub_members::id)
         .select(columns())

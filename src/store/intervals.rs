@@ -5,6 +5,7 @@ use diesel::prelude::*;
 
 use super::StoreError;
 use super::conn::DbConn;
+use super::dialect::{self, Cell};
 use super::kept::Keep as _;
 use super::schema::access_intervals;
 use crate::base::clock::Micros;
@@ -87,6 +88,56 @@ pub fn hold(
         ))
         .kept()
         .execute(conn)?;
+    Ok(())
+}
+
+/// Begin intervals of accounts that had none, in few statements.
+///
+/// # Errors
+/// A failed statement.
+pub fn begin_all(
+    conn: &mut DbConn,
+    workspace: WorkspaceId,
+    holdings: &[Holding<'_>],
+    because: &Because<'_>,
+) -> Result<(), StoreError> {
+    const COLUMNS: [&str; 13] = [
+        "workspace",
+        "id",
+        "user_id",
+        "person",
+        "hub_id",
+        "hub_slug",
+        "member_id",
+        "app_role",
+        "assets",
+        "from_at",
+        "from_cause",
+        "from_task",
+        "evidence",
+    ];
+    let text = |value: &str| Cell::Text(value.to_owned());
+    let rows: Vec<Vec<Cell>> = holdings
+        .iter()
+        .map(|holding| {
+            vec![
+                Cell::Int(workspace.0),
+                Cell::Bytes(holding.id.bytes()),
+                holding.user.map_or(Cell::Null, |user| Cell::Bytes(user.bytes())),
+                text(holding.person),
+                Cell::Bytes(holding.hub.bytes()),
+                text(holding.hub_slug),
+                Cell::Bytes(holding.member.bytes()),
+                holding.app_role.map_or(Cell::Null, text),
+                text(holding.assets),
+                Cell::Int(because.now.0),
+                text(because.cause),
+                because.task.map_or(Cell::Null, |task| Cell::Bytes(task.bytes())),
+                text(because.evidence),
+            ]
+        })
+        .collect();
+    dialect::insert_rows(conn, "access_intervals", &COLUMNS, &rows, "")?;
     Ok(())
 }
 

@@ -240,6 +240,11 @@ struct HubRow {
     hub_id: Vec<u8>,
 }
 
+/// Whether hub `h` of workspace `w` pushes. Observing and paused hubs only read: a sync runs there
+/// too, and nothing else.
+pub(super) const PUSHES: &str = "h.mode = 'active' AND NOT h.paused AND NOT w.paused \
+     AND NOT EXISTS (SELECT 1 FROM settings s WHERE s.name = 'paused' AND s.value = 'true')";
+
 /// Hubs that have a ready task, may call and have room in their lane, the one that waited longest
 /// first: first by when their workspace was last served, then by when they were. Workspaces in
 /// `crowded` are left out.
@@ -274,16 +279,15 @@ pub fn ready_across_workspaces(
         "SELECT l.workspace, l.hub_id FROM hub_lanes l \
          JOIN hubs h ON h.workspace = l.workspace AND h.id = l.hub_id \
          JOIN workspaces w ON w.id = l.workspace \
-         WHERE NOT h.paused AND NOT w.paused AND l.blocked_reason IS NULL AND l.next_allowed_at <= $1 \
+         WHERE l.blocked_reason IS NULL AND l.next_allowed_at <= $1 \
          AND (l.breaker <> 'open' OR l.breaker_until <= $1) {crowded} \
-         AND NOT EXISTS (SELECT 1 FROM settings s WHERE s.name = 'paused' AND s.value = 'true') \
          AND CASE WHEN (SELECT COUNT(*) FROM tasks r {by_flight} WHERE r.workspace = l.workspace \
              AND r.hub_id = l.hub_id AND r.status IN ('started', 'running')) \
            < CASE WHEN l.breaker IN ('open', 'half_open') THEN 1 \
              WHEN l.breaker = 'slow' AND l.breaker_failures BETWEEN 0 AND 20 \
                AND (1 << l.breaker_failures) < l.max_in_flight THEN (1 << l.breaker_failures) \
              ELSE l.max_in_flight END \
-           THEN CASE WHEN h.mode = 'active' THEN (SELECT t.priority {active} LIMIT 1) \
+           THEN CASE WHEN {PUSHES} THEN (SELECT t.priority {active} LIMIT 1) \
              ELSE (SELECT t.priority {observed} LIMIT 1) END \
            END IS NOT NULL \
          ORDER BY MAX(l.last_claim_at) OVER (PARTITION BY l.workspace), l.last_claim_at, l.workspace, l.hub_id \

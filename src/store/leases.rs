@@ -11,7 +11,7 @@ use super::attempts;
 use super::conn::DbConn;
 use super::kept::Keep as _;
 use super::lanes::{self, Company, Locked, Ready};
-use super::schema::{hubs, tasks};
+use super::schema::tasks;
 use super::tasks::TaskRow;
 use super::{StoreError, Tx};
 use crate::base::clock::Micros;
@@ -141,13 +141,15 @@ fn ready(
     wish: &Wish,
     most: usize,
 ) -> Result<Vec<Vec<u8>>, StoreError> {
-    let mode: String = hubs::table
-        .filter(hubs::workspace.eq(workspace.0))
-        .filter(hubs::id.eq(hub.bytes()))
-        .select(hubs::mode)
-        .kept()
-        .get_result(tx)?;
-    let next = Ready::of(wish.company, mode == "active").sql(tx, "$1", "$2", "$3");
+    let pushing: Vec<Id> = diesel::sql_query(format!(
+        "SELECT h.id FROM hubs h JOIN workspaces w ON w.id = h.workspace WHERE h.workspace = $1 AND h.id = $2 AND {}",
+        lanes::PUSHES
+    ))
+    .bind::<BigInt, _>(workspace.0)
+    .bind::<Binary, _>(hub.bytes())
+    .kept()
+    .load(tx)?;
+    let next = Ready::of(wish.company, !pushing.is_empty()).sql(tx, "$1", "$2", "$3");
     let lock = match &**tx {
         DbConn::Sqlite(_) => "",
         DbConn::Postgres(_) => "FOR UPDATE OF t SKIP LOCKED",

@@ -52,6 +52,8 @@ pub mod set_aside;
 pub mod settings;
 pub mod sources;
 pub mod status;
+pub mod sync_runs;
+pub mod sync_seen;
 pub mod tasks;
 pub mod tokens;
 pub mod tx;

@@ -133,6 +133,43 @@ diesel::table! {
         last_synced_at -> Nullable<BigInt>,
         batch_from -> Nullable<BigInt>,
         batch_planned_at -> Nullable<BigInt>,
+        sync_due_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    sync_runs (workspace, task_id) {
+        workspace -> BigInt,
+        task_id -> Binary,
+        hub_id -> Binary,
+        phase -> Text,
+        cursor -> Nullable<Text>,
+        pass -> Integer,
+        seen -> BigInt,
+        total -> Nullable<BigInt>,
+        conclusive -> Bool,
+        accept_removals -> Bool,
+        started_at -> Nullable<BigInt>,
+        after_key -> Nullable<Text>,
+        after_id -> Nullable<Binary>,
+        counts -> Text,
+        cleared -> Bool,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    sync_seen (workspace, task_id, remote_id) {
+        workspace -> BigInt,
+        task_id -> Binary,
+        remote_id -> Text,
+        member_id -> Binary,
+        address -> Nullable<Text>,
+        display -> Text,
+        role -> Nullable<Text>,
+        state -> Text,
+        expires_at -> Nullable<BigInt>,
+        seen_at -> BigInt,
     }
 }
 
@@ -418,6 +455,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     pending_members,
     hubs,
     hub_lanes,
+    sync_runs,
+    sync_seen,
     hub_secrets,
     mappings,
     reconcile_marks,

@@ -115,7 +115,7 @@ pub fn waiting_for(conn: &mut DbConn, workspace: WorkspaceId, hub: HubId, cause:
         Cause::Unavailable => (true, true),
         Cause::Forbidden | Cause::SeatLimit => (false, true),
         Cause::AuthBroken | Cause::ConnectionIncomplete | Cause::RateLimited => (true, false),
-        Cause::LeaverPresent => (false, false),
+        Cause::LeaverPresent | Cause::SyncHalted => (false, false),
     };
     let of_hub = || tasks::table.filter(tasks::workspace.eq(workspace.0)).filter(tasks::hub_id.eq(hub.bytes()));
     let mut found = 0;

@@ -217,6 +217,30 @@ pub fn open_for(
     row.map(|row| row.shown()).transpose()
 }
 
+/// Those of these people who have an open task in the hub.
+///
+/// # Errors
+/// A failed statement.
+pub fn with_open(
+    conn: &mut DbConn,
+    workspace: WorkspaceId,
+    hub: HubId,
+    people: &[UserId],
+) -> Result<Vec<UserId>, StoreError> {
+    if people.is_empty() {
+        return Ok(Vec::new());
+    }
+    let subjects: Vec<String> = people.iter().map(|user| super::facts::subject(*user)).collect();
+    let rows: Vec<Option<Vec<u8>>> = tasks::table
+        .filter(tasks::workspace.eq(workspace.0))
+        .filter(tasks::hub_id.eq(hub.bytes()))
+        .filter(tasks::subject.eq_any(subjects))
+        .filter(is_open())
+        .select(tasks::user_id)
+        .load(conn)?;
+    rows.iter().flatten().map(|id| UserId::from_bytes(id).map_err(corrupt)).collect()
+}
+
 /// The condition of the index `tasks_one_open`, letter by letter: only so do both databases see
 /// that the index answers it, and an open task is found without reading the hub's closed ones.
 pub(in crate::store) fn is_open() -> diesel::expression::SqlLiteral<diesel::sql_types::Bool> {

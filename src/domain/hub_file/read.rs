@@ -11,7 +11,7 @@ use crate::base::ids::{GroupId, HubSlug};
 use crate::base::limits::IDENTIFIER_BYTES;
 use crate::domain::app::App;
 use crate::domain::catalog::Catalog;
-use crate::domain::hub::{Deprovision, HubMode, HubPolicy, Login};
+use crate::domain::hub::{Deprovision, Drift, HubMode, HubPolicy, Login};
 use crate::domain::hub_rules as rules;
 use crate::domain::mapping::{AssetGrant, HubRole, SubjectName};
 
@@ -20,7 +20,9 @@ const HUB_KEYS: [&str; 9] = ["id", "app", "label", "login", "mode", "settle", "c
 const SETTINGS: [&str; 6] = ["label", "login", "mode", "settle", "connection", "policy"];
 const MAPPING_KEYS: [&str; 10] =
     ["group", "group_id", "external_id", "user", "source", "where", "hub_role", "app_role", "seat", "assets"];
-const POLICY_KEYS: [&str; 7] = [
+const POLICY_KEYS: [&str; 9] = [
+    "sync_threshold_percent",
+    "drift",
     "removal_limit",
     "removal_percent",
     "max_seats",
@@ -292,6 +294,13 @@ fn policy(reader: &mut Reader<'_>, hub: &Fields<'_, '_>) -> HubPolicy {
     let words = [("remove", Deprovision::Remove), ("suspend", Deprovision::Suspend)];
     if let Some(deprovision) = fields.word(reader, "deprovision", &words) {
         policy.deprovision = deprovision.value;
+    }
+    if let Some(percent) = number(reader, &fields, "sync_threshold_percent") {
+        policy.sync_threshold_percent = percent;
+    }
+    let words = [("report", Drift::Report), ("repair", Drift::Repair)];
+    if let Some(drift) = fields.word(reader, "drift", &words) {
+        policy.drift = drift.value;
     }
     reader.check(fields.offset, rules::policy(&policy));
     policy

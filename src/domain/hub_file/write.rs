@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 
 use super::{Given, HubDecl, MappingDecl, Settings, text};
-use crate::domain::hub::{Deprovision, HubMode, HubPolicy};
+use crate::domain::hub::{Deprovision, Drift, HubMode, HubPolicy};
 use crate::domain::hub_rules::login_word;
 use crate::domain::mapping::{AssetGrant, HubRole, SubjectName};
 
@@ -95,6 +95,13 @@ fn policy(policy: &HubPolicy) -> Vec<String> {
     }
     if let Some(rate) = policy.calls_per_second {
         parts.push(format!("calls_per_second = {rate:?}"));
+    }
+    if policy.sync_threshold_percent != default.sync_threshold_percent {
+        parts.push(format!("sync_threshold_percent = {}", policy.sync_threshold_percent));
+    }
+    match policy.drift {
+        Drift::Report => {}
+        Drift::Repair => parts.push(String::from("drift = \"repair\"")),
     }
     parts
 }

@@ -13,6 +13,7 @@ use crate::http::respond;
 use crate::service::hub_whatif::{self, HubWish};
 use crate::service::hubs::{self, HubPatch, NewHub};
 use crate::service::members::{self, MemberQuery};
+use crate::service::sync::{self, SyncBody};
 use crate::service::{apps, explain, regain, secrets};
 
 /// A secret to set.
@@ -128,6 +129,21 @@ pub async fn set_secret(
     let (hub, name) = path.into_inner();
     secrets::set(&app.context, &caller, &hub, &name, SecretString::from(body.value)).await?;
     Ok(HttpResponse::NoContent().finish())
+}
+
+/// `POST /api/v1/hubs/{id}/sync`: read the app's members now; `{"accept_removals": true}` where the
+/// safeguard halted the last one. The answer is the task; a sync that is open already is answered.
+///
+/// # Errors
+/// 404, 409 where the app cannot be read by machine.
+pub async fn sync(
+    caller: ApiAdmin,
+    id: web::Path<String>,
+    ApiJson(body): ApiJson<SyncBody>,
+    app: web::Data<App>,
+) -> Result<HttpResponse, ApiFailure> {
+    let task = sync::request(&app.context, &caller, &id, body).await?;
+    respond::json(StatusCode::ACCEPTED, &task)
 }
 
 /// `GET /api/v1/hubs/{id}/members?bucket=`

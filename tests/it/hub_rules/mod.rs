@@ -3,6 +3,7 @@
 
 mod deciding;
 mod members;
+pub mod sync;
 
 use scimhub::base::clock::{Clock as _, SystemClock};
 use scimhub::base::ids::{MemberId, WorkspaceId};

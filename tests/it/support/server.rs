@@ -74,6 +74,8 @@ impl Server {
     ) -> Result<Self, String> {
         let mut child = scimhub(database)
             .env("SCIMHUB_LOG", "trace")
+            // Most tests count tasks; those about syncs say `true`.
+            .env("SCIMHUB_AUTOMATIC_SYNC", "false")
             .arg("serve")
             .args(if extra_args.contains(&"--listen") { &[][..] } else { &["--listen", "127.0.0.1:0"] })
             .args(extra_args)

@@ -1,0 +1,63 @@
+//! The facts that a hub's status is made of (business-hubs.md section 7), read once for all hubs of a
+//! workspace.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use crate::base::clock::Micros;
+use crate::base::ids::{HubId, WorkspaceId};
+use crate::domain::catalog::Catalog;
+use crate::domain::hub_status::{self, HubFacts, HubStatus};
+use crate::domain::problem::Cause;
+use crate::store::hubs::{self, HubRecord};
+use crate::store::{DbConn, StoreError, health, problems};
+
+/// Problems read at most: there are a few per hub.
+const PROBLEMS: i64 = 10_000;
+
+/// How the hubs of a workspace stand.
+pub(super) struct Standing<'a> {
+    catalog: &'a Catalog,
+    problems: HashMap<HubId, BTreeSet<Cause>>,
+    /// Apps of which a hub of the workspace has completed a task or a sync.
+    proven: HashSet<String>,
+    now: Micros,
+}
+
+impl<'a> Standing<'a> {
+    /// Read the facts.
+    pub(super) fn read(
+        conn: &mut DbConn,
+        workspace: WorkspaceId,
+        catalog: &'a Catalog,
+        now: Micros,
+    ) -> Result<Self, StoreError> {
+        let mut open: HashMap<HubId, BTreeSet<Cause>> = HashMap::new();
+        for problem in problems::open(conn, workspace, PROBLEMS)? {
+            open.entry(problem.hub).or_default().insert(problem.cause);
+        }
+        let health = health::of_hubs(conn, workspace)?;
+        let proven = hubs::records(conn, workspace)?
+            .into_iter()
+            .filter(|record| {
+                record.last_synced_at.is_some()
+                    || health.get(&record.hub.id).is_some_and(|health| health.last_success.is_some())
+            })
+            .map(|record| record.hub.app)
+            .collect();
+        Ok(Self { catalog, problems: open, proven, now })
+    }
+
+    /// The status of one of them.
+    pub(super) fn of(&self, record: &HubRecord) -> HubStatus {
+        let none = BTreeSet::new();
+        hub_status::status(&HubFacts {
+            paused: record.hub.paused,
+            problems: self.problems.get(&record.hub.id).unwrap_or(&none),
+            proven: self.proven.contains(&record.hub.app),
+            syncs: self.catalog.get(&record.hub.app).is_some_and(|app| app.tasks.sync),
+            last_synced: record.last_synced_at,
+            connected: record.created_at,
+            now: self.now,
+        })
+    }
+}

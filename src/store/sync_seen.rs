@@ -1,0 +1,325 @@
+//! What a sync listed, and the facts that its accounts are judged by: read in batches, in the order
+//! of the app's ids. Nothing here decides.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Binary, Nullable, Text};
+use uuid::Uuid;
+
+use super::dialect::{self, Cell};
+use super::hub_members::{presence, presence_word};
+use super::kept::Keep as _;
+use super::schema::{sync_seen, user_emails, users};
+use super::{DbConn, StoreError, Tx};
+use crate::base::clock::Micros;
+use crate::base::ids::{HubId, MemberId, TaskId, UserId, WorkspaceId};
+use crate::domain::sync::{self, Observed};
+use crate::scim::fold;
+use crate::scim::resource::Object;
+
+const COLUMNS: [&str; 10] =
+    ["workspace", "task_id", "remote_id", "member_id", "address", "display", "role", "state", "expires_at", "seen_at"];
+
+fn text(value: Option<&String>) -> Cell {
+    value.map_or(Cell::Null, |text| Cell::Text(text.clone()))
+}
+
+/// Keep a page; an account that is listed twice stays as it was listed last.
+///
+/// # Errors
+/// A failed statement.
+pub fn put(
+    tx: &mut Tx<'_>,
+    workspace: WorkspaceId,
+    task: TaskId,
+    page: &BTreeMap<String, (Uuid, Observed)>,
+) -> Result<(), StoreError> {
+    let rows: Vec<Vec<Cell>> = page
+        .values()
+        .map(|(id, seen)| {
+            vec![
+                Cell::Int(workspace.0),
+                Cell::Bytes(task.bytes()),
+                Cell::Text(seen.remote_id.clone()),
+                Cell::Bytes(id.as_bytes().to_vec()),
+                text(seen.address.as_ref()),
+                Cell::Text(seen.display.clone()),
+                text(seen.role.as_ref()),
+                Cell::Text(presence_word(seen.presence).to_owned()),
+                seen.expires_at.map_or(Cell::Null, |at| Cell::Int(at.0)),
+                Cell::Int(seen.seen_at.0),
+            ]
+        })
+        .collect();
+    let tail = "ON CONFLICT (workspace, task_id, remote_id) DO UPDATE SET address = excluded.address, \
+         display = excluded.display, role = excluded.role, state = excluded.state, \
+         expires_at = excluded.expires_at, seen_at = excluded.seen_at";
+    dialect::insert_rows(tx, "sync_seen", &COLUMNS, &rows, tail)?;
+    Ok(())
+}
+
+/// How many different accounts were listed.
+///
+/// # Errors
+/// A failed statement.
+pub fn count(conn: &mut DbConn, workspace: WorkspaceId, task: TaskId) -> Result<i64, StoreError> {
+    Ok(sync_seen::table
+        .filter(sync_seen::workspace.eq(workspace.0))
+        .filter(sync_seen::task_id.eq(task.bytes()))
+        .count()
+        .kept()
+        .get_result(conn)?)
+}
+
+/// A listed account, with the id its row gets where nobody knows it.
+pub type Listed = (MemberId, Observed);
+
+type Row = (Vec<u8>, String, Option<String>, String, Option<String>, String, Option<i64>, i64);
+
+/// The next accounts in the order of the app's ids.
+///
+/// # Errors
+/// A failed statement.
+pub fn after(
+    conn: &mut DbConn,
+    workspace: WorkspaceId,
+    task: TaskId,
+    key: Option<&str>,
+    limit: i64,
+) -> Result<Vec<Listed>, StoreError> {
+    let rows: Vec<Row> = sync_seen::table
+        .filter(sync_seen::workspace.eq(workspace.0))
+        .filter(sync_seen::task_id.eq(task.bytes()))
+        .filter(sync_seen::remote_id.gt(key.unwrap_or_default()))
+        .order(sync_seen::remote_id)
+        .limit(limit)
+        .select((
+            sync_seen::member_id,
+            sync_seen::remote_id,
+            sync_seen::address,
+            sync_seen::display,
+            sync_seen::role,
+            sync_seen::state,
+            sync_seen::expires_at,
+            sync_seen::seen_at,
+        ))
+        .kept()
+        .load(conn)?;
+    rows.into_iter()
+        .map(|(id, remote_id, address, display, role, state, expires_at, seen_at)| {
+            let bad = |what: &str| StoreError::Corrupt(format!("a listed account's {what}"));
+            let observed = Observed {
+                remote_id,
+                address,
+                display,
+                role,
+                presence: presence(&state).ok_or_else(|| bad("state"))?,
+                expires_at: expires_at.map(Micros),
+                seen_at: Micros(seen_at),
+            };
+            Ok((MemberId::from_bytes(&id).map_err(|_| bad("id"))?, observed))
+        })
+        .collect()
+}
+
+/// How many accounts in use show each of these addresses, in the list.
+///
+/// # Errors
+/// A failed statement.
+pub fn bearers(
+    conn: &mut DbConn,
+    workspace: WorkspaceId,
+    task: TaskId,
+    addresses: &BTreeSet<String>,
+) -> Result<HashMap<String, usize>, StoreError> {
+    let rows: Vec<(Option<String>, i64)> = sync_seen::table
+        .filter(sync_seen::workspace.eq(workspace.0))
+        .filter(sync_seen::task_id.eq(task.bytes()))
+        .filter(sync_seen::address.eq_any(addresses))
+        .filter(sync_seen::state.ne("suspended"))
+        .group_by(sync_seen::address)
+        .select((sync_seen::address, diesel::dsl::count_star()))
+        .load(conn)?;
+    Ok(rows.into_iter().filter_map(|(address, n)| Some((address?, usize::try_from(n).ok()?))).collect())
+}
+
+/// Somebody who bears an address, or one that folds to the same.
+#[derive(Clone, Debug)]
+pub struct Bearer {
+    /// Who.
+    pub user: UserId,
+    /// Every address of theirs, as [`sync::address`] prepares it.
+    pub addresses: BTreeSet<String>,
+    /// Whether the directory says they are from outside.
+    pub guest: bool,
+}
+
+/// The people who bear these addresses, by folded address.
+///
+/// # Errors
+/// A failed statement, [`StoreError::Corrupt`].
+pub fn people(
+    conn: &mut DbConn,
+    workspace: WorkspaceId,
+    addresses: &BTreeSet<String>,
+) -> Result<HashMap<String, Vec<Bearer>>, StoreError> {
+    let keys: BTreeSet<String> = addresses.iter().map(|address| fold::email(address)).collect();
+    let mut owners: BTreeSet<(String, Vec<u8>)> = user_emails::table
+        .filter(user_emails::workspace.eq(workspace.0))
+        .filter(user_emails::email_key.eq_any(&keys))
+        .select((user_emails::email_key, user_emails::user_id))
+        .load::<(String, Vec<u8>)>(conn)?
+        .into_iter()
+        .collect();
+    let names: Vec<(String, Vec<u8>)> = users::table
+        .filter(users::workspace.eq(workspace.0))
+        .filter(users::user_name_key.eq_any(&keys))
+        .select((users::user_name_key, users::id))
+        .load(conn)?;
+    owners.extend(names);
+    let ids: BTreeSet<&Vec<u8>> = owners.iter().map(|(_, id)| id).collect();
+    let documents: Vec<(Vec<u8>, String, String)> = users::table
+        .filter(users::workspace.eq(workspace.0))
+        .filter(users::id.eq_any(ids))
+        .select((users::id, users::user_name, users::document))
+        .load(conn)?;
+    let mut bearers: HashMap<Vec<u8>, Bearer> = HashMap::new();
+    for (id, user_name, document) in documents {
+        let user = UserId::from_bytes(&id).map_err(|_| StoreError::Corrupt("a user's id".into()))?;
+        let document: Object =
+            serde_json::from_str(&document).map_err(|_| StoreError::Corrupt("a user's document".into()))?;
+        bearers.insert(id, bearer(user, &user_name, &document));
+    }
+    let mut found: HashMap<String, Vec<Bearer>> = HashMap::new();
+    for (key, id) in owners {
+        if let Some(bearer) = bearers.get(&id) {
+            found.entry(key).or_default().push(bearer.clone());
+        }
+    }
+    Ok(found)
+}
+
+fn bearer(user: UserId, user_name: &str, document: &Object) -> Bearer {
+    let emails = document.get("emails").and_then(serde_json::Value::as_array).into_iter().flatten();
+    let shown = emails.filter_map(|email| email.get("value").and_then(serde_json::Value::as_str));
+    let kind = document.get("userType").and_then(serde_json::Value::as_str).unwrap_or_default();
+    Bearer {
+        user,
+        addresses: shown.chain([user_name]).filter_map(sync::address).collect(),
+        guest: kind.trim().eq_ignore_ascii_case("guest"),
+    }
+}
+
+/// How many known accounts of the hub the list does not have although it could, and how many are
+/// known in all.
+///
+/// # Errors
+/// A failed statement.
+pub fn missing(
+    conn: &mut DbConn,
+    workspace: WorkspaceId,
+    hub: HubId,
+    task: TaskId,
+    began: Micros,
+) -> Result<(i64, i64), StoreError> {
+    #[derive(QueryableByName)]
+    struct Share {
+        #[diesel(sql_type = BigInt)]
+        gone: i64,
+        #[diesel(sql_type = BigInt)]
+        known: i64,
+    }
+    let share: Share = diesel::sql_query(
+        // SQLite numbers the places by where they first stand.
+        "SELECT COUNT(CASE WHEN m.remote_id IS NOT NULL AND m.known_at < $1 \
+             AND (m.known_state <> 'pending' OR m.observed_at IS NOT NULL) \
+             AND NOT EXISTS (SELECT 1 FROM sync_seen s WHERE s.workspace = $2 AND s.task_id = $3 \
+                 AND s.remote_id = m.remote_id) THEN 1 END) AS gone, COUNT(*) AS known \
+         FROM hub_members m WHERE m.workspace = $2 AND m.hub_id = $4 AND m.known_state <> 'absent'",
+    )
+    .bind::<BigInt, _>(began.0)
+    .bind::<BigInt, _>(workspace.0)
+    .bind::<Binary, _>(task.bytes())
+    .bind::<Binary, _>(hub.bytes())
+    .kept()
+    .get_result(conn)?;
+    Ok((share.gone, share.known))
+}
+
+/// Members that the list does not have, in id order: id, whether a sync saw it before, when its
+/// invitation runs out.
+///
+/// # Errors
+/// A failed statement.
+pub fn not_listed(
+    conn: &mut DbConn,
+    workspace: WorkspaceId,
+    hub: HubId,
+    task: TaskId,
+    after: Option<&[u8]>,
+    limit: i64,
+) -> Result<Vec<(MemberId, bool, Option<Micros>)>, StoreError> {
+    #[derive(QueryableByName)]
+    struct Found {
+        #[diesel(sql_type = Binary)]
+        id: Vec<u8>,
+        #[diesel(sql_type = Nullable<BigInt>)]
+        observed_at: Option<i64>,
+        #[diesel(sql_type = Nullable<BigInt>)]
+        expires_at: Option<i64>,
+    }
+    let rows: Vec<Found> = diesel::sql_query(
+        "SELECT m.id, m.observed_at, m.expires_at FROM hub_members m WHERE m.workspace = $1 AND m.id > $2 \
+         AND m.hub_id = $3 AND m.known_state <> 'absent' AND m.remote_id IS NOT NULL \
+         AND NOT EXISTS (SELECT 1 FROM sync_seen s WHERE s.workspace = $1 AND s.task_id = $4 \
+             AND s.remote_id = m.remote_id) ORDER BY m.id LIMIT $5",
+    )
+    .bind::<BigInt, _>(workspace.0)
+    // Not empty: SQLite is bound a null for an empty blob.
+    .bind::<Binary, _>(after.unwrap_or(&[0]))
+    .bind::<Binary, _>(hub.bytes())
+    .bind::<Binary, _>(task.bytes())
+    .bind::<BigInt, _>(limit)
+    .kept()
+    .load(conn)?;
+    rows.into_iter()
+        .map(|row| {
+            let id = MemberId::from_bytes(&row.id).map_err(|_| StoreError::Corrupt("a member's id".into()))?;
+            Ok((id, row.observed_at.is_some(), row.expires_at.map(Micros)))
+        })
+        .collect()
+}
+
+/// Note on the members of this stretch of the list that they were seen, and on those that are as
+/// known that it is known from now. One statement, whatever their number.
+///
+/// # Errors
+/// A failed statement.
+pub fn stamp(
+    tx: &mut Tx<'_>,
+    workspace: WorkspaceId,
+    hub: HubId,
+    task: TaskId,
+    after: Option<&str>,
+    last: &str,
+) -> Result<(), StoreError> {
+    diesel::sql_query(
+        "UPDATE hub_members SET observed_state = s.state, observed_role = s.role, observed_at = s.seen_at, \
+             expires_at = CASE WHEN s.state = 'pending' THEN COALESCE(s.expires_at, hub_members.expires_at) \
+                 ELSE NULL END, \
+             known_at = CASE WHEN hub_members.known_at < s.seen_at THEN s.seen_at ELSE hub_members.known_at END, \
+             known_from = CASE WHEN hub_members.known_at < s.seen_at THEN 'sync' ELSE hub_members.known_from END \
+         FROM sync_seen s WHERE s.workspace = $1 AND s.task_id = $2 AND s.remote_id > $3 AND s.remote_id <= $4 \
+             AND hub_members.workspace = s.workspace AND hub_members.hub_id = $5 \
+             AND hub_members.remote_id = s.remote_id",
+    )
+    .bind::<BigInt, _>(workspace.0)
+    .bind::<Binary, _>(task.bytes())
+    .bind::<Text, _>(after.unwrap_or_default())
+    .bind::<Text, _>(last)
+    .bind::<Binary, _>(hub.bytes())
+    .kept()
+    .execute(tx)?;
+    Ok(())
+}
