@@ -7,7 +7,7 @@ mod engine;
 mod exposure;
 mod fault;
 mod http;
-mod hub_rules;
+pub mod hub_rules;
 mod hubs;
 mod idp;
 mod page;

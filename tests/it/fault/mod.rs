@@ -2,6 +2,7 @@
 //! ledger must balance afterwards. The practice app runs in the test's process and survives.
 
 mod cuts;
+mod drift;
 mod kills;
 mod outages;
 mod requests;

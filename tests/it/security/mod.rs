@@ -1,5 +1,6 @@
 //! One test or more for each threat of the product's threat list, named after it.
 
+mod t02_takeover;
 mod t03_routes;
 mod t04_paths;
 mod t05_credentials;
