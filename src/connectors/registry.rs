@@ -4,13 +4,14 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::manual::{self, Manual};
+use super::manual::Manual;
 use super::scim::{Learned, Scim, Settings};
 use crate::base::ids::HubId;
 use crate::base::secret::SecretString;
 use crate::domain::app::App;
 use crate::domain::catalog::Catalog;
 use crate::domain::hub::Hub;
+use crate::domain::instructions;
 use crate::domain::task::Task;
 use crate::engine::connector::{Connector, Connectors, Failure, FailureClass};
 use crate::net::Client;
@@ -65,7 +66,7 @@ impl Connectors for Registry {
 
     fn instructions(&self, hub: &Hub, task: &Task) -> String {
         match self.app(hub) {
-            Ok(app) => manual::instructions(app, &hub.label, &task.effect),
+            Ok(app) => instructions::write(app, &hub.label, &task.effect),
             Err(failure) => failure.detail,
         }
     }

@@ -1,19 +1,43 @@
 //! The catalog of apps: the manifests compiled in, and more from a directory. A manifest that
 //! does not parse or contradicts itself is refused whole, with the place of the mistake.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod soundness;
+
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::domain::app::App;
+use crate::domain::app::{App, SupportedTasks};
 
-const BUILTIN: [(&str, &str); 6] = [
+const BUILTIN: [(&str, &str); 25] = [
+    ("6sense.toml", include_str!("../../apps/6sense.toml")),
+    ("adyen.toml", include_str!("../../apps/adyen.toml")),
     ("ahrefs.toml", include_str!("../../apps/ahrefs.toml")),
+    ("appfigures.toml", include_str!("../../apps/appfigures.toml")),
+    ("asana.toml", include_str!("../../apps/asana.toml")),
+    ("backbox.toml", include_str!("../../apps/backbox.toml")),
     ("chatgpt.toml", include_str!("../../apps/chatgpt.toml")),
+    ("definitiv.toml", include_str!("../../apps/definitiv.toml")),
+    ("enterpret.toml", include_str!("../../apps/enterpret.toml")),
+    ("gearset.toml", include_str!("../../apps/gearset.toml")),
+    ("github.toml", include_str!("../../apps/github.toml")),
+    ("google-ads.toml", include_str!("../../apps/google-ads.toml")),
+    ("jetbrains.toml", include_str!("../../apps/jetbrains.toml")),
+    ("linear.toml", include_str!("../../apps/linear.toml")),
+    ("linkedin-business.toml", include_str!("../../apps/linkedin-business.toml")),
     ("manual.toml", include_str!("../../apps/manual.toml")),
     ("meta-business.toml", include_str!("../../apps/meta-business.toml")),
     ("sandbox.toml", include_str!("../../apps/sandbox.toml")),
     ("scim.toml", include_str!("../../apps/scim.toml")),
+    ("stripe.toml", include_str!("../../apps/stripe.toml")),
+    ("textexpander.toml", include_str!("../../apps/textexpander.toml")),
+    ("tower.toml", include_str!("../../apps/tower.toml")),
+    ("tremendous.toml", include_str!("../../apps/tremendous.toml")),
+    ("watershed.toml", include_str!("../../apps/watershed.toml")),
+    ("youtube-studio.toml", include_str!("../../apps/youtube-studio.toml")),
 ];
+
+/// The connector of an app that a person works in.
+const BY_HAND: &str = "manual";
 
 /// A manifest that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -91,56 +115,77 @@ impl Catalog {
 
     fn insert(&mut self, file: &str, text: &str) -> Result<(), CatalogError> {
         let invalid = |message: String| CatalogError::Invalid { file: file.to_owned(), message };
-        let app: App = toml::from_str(text).map_err(|e| invalid(e.to_string()))?;
-        check(&app).map_err(invalid)?;
+        let mut app: App = toml::from_str(text).map_err(|e| invalid(e.to_string()))?;
+        soundness::check(&app).map_err(invalid)?;
+        app.offers = app.tasks;
+        if app.connector == BY_HAND {
+            app.tasks = SupportedTasks::default();
+        }
         self.apps.insert(app.id.clone(), app);
         Ok(())
     }
 }
 
-/// What a manifest must hold beyond its shape.
-fn check(app: &App) -> Result<(), String> {
-    let plain =
-        |id: &str| !id.is_empty() && id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
-    if !plain(&app.id) {
-        return Err(format!("the id '{}' must be a-z, 0-9 and '-'", app.id));
-    }
-    if app.logins.is_empty() {
-        return Err(String::from("logins must name at least one of \"sso\", \"password\""));
-    }
-    let mut seen = BTreeSet::new();
-    if let Some(twice) = app.roles.iter().find(|role| !seen.insert(role.id.as_str())) {
-        return Err(format!("the role '{}' is there twice", twice.id));
-    }
-    let mut seen = BTreeSet::new();
-    if let Some(twice) = app.fields.iter().find(|field| !seen.insert(field.name.as_str())) {
-        return Err(format!("the field '{}' is there twice", twice.name));
-    }
-    let kinds = ["add", "update_role", "remove"];
-    if let Some(unknown) = app.instructions.keys().find(|kind| !kinds.contains(&kind.as_str())) {
-        return Err(format!("instructions for '{unknown}': only add, update_role and remove have instructions"));
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::app::Invite;
+    use crate::domain::hub::Login;
 
     #[test]
     fn the_built_in_manifests_are_sound() {
         let catalog = Catalog::builtin().unwrap();
-        let ids: Vec<_> = catalog.apps().map(|app| app.id.as_str()).collect();
-        assert_eq!(ids, ["ahrefs", "chatgpt", "manual", "meta-business", "sandbox", "scim"]);
+        assert_eq!(catalog.apps().count(), BUILTIN.len());
         for app in catalog.apps() {
-            assert!(app.roles.iter().any(|role| role.admin), "{} names its admin role", app.id);
+            let admin = app.roles.iter().any(|role| role.admin);
+            assert!(admin || app.roles.len() == 1, "{} names its admin role", app.id);
+            // Who drives it by hand still says what the app offers.
+            assert!(app.connector != BY_HAND || app.tasks == SupportedTasks::default(), "{}", app.id);
+            assert!(app.offers.sync || app.id == "manual", "{}", app.id);
+        }
+        for id in ["ahrefs", "chatgpt", "manual", "meta-business", "sandbox", "scim"] {
             for kind in ["add", "update_role", "remove"] {
-                assert!(app.instructions.contains_key(kind), "{} tells how to {kind} by hand", app.id);
+                assert!(catalog.get(id).unwrap().instructions.contains_key(kind), "{id} tells how to {kind} by hand");
             }
         }
         let sandbox = catalog.get("sandbox").unwrap();
         let ranks: Vec<_> = sandbox.roles.iter().map(|role| (role.id.as_str(), role.rank)).collect();
         assert_eq!(ranks, [("viewer", 1), ("editor", 2), ("admin", 3)]);
+    }
+
+    /// The rows of business-hubs.md sections 12.1 and 12.3 that stand for a shape each.
+    #[test]
+    fn the_shapes_are_those_of_the_catalog() {
+        let catalog = Catalog::builtin().unwrap();
+        let app = |id: &str| catalog.get(id).unwrap();
+        let letters = |id: &str, login| {
+            let offers = app(id).with_login(login).offers;
+            let all = [("S", offers.sync), ("A", offers.add), ("R", offers.remove), ("U", offers.update_role)];
+            all.into_iter().map(|(letter, is)| if is { letter } else { "-" }).collect::<String>()
+        };
+        for (id, login, offered) in [
+            ("6sense", Login::Sso, "S-RU"),
+            ("ahrefs", Login::Password, "SARU"),
+            ("chatgpt", Login::Sso, "SARU"),
+            ("definitiv", Login::Sso, "SA-U"),
+            ("linear", Login::Sso, "SAR-"),
+            ("meta-business", Login::Sso, "SARU"),
+            ("stripe", Login::Password, "SARU"),
+            ("stripe", Login::Sso, "S-R-"),
+            ("tower", Login::Sso, "SAR-"),
+            ("tremendous", Login::Sso, "SARU"),
+            ("tremendous", Login::Password, "----"),
+        ] {
+            assert_eq!(letters(id, login), offered, "{id} {login:?}");
+        }
+        assert_eq!(app("ahrefs").logins, [Login::Password]);
+        assert!(!app("ahrefs").role("owner").unwrap().assignable);
+        assert_eq!(app("gearset").added_as().unwrap().id, "member");
+        assert!(!app("textexpander").ranked && !app("appfigures").reinvite && !app("enterpret").invites_visible);
+        assert_eq!(app("jetbrains").invite, Invite::Link);
+        let wait = app("meta-business").waiting.clone().unwrap();
+        assert_eq!(wait.lasts(), std::time::Duration::from_secs(7 * 24 * 60 * 60));
+        assert_eq!(app("google-ads").fields[0].length, Some(10));
     }
 
     #[test]

@@ -18,7 +18,7 @@ pub enum HubMode {
 }
 
 /// How people sign in to the app.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Login {
     /// Through the IdP.

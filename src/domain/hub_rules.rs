@@ -1,11 +1,14 @@
 //! What a hub and its mappings must satisfy against their app's manifest. One set of rules for
 //! files, the API and the command line; each answer is a sentence that says what to do next.
 
+use serde::Serialize;
+
 use crate::domain::app::{App, Field, FieldFormat};
 use crate::domain::catalog::Catalog;
-use crate::domain::hub::{HubPolicy, Login};
+use crate::domain::hub::{ConnectionValue, Hub, HubPolicy, Login};
 use crate::domain::mapping::AssetGrant;
 use crate::scim::filter::Filter;
+use crate::scim::fold;
 use crate::scim::schema::ResourceKind;
 
 /// A plain connection value or label, in characters.
@@ -114,13 +117,38 @@ fn form(field: &Field, value: &str) -> Result<(), String> {
     }
     plain(value)?;
     match field.format {
+        FieldFormat::Text if !field.values.is_empty() && !field.values.iter().any(|known| known == value) => {
+            let known: Vec<&str> = field.values.iter().map(String::as_str).collect();
+            Err(format!("it must be one of {}", quoted(&known)))
+        }
         FieldFormat::Text => Ok(()),
         FieldFormat::Url => url(value),
         FieldFormat::Digits => {
-            if value.bytes().all(|b| b.is_ascii_digit()) {
+            if !value.bytes().all(|b| b.is_ascii_digit()) {
+                return Err(String::from("it must be digits only, without spaces or dashes"));
+            }
+            match field.length {
+                Some(length) if value.len() != length => {
+                    Err(format!("it must have {length} digits; this has {}", value.len()))
+                }
+                Some(_) | None => Ok(()),
+            }
+        }
+        FieldFormat::Slug => {
+            let word = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric());
+            if value.len() <= 100 && value.split(['-', '_']).all(word) {
                 Ok(())
             } else {
-                Err(String::from("it must be digits only, without spaces or dashes"))
+                Err(String::from(
+                    "it must be as in the address: letters and digits with single '-' or '_' between them",
+                ))
+            }
+        }
+        FieldFormat::Account => {
+            if value.len() <= 254 && !value.chars().any(char::is_whitespace) {
+                Ok(())
+            } else {
+                Err(String::from("it must be the account's sign-in name: at most 254 characters, no spaces"))
             }
         }
         FieldFormat::UniqueIdentifier => {
@@ -164,6 +192,81 @@ fn url(value: &str) -> Result<(), String> {
     Ok(())
 }
 
+/// A mistake and where it stands: `connection.base_url`, `label`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FieldError {
+    /// The field's path in the request.
+    pub field: String,
+    /// What is wrong and what to do next.
+    pub detail: String,
+}
+
+impl FieldError {
+    /// What is wrong with a field.
+    pub fn new(field: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self { field: field.into(), detail: detail.into() }
+    }
+}
+
+/// Everything that is wrong with a hub against its app's manifest, field by field.
+pub fn hub(app: &App, hub: &Hub) -> Vec<FieldError> {
+    let mut wrong = Vec::new();
+    let mut say = |field: String, found: Result<(), String>| {
+        wrong.extend(found.err().map(|detail| FieldError { field, detail }));
+    };
+    say(String::from("label"), label(&hub.label));
+    say(String::from("login"), login(app, hub.login));
+    say(String::from("policy"), policy(&hub.policy));
+    for (name, value) in &hub.connection {
+        let given = match value {
+            ConnectionValue::Plain(text) => Given::Plain(text.clone()),
+            ConnectionValue::Secret { secret } => Given::Secret(secret.clone()),
+        };
+        say(format!("connection.{name}"), field(app, name, &given));
+    }
+    for field in missing(app, |name| hub.connection.contains_key(name)) {
+        let detail = format!("connection.{} ({}) is missing", field.name, field.label);
+        say(format!("connection.{}", field.name), Err(detail));
+    }
+    wrong
+}
+
+/// What a hub shares with another of its app that only one may have: the made-up identifier that
+/// tells them apart, the app's own id of the space, the account it works with (R10.3).
+pub fn shared<'a>(app: &App, hub: &Hub, others: impl Iterator<Item = &'a Hub>) -> Vec<FieldError> {
+    let mut wrong = Vec::new();
+    for other in others.filter(|other| other.app == hub.app && other.slug != hub.slug) {
+        for field in app.fields.iter().filter(|field| field.is_unique()) {
+            let (Some(ConnectionValue::Plain(one)), Some(ConnectionValue::Plain(two))) =
+                (hub.connection.get(&field.name), other.connection.get(&field.name))
+            else {
+                continue;
+            };
+            if fold::user_name(one) != fold::user_name(two) {
+                continue;
+            }
+            let detail = match field.format {
+                FieldFormat::Account => format!(
+                    "{}: this account serves the hub '{}'; an account serves one hub, so take it from there first or \
+                     give another",
+                    field.name, other.slug
+                ),
+                FieldFormat::Text
+                | FieldFormat::Url
+                | FieldFormat::Digits
+                | FieldFormat::Slug
+                | FieldFormat::UniqueIdentifier
+                | FieldFormat::Flag => format!(
+                    "{}: the hub '{}' of {} has it already; it tells one hub from another",
+                    field.name, other.slug, app.name
+                ),
+            };
+            wrong.push(FieldError::new(format!("connection.{}", field.name), detail));
+        }
+    }
+    wrong
+}
+
 /// The fields that must be there and are not.
 pub fn missing(app: &App, has: impl Fn(&str) -> bool) -> Vec<&Field> {
     app.fields.iter().filter(|field| !field.optional && !has(&field.name)).collect()
@@ -174,8 +277,15 @@ pub fn missing(app: &App, has: impl Fn(&str) -> bool) -> Vec<&Field> {
 /// # Errors
 /// When the app has no such role.
 pub fn role(app: &App, id: &str) -> Result<(), String> {
-    if app.role(id).is_some() {
-        return Ok(());
+    if let Some(role) = app.role(id) {
+        if role.assignable {
+            return Ok(());
+        }
+        return Err(format!(
+            "the role '{}' of {} can only be given inside the app; choose another",
+            shown(id),
+            app.name
+        ));
     }
     if app.open_roles || app.roles.is_empty() {
         return match id {
@@ -183,7 +293,7 @@ pub fn role(app: &App, id: &str) -> Result<(), String> {
             other => plain(other).map_err(|wrong| format!("app_role: {wrong}")),
         };
     }
-    let known: Vec<&str> = app.roles.iter().map(|role| role.id.as_str()).collect();
+    let known: Vec<&str> = app.roles.iter().filter(|role| role.assignable).map(|role| role.id.as_str()).collect();
     Err(format!("{} has no role '{}'; {}", app.name, shown(id), hint(id, &known)))
 }
 

@@ -1,6 +1,6 @@
 //! The steps a person takes in the app, from the manifest's text for the kind of task.
 
-use crate::domain::app::App;
+use crate::domain::app::{App, Invite};
 use crate::domain::task::{Effect, TaskKind};
 
 /// Instructions for doing this by hand. The values come from an IdP and are put in as plain text.
@@ -8,11 +8,18 @@ pub fn write(app: &App, hub_label: &str, effect: &Effect) -> String {
     let principal = &effect.principal;
     let role = effect.role.as_deref().unwrap_or_default();
     let label = app.role(role).map_or(role, |role| role.label.as_str());
-    let name = principal.display_name.as_deref().unwrap_or(&principal.user_name);
-    let text = app.instructions.get(effect.kind.as_str()).map_or(default(effect.kind), String::as_str);
+    let name = principal.display_name.clone().unwrap_or_else(|| {
+        let names = [&principal.given_name, &principal.family_name].map(|name| name.as_deref().unwrap_or_default());
+        let both = names.join(" ").trim().to_owned();
+        if both.is_empty() { principal.user_name.clone() } else { both }
+    });
+    let mut text = app.instructions.get(effect.kind.as_str()).map_or(default(effect.kind), String::as_str).to_owned();
+    if effect.kind == TaskKind::Add && app.invite == Invite::Link {
+        text.push_str(" {hub} gives a link and sends no mail: pass it on to {email}.");
+    }
     // One pass, so that a value that looks like a placeholder stays text.
     let mut written = String::with_capacity(text.len() + 64);
-    let mut rest = text;
+    let mut rest = text.as_str();
     while let Some((before, tail)) = rest.split_once('{') {
         written.push_str(before);
         let Some((word, after)) = tail.split_once('}') else {
@@ -22,7 +29,7 @@ pub fn write(app: &App, hub_label: &str, effect: &Effect) -> String {
         };
         match word {
             "email" => written.push_str(&principal.email),
-            "name" => written.push_str(name),
+            "name" => written.push_str(&name),
             "role" => written.push_str(label),
             "hub" => written.push_str(hub_label),
             other => {

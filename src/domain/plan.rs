@@ -9,7 +9,7 @@ use crate::domain::app::App;
 use crate::domain::decision::Decision;
 use crate::domain::entitlement::{Entitlement, Seat, rank};
 use crate::domain::hub::{Deprovision, HubPolicy};
-use crate::domain::member::{Bucket, Member, Presence, Reason};
+use crate::domain::member::{Bucket, Member, MemberStatus, Presence, Reason};
 use crate::domain::task::{Effect, Principal, Task, TaskKind, TaskStatus};
 
 /// Runs before everything else: people who left.
@@ -352,23 +352,36 @@ fn act(
 }
 
 fn start(situation: &Situation<'_>, effect: &Effect, direction: Direction, member: Option<&Member>) -> Start {
-    let tasks = situation.app.tasks;
-    let supported = match effect.kind {
-        TaskKind::Sync => tasks.sync,
-        TaskKind::Add => tasks.add,
-        TaskKind::UpdateRole => tasks.update_role,
-        TaskKind::Remove => tasks.remove,
-    };
+    let held = member.filter(|member| member.known != Presence::Absent).and_then(|member| member.known_role.as_deref());
+    let supported =
+        situation.app.automates(effect.kind, held, effect.role.as_deref()) && can_reach(situation, effect, member);
     let was_held = situation.open.is_some_and(|open| open.status == TaskStatus::Held && takes_away(open));
     let pending = member.is_some_and(|member| member.known == Presence::Pending);
     if was_held && direction == Direction::TakesAway {
         Start::StaysHeld
-    } else if effect.kind == TaskKind::UpdateRole && pending && !situation.app.role_change_while_pending {
+    } else if effect.kind == TaskKind::UpdateRole && pending && situation.app.waits_for_acceptance() {
         Start::AfterAcceptance
     } else if supported {
         Start::Queued
     } else {
         Start::ByHand
+    }
+}
+
+/// Whether the app shows this person to us at all: some hide whom they invited, some never take back
+/// whom they let go.
+fn can_reach(situation: &Situation<'_>, effect: &Effect, member: Option<&Member>) -> bool {
+    let app = situation.app;
+    let Some(member) = member else { return true };
+    match effect.kind {
+        TaskKind::Remove => app.invites_visible || member.known != Presence::Pending,
+        // An item that a person has already stays theirs: the row no longer says "removed" then.
+        TaskKind::Add if !app.reinvite => {
+            let by_hand = situation.open.is_some_and(|open| open.status == TaskStatus::Manual);
+            member.status != MemberStatus::Removed && !by_hand
+        }
+        TaskKind::Add => true,
+        TaskKind::Sync | TaskKind::UpdateRole => true,
     }
 }
 
@@ -380,12 +393,13 @@ fn does(open: &Task, action: &Action) -> bool {
         // addition that was held, if the guard has nothing against it any more (a seat is free).
         Start::Queued | Start::ByHand => match open.status {
             TaskStatus::Waiting => false,
+            // An item only because the app could not do it: now it can (another login method).
+            TaskStatus::Manual => action.start == Start::ByHand || open.attempts > 0 || open.error_class.is_some(),
             TaskStatus::Held => action.takes_away,
             TaskStatus::Queued
             | TaskStatus::Started
             | TaskStatus::Running
             | TaskStatus::Retrying
-            | TaskStatus::Manual
             | TaskStatus::Completed
             | TaskStatus::NotCompleted
             | TaskStatus::Superseded
@@ -396,12 +410,23 @@ fn does(open: &Task, action: &Action) -> bool {
     far_enough && open.effect == action.effect
 }
 
+/// The role to ask for: of a new account the one that the app gives to everybody, where it does so.
+fn added_role<'a>(app: &'a App, kind: TaskKind, member: Option<&Member>, wanted: &'a str) -> &'a str {
+    let there = member.is_some_and(|member| member.known != Presence::Absent);
+    match app.added_as().filter(|_| kind == TaskKind::Add && !there) {
+        Some(role) => &role.id,
+        None => wanted,
+    }
+}
+
 fn effect(situation: &Situation<'_>, kind: TaskKind, seat: Option<&Seat>, member: Option<&Member>) -> Effect {
     Effect {
         kind,
         principal: situation.principal.clone(),
         remote_id: member.and_then(|member| member.remote_id.clone()),
-        role: seat.map(|seat| seat.role.clone()).or_else(|| member.and_then(|member| member.known_role.clone())),
+        role: seat
+            .map(|seat| added_role(situation.app, kind, member, &seat.role).to_owned())
+            .or_else(|| member.and_then(|member| member.known_role.clone())),
         assets: seat.map(|seat| seat.assets.clone()).unwrap_or_default(),
         hub_role: situation.entitlement.grant.as_ref().map(|grant| grant.hub_role),
         suspend: false,

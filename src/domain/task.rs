@@ -8,7 +8,7 @@ use crate::domain::mapping::{AssetGrant, HubRole};
 use crate::domain::member::Reason;
 
 /// What a task does in the app.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TaskKind {
     /// Read all members.

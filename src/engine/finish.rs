@@ -114,6 +114,7 @@ pub(super) fn write(tx: &mut Tx<'_>, record: &Record<'_>) -> Result<(), StoreErr
     }
     if let Some(user) = task.user {
         match &follow {
+            Follow::Landed(_) if added_as_another(task) => marks::touch(tx, task.workspace, task.hub, user, now)?,
             Follow::Exists(_) | Follow::Gone => marks::touch(tx, task.workspace, task.hub, user, now)?,
             Follow::Landed(_) | Follow::Again { .. } | Follow::Person | Follow::Refused => {
                 marks::wake(tx, task.workspace, task.hub, user, now)?;
@@ -121,6 +122,13 @@ pub(super) fn write(tx: &mut Tx<'_>, record: &Record<'_>) -> Result<(), StoreErr
         }
     }
     tell(tx, record, &follow, &ended, problem)
+}
+
+/// Whether an account was made with a role that no mapping gives: the app adds everybody so, and the
+/// wanted role follows as an update.
+fn added_as_another(task: &Task) -> bool {
+    let Some(role) = task.effect.role.as_deref().filter(|_| task.effect.kind == TaskKind::Add) else { return false };
+    !task.reasons.is_empty() && task.reasons.iter().all(|reason| reason.app_role != role)
 }
 
 /// Whether a person changed the hub's connection while an attempt ran that would stop its lane.

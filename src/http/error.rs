@@ -13,6 +13,7 @@ use super::respond::{PROBLEM_JSON, SCIM_JSON};
 use crate::auth::AuthError;
 use crate::scim::error::{ScimError, ScimType};
 use crate::service::ServiceError;
+use crate::service::error::FieldError;
 use crate::service::whatif::Plan;
 
 /// A request that was not carried out, before it takes a shape.
@@ -112,6 +113,14 @@ impl From<ServiceError> for Refusal {
                 Self { scim_type: Some(ScimType::Uniqueness), ..Self::new(StatusCode::CONFLICT, detail) }
             }
             ServiceError::Invalid(_) => Self::bad(ScimType::InvalidValue, detail),
+            ServiceError::InvalidFields(errors) => {
+                Self { members: Some(Box::new(by_field(&errors))), ..Self::bad(ScimType::InvalidValue, detail) }
+            }
+            ServiceError::TakenFields(errors) => Self {
+                scim_type: Some(ScimType::Uniqueness),
+                members: Some(Box::new(by_field(&errors))),
+                ..Self::new(StatusCode::CONFLICT, detail)
+            },
             ServiceError::VersionMismatch => Self::new(StatusCode::PRECONDITION_FAILED, detail),
             ServiceError::Moved(plan) => {
                 Self { members: Some(Box::new(moved(&plan))), ..Self::new(StatusCode::CONFLICT, detail) }
@@ -130,6 +139,11 @@ impl From<ServiceError> for Refusal {
             }
         }
     }
+}
+
+/// One entry for each field that is wrong.
+fn by_field(errors: &[FieldError]) -> Map<String, Value> {
+    Map::from_iter([(String::from("errors"), json!(errors))])
 }
 
 /// What a change would mean now: the digest, and the counts of every hub without the names.

@@ -2,6 +2,7 @@
 //! `scimType` are chosen in one place, `http::error`.
 
 use super::whatif::Plan;
+pub use crate::domain::hub_rules::FieldError;
 use crate::scim::error::ScimError;
 use crate::store::StoreError;
 
@@ -20,6 +21,12 @@ pub enum ServiceError {
     /// The request is understood and wrong; says what and how to mend it.
     #[error("{0}")]
     Invalid(String),
+    /// Fields of the request are wrong, all of them named at once.
+    #[error("{}", sentences(.0))]
+    InvalidFields(Vec<FieldError>),
+    /// Fields whose value another thing has; says which.
+    #[error("{}", sentences(.0))]
+    TakenFields(Vec<FieldError>),
     /// `If-Match` named another version than the present one.
     #[error("the resource changed since it was read")]
     VersionMismatch,
@@ -35,6 +42,10 @@ pub enum ServiceError {
     /// Storage failed; the cause is logged, never sent.
     #[error("the server could not complete the request")]
     Store(#[source] StoreError),
+}
+
+fn sentences(errors: &[FieldError]) -> String {
+    errors.iter().map(|error| error.detail.as_str()).collect::<Vec<_>>().join("; ")
 }
 
 impl From<StoreError> for ServiceError {

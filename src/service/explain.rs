@@ -196,7 +196,7 @@ pub async fn explain(context: &Context, caller: &Caller, slug: &str, user: &str)
         .read(move |conn| {
             let hub = hubs::find(conn, workspace, &slug)?;
             let app = rules::app(&catalog, &hub.app).map_err(ServiceError::Invalid)?;
-            gather(conn, workspace, &hub, app, user, now)
+            gather(conn, workspace, &hub, &app.with_login(hub.login), user, now)
         })
         .await
 }

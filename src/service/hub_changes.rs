@@ -6,9 +6,10 @@ use serde_json::json;
 use super::ServiceError;
 use super::scribe::{About, Scribe};
 use crate::base::ids::HubId;
-use crate::domain::app::{App, FieldFormat};
+use crate::domain::app::{App, Field, FieldFormat};
 use crate::domain::hub::{ConnectionValue, Hub, HubMode};
 use crate::domain::hub_file::subject_text;
+use crate::domain::hub_rules as rules;
 use crate::domain::mapping::{Binding, Mapping, SubjectName};
 use crate::domain::problem::Cause;
 use crate::domain::task::TaskStatus;
@@ -76,6 +77,19 @@ pub(super) fn change_hub(
         marks::hub_changed(tx, scribe.workspace, after.id, &scribe.change(cause))?;
     }
     Ok(cleared)
+}
+
+/// No other hub of the app has its identifier, its space or its account. Call it with the rules of the
+/// workspace locked, so that two at once see each other.
+///
+/// # Errors
+/// [`ServiceError::TakenFields`] naming the hub that has it.
+pub(super) fn alone(conn: &mut DbConn, scribe: &Scribe, app: &App, hub: &Hub) -> Result<(), ServiceError> {
+    if !app.fields.iter().any(Field::is_unique) {
+        return Ok(());
+    }
+    let shared = rules::shared(app, hub, hubs::list(conn, scribe.workspace)?.iter());
+    if shared.is_empty() { Ok(()) } else { Err(ServiceError::TakenFields(shared)) }
 }
 
 /// The record's word for a change, so that stopping and starting a hub can be looked for.
@@ -223,12 +237,12 @@ pub(super) fn changed(before: &Hub, after: &Hub) -> Vec<String> {
 
 /// Whether a change may alter what should be pushed.
 fn matters(before: &Hub, after: &Hub) -> bool {
-    before.mode != after.mode || before.connection != after.connection || before.policy != after.policy
+    matters_to_people(before, after) || before.connection != after.connection
 }
 
 /// Whether a change may alter what becomes of people; a new connection only reaches them otherwise.
 pub(super) fn matters_to_people(before: &Hub, after: &Hub) -> bool {
-    before.mode != after.mode || before.policy != after.policy
+    before.mode != after.mode || before.policy != after.policy || before.login != after.login
 }
 
 /// Whether the files and the API would say the same hub; the commit alone does not matter.

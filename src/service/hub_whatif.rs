@@ -75,6 +75,9 @@ fn changed(
     let mut diff = Diff::default();
     if !hub_changes::same(&before, &after) {
         let app = rules::app(catalog, &after.app).map_err(ServiceError::Invalid)?;
+        if before.connection != after.connection {
+            hub_changes::alone(conn, scribe, app, &after)?;
+        }
         let moved = hub_changes::moved_addresses(app, &before, &after);
         let mut lost = hub_secrets::names(conn, scribe.workspace, before.id)?;
         lost.retain(|name| !given.iter().any(|(given, _)| given == name));

@@ -14,13 +14,13 @@ use super::{Caller, Context, ServiceError, secrets};
 use crate::base::clock::Micros;
 use crate::base::ids::{HubId, HubSlug, WorkspaceId};
 use crate::base::secret::SecretString;
-use crate::domain::app::App;
 use crate::domain::catalog::Catalog;
 use crate::domain::hub::{ConnectionValue, Hub, HubMode, HubPolicy, Login};
 use crate::domain::hub_file::text;
-use crate::domain::hub_rules::{self as rules, Given};
+use crate::domain::hub_rules::{self as rules, FieldError, Given};
 use crate::domain::hub_status::HubStatus;
 use crate::store::hubs::{self as rows, HubRecord};
+use crate::store::rules_lock::rules_change;
 use crate::store::{DbConn, StoreError, Tx, hub_secrets};
 
 /// A hub as the API shows it: secrets by name only.
@@ -86,15 +86,13 @@ pub struct ReferenceBody {
 }
 
 impl FieldBody {
-    fn given(&self, name: &str) -> Result<Given, ServiceError> {
+    fn given(&self, name: &str) -> Result<Given, String> {
         match self {
             Self::Plain(value) => Ok(Given::Plain(value.clone())),
             Self::Flag(flag) => Ok(Given::Plain(flag.to_string())),
             Self::Reference(ReferenceBody { secret: Some(secret), env: None }) => Ok(Given::Secret(secret.clone())),
             Self::Reference(ReferenceBody { secret: None, env: Some(env) }) => Ok(Given::Env(env.clone())),
-            Self::Reference(_) => {
-                Err(ServiceError::Invalid(format!("connection.{name} must be a text or {{\"secret\": \"NAME\"}}")))
-            }
+            Self::Reference(_) => Err(format!("connection.{name} must be a text or {{\"secret\": \"NAME\"}}")),
         }
     }
 }
@@ -179,90 +177,56 @@ pub(super) fn slugs(conn: &mut DbConn, workspace: WorkspaceId) -> Result<BTreeMa
     Ok(rows::list(conn, workspace)?.into_iter().map(|hub| (hub.id, hub.slug.to_string())).collect())
 }
 
-fn problems(found: Vec<Result<(), String>>) -> Result<(), ServiceError> {
-    let wrong: Vec<String> = found.into_iter().filter_map(Result::err).collect();
-    if wrong.is_empty() { Ok(()) } else { Err(ServiceError::Invalid(wrong.join("; "))) }
-}
+/// Everything that is wrong with a request, so that it is told at once.
+#[derive(Default)]
+struct Wrong(Vec<FieldError>);
 
-/// Hold a hub against its app's manifest.
-fn check(app: &App, hub: &Hub) -> Result<(), ServiceError> {
-    let mut found = vec![rules::label(&hub.label), rules::login(app, hub.login), rules::policy(&hub.policy)];
-    for (name, value) in &hub.connection {
-        let given = match value {
-            ConnectionValue::Plain(text) => Given::Plain(text.clone()),
-            ConnectionValue::Secret { secret } => Given::Secret(secret.clone()),
-        };
-        found.push(rules::field(app, name, &given).map_err(|wrong| format!("connection: {wrong}")));
+impl Wrong {
+    /// The value, or its mistake noted under `field`.
+    fn take<T>(&mut self, field: &str, found: Result<T, String>) -> Option<T> {
+        found.map_err(|detail| self.0.push(FieldError::new(field, detail))).ok()
     }
-    for field in rules::missing(app, |name| hub.connection.contains_key(name)) {
-        found.push(Err(format!("connection.{} ({}) is missing", field.name, field.label)));
+
+    fn refuse(self) -> Result<(), ServiceError> {
+        if self.0.is_empty() { Ok(()) } else { Err(ServiceError::InvalidFields(self.0)) }
     }
-    problems(found)
-}
-
-fn app<'a>(context: &'a Context, id: &str) -> Result<&'a App, ServiceError> {
-    rules::app(&context.catalog, id).map_err(ServiceError::Invalid)
-}
-
-fn settle(given: Option<&str>) -> Result<Option<std::time::Duration>, ServiceError> {
-    given.map(text::duration).transpose().map_err(|wrong| ServiceError::Invalid(format!("settle: {wrong}")))
 }
 
 /// The secrets of a request, each name held against the connection.
-fn given_secrets(given: BTreeMap<String, String>, hub: &Hub) -> Result<Vec<(String, SecretString)>, ServiceError> {
+fn given_secrets(given: BTreeMap<String, String>, hub: &Hub, wrong: &mut Wrong) -> Vec<(String, SecretString)> {
     let needed = secrets::referenced(hub);
-    given
-        .into_iter()
-        .map(|(name, value)| {
-            let value = SecretString::from(value);
-            if !needed.contains(&name) {
-                let known: Vec<&str> = needed.iter().map(String::as_str).collect();
-                return Err(ServiceError::Invalid(format!(
-                    "the connection names no secret '{name}'; {}",
-                    rules::hint(&name, &known)
-                )));
-            }
-            secrets::check(&value)?;
-            Ok((name, value))
-        })
-        .collect()
+    let mut good = Vec::new();
+    for (name, value) in given {
+        let field = format!("secrets.{name}");
+        let value = SecretString::from(value);
+        if !needed.contains(&name) {
+            let known: Vec<&str> = needed.iter().map(String::as_str).collect();
+            let detail = format!("the connection names no secret '{name}'; {}", rules::hint(&name, &known));
+            wrong.0.push(FieldError::new(field, detail));
+        } else if let Err(error) = secrets::check(&value) {
+            wrong.0.push(FieldError::new(field, format!("{name}: {error}")));
+        } else {
+            good.push((name, value));
+        }
+    }
+    good
 }
 
 /// Connect a hub. It observes unless the request says `active`.
 ///
 /// # Errors
-/// [`ServiceError::Invalid`] with everything that is wrong, [`ServiceError::Conflict`].
+/// [`ServiceError::InvalidFields`] with everything that is wrong, [`ServiceError::Conflict`],
+/// [`ServiceError::TakenFields`].
 pub async fn create(context: &Context, caller: &Caller, wanted: NewHub) -> Result<HubView, ServiceError> {
-    let app = app(context, &wanted.app)?;
-    let slug = HubSlug::from_str(&wanted.id).map_err(|_| {
-        ServiceError::Invalid(String::from("id has 1 to 64 characters of a-z, 0-9 and '-', and no '-' at its ends"))
-    })?;
-    let mut connection = BTreeMap::new();
-    for (name, body) in &wanted.connection {
-        connection.insert(name.clone(), connection_value(name, &body.given(name)?)?);
-    }
-    let login = wanted.login.or_else(|| app.logins.first().copied());
-    let hub = Hub {
-        id: HubId::from_uuid(context.ids.next()),
-        label: wanted.label.unwrap_or_else(|| slug.to_string()),
-        slug,
-        app: app.id.clone(),
-        login: login.ok_or_else(|| ServiceError::Invalid(String::from("login is missing")))?,
-        mode: wanted.mode.unwrap_or(HubMode::Observe),
-        paused: false,
-        settle: settle(wanted.settle.as_deref())?.unwrap_or_else(|| app.settle()),
-        connection,
-        policy: wanted.policy.unwrap_or_default(),
-        owner: None,
-        file_ref: None,
-        revision: 1,
-    };
-    check(app, &hub)?;
-    let given = given_secrets(wanted.secrets, &hub)?;
+    let (hub, given) = connected(context, wanted)?;
     let (scribe, keyring, catalog) = (Scribe::new(context, caller), context.keyring.clone(), context.catalog.clone());
     let view = context
         .store
         .write(move |tx| {
+            // No second hub with the same identifier or account while this one is made.
+            rules_change(tx, scribe.workspace)?;
+            let app = rules::app(&catalog, &hub.app).map_err(ServiceError::Invalid)?;
+            hub_changes::alone(tx, &scribe, app, &hub)?;
             hub_changes::add_hub(tx, &scribe, &hub)?;
             secrets::put_all(tx, &scribe, &keyring, &hub, &given)?;
             view_of(tx, (&catalog, scribe.now), scribe.workspace, &hub.slug)
@@ -270,6 +234,68 @@ pub async fn create(context: &Context, caller: &Caller, wanted: NewHub) -> Resul
         .await?;
     context.nudge.planner();
     Ok(view)
+}
+
+/// The hub that a request asks for, and its secrets. Nothing is stored.
+///
+/// # Errors
+/// [`ServiceError::InvalidFields`] with everything that is wrong.
+pub(super) fn connected(context: &Context, wanted: NewHub) -> Result<(Hub, Vec<(String, SecretString)>), ServiceError> {
+    let mut wrong = Wrong::default();
+    let slug = wrong.take(
+        "id",
+        HubSlug::from_str(&wanted.id)
+            .map_err(|_| String::from("id has 1 to 64 characters of a-z, 0-9 and '-', and no '-' at its ends")),
+    );
+    let settle = wrong.take("settle", settle(wanted.settle.as_deref())).flatten();
+    let connection = connection(&wanted.connection, &mut wrong)?;
+    let Some(app) = wrong.take("app", rules::app(&context.catalog, &wanted.app)) else {
+        return Err(ServiceError::InvalidFields(wrong.0));
+    };
+    let Some(login) = wanted.login.or_else(|| app.logins.first().copied()) else {
+        return Err(ServiceError::Invalid(String::from("login is missing")));
+    };
+    // A wrong id is told; the rest is looked at under any other.
+    let slug = slug
+        .map_or_else(|| HubSlug::from_str("x"), Ok)
+        .map_err(|_| ServiceError::Invalid(String::from("id is missing")))?;
+    let hub = Hub {
+        id: HubId::from_uuid(context.ids.next()),
+        label: wanted.label.unwrap_or_else(|| slug.to_string()),
+        slug,
+        app: app.id.clone(),
+        login,
+        mode: wanted.mode.unwrap_or(HubMode::Observe),
+        paused: false,
+        settle: settle.unwrap_or_else(|| app.settle()),
+        connection,
+        policy: wanted.policy.unwrap_or_default(),
+        owner: None,
+        file_ref: None,
+        revision: 1,
+    };
+    wrong.0.extend(rules::hub(app, &hub));
+    let given = given_secrets(wanted.secrets, &hub, &mut wrong);
+    wrong.refuse()?;
+    Ok((hub, given))
+}
+
+/// The connection of a request; what only a local command may hold is refused at once.
+fn connection(
+    wanted: &BTreeMap<String, FieldBody>,
+    wrong: &mut Wrong,
+) -> Result<BTreeMap<String, ConnectionValue>, ServiceError> {
+    let mut connection = BTreeMap::new();
+    for (name, body) in wanted {
+        if let Some(given) = wrong.take(&format!("connection.{name}"), body.given(name)) {
+            connection.insert(name.clone(), connection_value(name, &given)?);
+        }
+    }
+    Ok(connection)
+}
+
+fn settle(given: Option<&str>) -> Result<Option<std::time::Duration>, String> {
+    given.map(text::duration).transpose().map_err(|wrong| format!("settle: {wrong}"))
 }
 
 /// Change a hub; with `expect` only where it still means what a preview showed.
@@ -290,9 +316,9 @@ pub async fn patch(
     let changed = look::change(context, &scribe, vec![slug.to_owned()], expect, make, move |tx, _, _| {
         let before = find(tx, writer.workspace, &name)?;
         let (after, given) = wanted(&catalog, &before, &patch)?;
-        let app = rules::app(&catalog, &before.app).map_err(ServiceError::Invalid)?;
         let mut cleared = Vec::new();
         if !hub_changes::same(&before, &after) {
+            let app = rules::app(&catalog, &before.app).map_err(ServiceError::Invalid)?;
             cleared = hub_changes::change_hub(tx, &writer, app, &before, &after)?;
         }
         if patch.paused == Some(false) {
@@ -321,23 +347,26 @@ pub(super) fn wanted(
     patch: &HubPatch,
 ) -> Result<(Hub, Vec<(String, SecretString)>), ServiceError> {
     let app = rules::app(catalog, &before.app).map_err(ServiceError::Invalid)?;
-    let mut after = before.clone();
-    patched(&mut after, patch)?;
-    after.settle = settle(patch.settle.as_deref())?.unwrap_or(before.settle);
-    check(app, &after)?;
-    let given = given_secrets(patch.secrets.clone(), &after)?;
+    let (mut after, mut wrong) = (before.clone(), Wrong::default());
+    patched(&mut after, patch, &mut wrong)?;
+    after.settle = wrong.take("settle", settle(patch.settle.as_deref())).flatten().unwrap_or(before.settle);
+    wrong.0.extend(rules::hub(app, &after));
+    let given = given_secrets(patch.secrets.clone(), &after, &mut wrong);
+    wrong.refuse()?;
     Ok((after, given))
 }
 
-fn patched(hub: &mut Hub, patch: &HubPatch) -> Result<(), ServiceError> {
+fn patched(hub: &mut Hub, patch: &HubPatch, wrong: &mut Wrong) -> Result<(), ServiceError> {
     if let Some(label) = &patch.label {
         hub.label.clone_from(label);
     }
     hub.login = patch.login.unwrap_or(hub.login);
     hub.mode = patch.mode.unwrap_or(hub.mode);
     hub.paused = patch.paused.unwrap_or(hub.paused);
-    if let Some(wanted) = &patch.policy {
-        hub.policy = merged(&hub.policy, wanted)?;
+    if let Some(wanted) = &patch.policy
+        && let Some(policy) = wrong.take("policy", merged(&hub.policy, wanted))
+    {
+        hub.policy = policy;
     }
     for (name, body) in patch.connection.iter().flatten() {
         match body {
@@ -345,7 +374,9 @@ fn patched(hub: &mut Hub, patch: &HubPatch) -> Result<(), ServiceError> {
                 hub.connection.remove(name);
             }
             Some(body) => {
-                hub.connection.insert(name.clone(), connection_value(name, &body.given(name)?)?);
+                if let Some(given) = wrong.take(&format!("connection.{name}"), body.given(name)) {
+                    hub.connection.insert(name.clone(), connection_value(name, &given)?);
+                }
             }
         }
     }
@@ -353,8 +384,8 @@ fn patched(hub: &mut Hub, patch: &HubPatch) -> Result<(), ServiceError> {
 }
 
 /// The policy with only the named limits changed.
-fn merged(policy: &HubPolicy, wanted: &serde_json::Map<String, serde_json::Value>) -> Result<HubPolicy, ServiceError> {
-    let wrong = |error: serde_json::Error| ServiceError::Invalid(format!("policy: {error}"));
+fn merged(policy: &HubPolicy, wanted: &serde_json::Map<String, serde_json::Value>) -> Result<HubPolicy, String> {
+    let wrong = |error: serde_json::Error| format!("policy: {error}");
     let mut all = serde_json::to_value(policy).map_err(wrong)?;
     if let Some(all) = all.as_object_mut() {
         all.extend(wanted.clone());

@@ -167,7 +167,12 @@ fn numbered(number: usize, error: ServiceError) -> ServiceError {
             ServiceError::Invalid(format!("changes[{number}]: {error}"))
         }
         ServiceError::Conflict(text) => ServiceError::Conflict(format!("changes[{number}]: {text}")),
+        ServiceError::InvalidFields(mut errors) => {
+            errors.iter_mut().for_each(|error| error.field = format!("changes[{number}].{}", error.field));
+            ServiceError::InvalidFields(errors)
+        }
         other @ (ServiceError::Scim(_)
+        | ServiceError::TakenFields(_)
         | ServiceError::VersionMismatch
         | ServiceError::Moved(_)
         | ServiceError::Forbidden(_)

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-pub use read::{read, together};
+pub use read::{read, shared, together};
 pub use write::write;
 
 pub use super::hub_rules::Given;

@@ -14,6 +14,7 @@ use crate::domain::catalog::Catalog;
 use crate::domain::hub::{Deprovision, Drift, HubMode, HubPolicy, Login};
 use crate::domain::hub_rules as rules;
 use crate::domain::mapping::{AssetGrant, HubRole, SubjectName};
+use crate::scim::fold;
 
 const HUB_KEYS: [&str; 9] = ["id", "app", "label", "login", "mode", "settle", "connection", "policy", "mapping"];
 /// What a hub that is only named must not have: these make it a declaration.
@@ -96,6 +97,39 @@ pub fn together(hubs: Vec<HubDecl>) -> Result<Vec<HubDecl>, Vec<Problem>> {
         }
     }
     if problems.is_empty() { Ok(all) } else { Err(sorted(problems)) }
+}
+
+/// What two declared hubs of an app have and only one may: told at the later one's place.
+pub fn shared(hubs: &[HubDecl], catalog: &Catalog) -> Vec<Problem> {
+    let mut found = Vec::new();
+    for (at, hub) in hubs.iter().enumerate() {
+        let Some(settings) = &hub.settings else { continue };
+        let Some(app) = catalog.get(&settings.app) else { continue };
+        for field in app.fields.iter().filter(|field| field.is_unique()) {
+            let value = |settings: &Settings| match settings.connection.get(&field.name) {
+                Some(Given::Plain(value)) => Some(fold::user_name(value)),
+                Some(Given::Secret(_) | Given::Env(_)) | None => None,
+            };
+            let Some(mine) = value(settings) else { continue };
+            let first = hubs.iter().take(at).find(|other| {
+                other
+                    .settings
+                    .as_ref()
+                    .is_some_and(|other| other.app == settings.app && value(other).as_ref() == Some(&mine))
+            });
+            if let Some(first) = first {
+                found.push(Problem {
+                    file: hub.place.file.clone(),
+                    line: hub.place.line,
+                    message: format!(
+                        "connection.{}: the hub '{}' at {} has it already; it tells one hub of {} from another",
+                        field.name, first.slug, first.place, app.name
+                    ),
+                });
+            }
+        }
+    }
+    found
 }
 
 fn merge(first: &mut HubDecl, hub: HubDecl, problems: &mut Vec<Problem>) {

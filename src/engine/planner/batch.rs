@@ -52,6 +52,7 @@ pub(super) fn plan_batch(
         tracing::warn!(hub.id = %hub.id, app = %hub.app, "hub {} is of an app this server does not know", hub.slug);
         return Ok(PlannerStep::default());
     };
+    let app = &*app.with_login(hub.login);
     let rules = facts::rules(tx, workspace, hub.id)?;
     let mut planned = decide_all(tx, workspace, &hub, app, &rules, due, now)?;
     let hub_guard = Guarded { workspace, hub: &hub, app, rules: &rules, now };

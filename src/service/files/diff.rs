@@ -63,6 +63,7 @@ pub(super) fn diff(conn: &mut DbConn, ground: &Ground<'_>, declared: &[HubDecl])
     let present: BTreeMap<String, Hub> =
         hub_rows::list(conn, ground.workspace())?.into_iter().map(|hub| (hub.slug.to_string(), hub)).collect();
     let mut diff = Diff::default();
+    let mut then: BTreeMap<String, Hub> = present.clone();
     for decl in declared {
         let before = present.get(decl.slug.as_str());
         let after = match (&decl.settings, before) {
@@ -83,17 +84,44 @@ pub(super) fn diff(conn: &mut DbConn, ground: &Ground<'_>, declared: &[HubDecl])
             }
         };
         mapping_rows::steps(conn, ground, &mut diff, decl, before, &after)?;
+        then.insert(after.slug.to_string(), after);
     }
     let named: BTreeSet<&str> = declared.iter().map(|decl| decl.slug.as_str()).collect();
     for hub in present.values().filter(|hub| !named.contains(hub.slug.as_str())) {
         // Only what this owner has; what belongs to nobody only where no owner is given.
         if hub.owner == ground.wanted.owner {
             remove_hub(conn, ground, &mut diff, hub)?;
+            if ground.wanted.prune {
+                then.remove(hub.slug.as_str());
+            }
         } else {
             mapping_rows::leftovers(conn, ground, &mut diff, hub)?;
         }
     }
+    for decl in declared.iter().filter(|decl| decl.settings.is_some()) {
+        let Some(hub) = then.get(decl.slug.as_str()) else { continue };
+        alone(ground, &decl.place, hub, present.get(decl.slug.as_str()), &then)?;
+    }
     Ok(diff)
+}
+
+/// Nobody else has what only one hub of the app may have, once all is as the files say.
+fn alone(
+    ground: &Ground<'_>,
+    place: &Place,
+    hub: &Hub,
+    before: Option<&Hub>,
+    then: &BTreeMap<String, Hub>,
+) -> Result<(), ServiceError> {
+    if before.is_some_and(|before| before.connection == hub.connection) {
+        return Ok(());
+    }
+    let app = rules::app(ground.catalog, &hub.app).map_err(ServiceError::Invalid)?;
+    let mut shared = rules::shared(app, hub, then.values());
+    for wrong in &mut shared {
+        wrong.detail = format!("{place}: {}", wrong.detail);
+    }
+    if shared.is_empty() { Ok(()) } else { Err(ServiceError::TakenFields(shared)) }
 }
 
 fn wanted_hub(

@@ -67,7 +67,12 @@ pub fn read(catalog: &Catalog, files: &[FileText]) -> Result<Vec<HubDecl>, Vec<P
             Err(found) => problems.extend(found),
         }
     }
-    if problems.is_empty() { hub_file::together(declared) } else { Err(problems) }
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let hubs = hub_file::together(declared)?;
+    let shared = hub_file::shared(&hubs, catalog);
+    if shared.is_empty() { Ok(hubs) } else { Err(shared) }
 }
 
 fn declared(catalog: &Catalog, wanted: &Wanted, env: Option<&EnvValues>) -> Result<Vec<HubDecl>, ServiceError> {

@@ -166,6 +166,7 @@ fn effect(
     now: Micros,
 ) -> Result<HubEffect, ServiceError> {
     let app = rules::app(catalog, &touched.hub.app).map_err(ServiceError::Invalid)?;
+    let app = &*app.with_login(touched.hub.login);
     let everything: Vec<Mapping> = touched.before.iter().chain(&touched.after).cloned().collect();
     let reach = facts::rules_of(conn, workspace, everything)?;
     let before = facts::rules_of(conn, workspace, touched.before.clone())?;

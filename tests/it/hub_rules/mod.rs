@@ -1,8 +1,10 @@
 //! The rules of business hubs, one test for each number, through HTTP against a real app on the
 //! other side of the wire, on both databases.
 
+mod connecting;
 mod deciding;
 mod members;
+mod shapes;
 pub mod sync;
 
 use scimhub::base::clock::{Clock as _, SystemClock};

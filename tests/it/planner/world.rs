@@ -30,7 +30,7 @@ use crate::support::{Database, databases};
 
 pub const SETTLE: Duration = Duration::from_secs(60);
 
-const APP: &str = "id='ranked'\nname='Ranked'\nconnector='manual'\nlogins=['sso']\nsettle_seconds=60\n\
+const APP: &str = "id='ranked'\nname='Ranked'\nconnector='scim'\nlogins=['sso']\nsettle_seconds=60\n\
     [tasks]\nsync=true\nadd=true\nupdate_role=true\nremove=true\n\
     [[roles]]\nid='viewer'\nlabel='Viewer'\nrank=1\n\
     [[roles]]\nid='editor'\nlabel='Editor'\nrank=2\n\
