@@ -61,7 +61,7 @@ impl Connectors for Registry {
     }
 
     fn lists(&self, hub: &Hub) -> bool {
-        self.app(hub).is_ok_and(|app| app.tasks.sync)
+        self.app(hub).is_ok_and(|app| app.with_login(hub.login).tasks.sync)
     }
 
     fn instructions(&self, hub: &Hub, task: &Task) -> String {

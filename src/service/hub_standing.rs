@@ -54,7 +54,7 @@ impl<'a> Standing<'a> {
             paused: record.hub.paused,
             problems: self.problems.get(&record.hub.id).unwrap_or(&none),
             proven: self.proven.contains(&record.hub.app),
-            syncs: self.catalog.get(&record.hub.app).is_some_and(|app| app.tasks.sync),
+            syncs: self.catalog.get(&record.hub.app).is_some_and(|app| app.with_login(record.hub.login).tasks.sync),
             last_synced: record.last_synced_at,
             connected: record.created_at,
             now: self.now,

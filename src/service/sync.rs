@@ -75,7 +75,7 @@ pub async fn request(
         .write(move |tx| {
             let hub = hubs::find_locked(tx, scribe.workspace, &slug)?;
             let app = hub_rules::app(&catalog, &hub.app).map_err(ServiceError::Invalid)?;
-            if !app.tasks.sync {
+            if !app.with_login(hub.login).tasks.sync {
                 return Err(ServiceError::Conflict(format!(
                     "{} cannot be read by machine: compare the hub's members with the app's own list, and mark each \
                      manual item as done",
