@@ -76,8 +76,10 @@ pub enum Place {
 pub(super) enum Role {
     /// The one connection that writes.
     Writer,
-    /// One that may only read.
+    /// One that may only read: lists and scans.
     Reader,
+    /// One that may only read, of a thread that answers point reads.
+    Point,
 }
 
 /// For every SQLite connection: wait for another process's writer instead of failing at once.
@@ -87,8 +89,11 @@ const SQLITE_COMMON: &str =
 /// own spares syncs; the limit gives the space back after a large import.
 const SQLITE_WRITER: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -16384;
      PRAGMA wal_autocheckpoint = 4000; PRAGMA journal_size_limit = 67108864;";
-/// Mapped pages spare a copy on every read; the limits keep memory in budget with many readers.
-const SQLITE_READER: &str = "PRAGMA query_only = ON; PRAGMA cache_size = -4096; PRAGMA mmap_size = 67108864;";
+/// Mapped pages spare a copy on every read, but each connection that has touched one counts it as its
+/// own memory: of a large file with 64 MB for every connection, hundreds of megabytes. So the hot
+/// reads get the most of it.
+const SQLITE_READER: &str = "PRAGMA query_only = ON; PRAGMA cache_size = -4096; PRAGMA mmap_size = 8388608;";
+const SQLITE_POINT: &str = "PRAGMA query_only = ON; PRAGMA cache_size = -4096; PRAGMA mmap_size = 33554432;";
 /// A transaction left open by a stuck process must not hold row locks and the vacuum for ever.
 const POSTGRES_SETUP: &str = "SET idle_in_transaction_session_timeout = '60s'; SET lock_timeout = '10s'";
 
@@ -180,6 +185,7 @@ impl Place {
                 conn.batch_execute(match role {
                     Role::Writer => SQLITE_WRITER,
                     Role::Reader => SQLITE_READER,
+                    Role::Point => SQLITE_POINT,
                 })?;
                 Ok(DbConn::Sqlite(conn))
             }

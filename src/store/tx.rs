@@ -299,7 +299,7 @@ impl Store {
         let own = OWN.with_borrow_mut(|own| own.remove(&self.inner.number));
         let mut conn = match own {
             Some((_, conn)) => conn,
-            None => self.inner.place.connect(Role::Reader).map_err(E::from)?,
+            None => self.inner.place.connect(Role::Point).map_err(E::from)?,
         };
         let result = work(&mut conn);
         if !conn.is_broken() {
