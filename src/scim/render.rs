@@ -86,10 +86,29 @@ pub fn object(document: &Object, meta: &Meta<'_>, links: Vec<Value>) -> Object {
 
 /// The whole resource as text, without reading the stored document: for answers that show all of it.
 pub fn text(document: &str, meta: &Meta<'_>, links: &[Value]) -> String {
+    splice(document, meta, links, |out, link| out.push_str(&link.to_string()))
+}
+
+/// A whole user as text, its groups by id and name, as [`text`] would give it. The hot read: nothing
+/// is put together as a value first.
+pub fn user_text(document: &str, meta: &Meta<'_>, groups: &[(String, &str)]) -> String {
+    let base = meta.base_url.trim_end_matches('/');
+    splice(document, meta, groups, |out, (id, name)| {
+        out.push_str("{\"value\":");
+        push_text(out, &[id]);
+        out.push_str(",\"$ref\":");
+        push_text(out, &[base, "/Groups/", id]);
+        out.push_str(",\"display\":");
+        push_text(out, &[name]);
+        out.push_str(",\"type\":\"direct\"}");
+    })
+}
+
+fn splice<T>(document: &str, meta: &Meta<'_>, links: &[T], push: impl Fn(&mut String, &T)) -> String {
     let inner = document.trim().strip_prefix('{').and_then(|d| d.strip_suffix('}')).unwrap_or_default().trim();
-    let mut out = String::with_capacity(document.len() + 320 + links.len() * 160);
+    let mut out = String::with_capacity(document.len() + 320 + links.len() * 192);
     out.push_str("{\"id\":");
-    out.push_str(&Value::from(meta.id).to_string());
+    push_text(&mut out, &[meta.id]);
     if !inner.is_empty() {
         out.push(',');
         out.push_str(inner);
@@ -102,14 +121,38 @@ pub fn text(document: &str, meta: &Meta<'_>, links: &[Value]) -> String {
             if i > 0 {
                 out.push(',');
             }
-            out.push_str(&link.to_string());
+            push(&mut out, link);
         }
         out.push(']');
     }
-    out.push_str(",\"meta\":");
-    out.push_str(&meta.to_json().to_string());
-    out.push('}');
+    let base = meta.base_url.trim_end_matches('/');
+    let parts: [(&str, &[&str]); 5] = [
+        (",\"meta\":{\"resourceType\":", &[meta.kind.name()]),
+        (",\"created\":", &[&meta.created.to_rfc3339()]),
+        (",\"lastModified\":", &[&meta.modified.to_rfc3339()]),
+        (",\"location\":", &[base, meta.kind.endpoint(), "/", meta.id]),
+        (",\"version\":", &[&etag::of(meta.version)]),
+    ];
+    for (key, value) in parts {
+        out.push_str(key);
+        push_text(&mut out, value);
+    }
+    out.push_str("}}");
     out
+}
+
+/// A JSON string of these parts.
+fn push_text(out: &mut String, parts: &[&str]) {
+    out.push('"');
+    for part in parts {
+        if part.bytes().all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\') {
+            out.push_str(part);
+        } else {
+            let escaped = Value::from(*part).to_string();
+            out.push_str(escaped.strip_prefix('"').and_then(|e| e.strip_suffix('"')).unwrap_or_default());
+        }
+    }
+    out.push('"');
 }
 
 #[cfg(test)]
@@ -132,6 +175,14 @@ mod tests {
             assert_eq!(Value::Object(whole.clone()).to_string(), text(&document.to_string(), &meta, &links));
             assert_eq!(whole["meta"]["version"], "W/\"4\"");
             assert_eq!(whole["meta"]["location"], "https://h/scim/v2/Users/7f");
+        }
+        let groups = [("g1".to_owned(), "a\"\\\u{1f}ä"), ("g2".to_owned(), "")];
+        let base_url = "https://h/scim/v2/\"";
+        for meta in [meta.clone(), Meta { base_url, id: "\\", ..meta.clone() }] {
+            let links: Vec<Value> = groups.iter().map(|(id, name)| group_of_user(meta.base_url, id, name)).collect();
+            assert_eq!(user_text(&document.to_string(), &meta, &groups), text(&document.to_string(), &meta, &links));
+            let whole = object(document.as_object().unwrap(), &meta, links);
+            assert_eq!(Value::Object(whole).to_string(), user_text(&document.to_string(), &meta, &groups));
         }
         assert!(text("{}", &meta, &[]).starts_with("{\"id\":\"7f\",\"meta\""));
     }

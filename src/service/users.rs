@@ -19,7 +19,7 @@ use crate::scim::user::{self, UserKeys};
 use crate::store::activity::{self, Entry};
 use crate::store::memberships::{self, Member, MemberKind};
 use crate::store::users::{self, UserRow};
-use crate::store::{StoreError, Tx, marks, pending, reach::Reach};
+use crate::store::{StoreError, Tx, marks, pending, reach::Reach, user_with_groups};
 
 /// What a write transaction of this file needs besides its own arguments.
 #[derive(Clone)]
@@ -121,9 +121,11 @@ pub async fn read(
     let (row, groups) = context
         .store
         .point(move |conn| {
-            let row = users::load(conn, workspace, reach, id)?;
-            let groups = if with_groups { memberships::groups_of(conn, workspace, id)? } else { Vec::new() };
-            Ok::<_, StoreError>((row, groups))
+            if with_groups {
+                user_with_groups::load(conn, workspace, reach, id)
+            } else {
+                Ok::<_, StoreError>((users::load(conn, workspace, reach, id)?, Vec::new()))
+            }
         })
         .await
         .map_err(not_found)?;
@@ -372,6 +374,11 @@ fn show(
     let base = shown::scim_base(context);
     let id = row.id.to_string();
     let meta = shown::user_meta(row, &id, &base);
+    if projection.is_all() {
+        let groups: Vec<_> = groups.iter().map(|(id, name)| (id.to_string(), name.as_str())).collect();
+        let body = render::user_text(&row.document, &meta, &groups);
+        return Ok(Shown { body, etag: etag::of(row.version), location: meta.location() });
+    }
     shown::shown(&row.document, &meta, group_links(&base, groups), projection)
 }
 

@@ -58,6 +58,7 @@ pub mod tasks;
 pub mod tokens;
 pub mod tx;
 pub mod user_list;
+pub mod user_with_groups;
 pub mod users;
 mod wakeup;
 pub mod wide_marks;

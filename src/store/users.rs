@@ -154,7 +154,7 @@ pub fn load_for_delete(
     within(raw, reach)
 }
 
-fn within(raw: Raw, reach: Reach) -> Result<UserRow, StoreError> {
+pub(super) fn within(raw: Raw, reach: Reach) -> Result<UserRow, StoreError> {
     let row = UserRow::try_from(raw)?;
     if reach.covers(row.source) { Ok(row) } else { Err(StoreError::NotFound) }
 }

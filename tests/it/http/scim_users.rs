@@ -121,6 +121,34 @@ async fn a_leaver_stays_findable_and_a_member() {
     }
 }
 
+/// One statement reads a user with its groups, another those of a page: both show the same, whatever
+/// a group is called.
+#[tokio::test]
+async fn a_read_and_a_list_show_the_same_groups() {
+    for database in databases() {
+        let server = Server::start(&database, &[]);
+        let client = server.client("scim");
+        let id = make_user(&client, "gus@example.com").await;
+        let mut names = vec!["7:a", "32", "\"quoted\" \\ ", "Größe 大 🦀", "a\u{1f},\n'b'"];
+        for name in &names {
+            make_group(&client, name, &[&id]).await;
+        }
+        make_group(&client, "not in it", &[]).await;
+        let read = client.get(&format!("{USERS}/{id}")).await.expect(200).json();
+        let list = client.get(&filtered(USERS, "userName eq \"gus@example.com\"")).await.expect(200).json();
+        assert_eq!(read, list["Resources"][0], "{}", database.name);
+        let cut = client.get(&format!("{USERS}/{id}?attributes=groups")).await.expect(200).json();
+        assert_eq!(read["groups"], cut["groups"]);
+        let groups = read["groups"].as_array().unwrap();
+        let mut shown: Vec<&str> = groups.iter().filter_map(|group| group["display"].as_str()).collect();
+        shown.sort_unstable();
+        names.sort_unstable();
+        assert_eq!(shown, names, "{}", database.name);
+        let ids: Vec<&str> = groups.iter().filter_map(|group| group["value"].as_str()).collect();
+        assert!(ids.is_sorted(), "{ids:?}");
+    }
+}
+
 /// The id in a body selects nothing and changes nothing (Keycloak 46658).
 #[tokio::test]
 async fn t07_put_body_id_is_ignored() {
