@@ -269,7 +269,7 @@ pub fn of_remotes(
     rows.into_iter().map(Row::read).collect()
 }
 
-/// Store members that a sync found, in few statements.
+/// Store members that a sync found or a batch was planned for, in few statements.
 ///
 /// # Errors
 /// [`StoreError::Conflict`] when a person or a remote id has a row in this hub already.

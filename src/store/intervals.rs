@@ -56,7 +56,11 @@ pub fn hold(
     holding: &Holding<'_>,
     because: &Because<'_>,
 ) -> Result<(), StoreError> {
-    let open: Option<(Option<String>, String)> = access_intervals::table
+    // The usual case first: nothing was open, and one round trip is enough.
+    if open(conn, workspace, holding, because)? {
+        return Ok(());
+    }
+    let before: Option<(Option<String>, String)> = access_intervals::table
         .filter(access_intervals::workspace.eq(workspace.0))
         .filter(access_intervals::member_id.eq(holding.member.bytes()))
         .filter(access_intervals::to_at.is_null())
@@ -64,13 +68,21 @@ pub fn hold(
         .kept()
         .get_result(conn)
         .optional()?;
-    if let Some((role, assets)) = open {
-        if role.as_deref() == holding.app_role && assets == holding.assets {
-            return Ok(());
-        }
-        end(conn, workspace, holding.member, because)?;
+    if before.is_some_and(|(role, assets)| role.as_deref() == holding.app_role && assets == holding.assets) {
+        return Ok(());
     }
-    diesel::insert_into(access_intervals::table)
+    end(conn, workspace, holding.member, because)?;
+    open(conn, workspace, holding, because).map(|_| ())
+}
+
+/// Open an interval; `false` where the member has an open one, which stays as it is.
+fn open(
+    conn: &mut DbConn,
+    workspace: WorkspaceId,
+    holding: &Holding<'_>,
+    because: &Because<'_>,
+) -> Result<bool, StoreError> {
+    let insert = diesel::insert_into(access_intervals::table)
         .values((
             access_intervals::workspace.eq(workspace.0),
             access_intervals::id.eq(holding.id.bytes()),
@@ -86,9 +98,12 @@ pub fn hold(
             access_intervals::from_task.eq(because.task.map(TaskId::bytes)),
             access_intervals::evidence.eq(because.evidence),
         ))
-        .kept()
-        .execute(conn)?;
-    Ok(())
+        .on_conflict_do_nothing();
+    let made = match conn {
+        DbConn::Sqlite(conn) => insert.execute(conn)?,
+        DbConn::Postgres(conn) => insert.execute(conn)?,
+    };
+    Ok(made > 0)
 }
 
 /// Begin intervals of accounts that had none, in few statements.

@@ -117,6 +117,8 @@ pub fn claim_across_workspaces(tx: &mut Tx<'_>, wish: &Wish) -> Result<Claim, St
         for id in ready {
             take(tx, workspace, &id, wish, until, &mut claim)?;
         }
+        let begun: Vec<_> = claim.tasks.iter().map(|task| (task.id, task.lease_epoch)).collect();
+        attempts::begin(tx, workspace, &begun, now)?;
         // Strictly later than before, so that two hubs take turns within one microsecond too.
         lane.last_claim_at = Micros(now.0.max(lane.last_claim_at.0.saturating_add(1)));
         lane.breaker = lane.breaker.on_claim();
@@ -194,7 +196,6 @@ fn take(
         .get_result(tx)?;
     match row.strict() {
         Ok(task) => {
-            attempts::begin(tx, workspace, task.id, task.lease_epoch, now)?;
             claim.tasks.push(task);
         }
         Err(StoreError::Corrupt(reason)) => {

@@ -6,6 +6,7 @@ use diesel::prelude::*;
 
 use super::StoreError;
 use super::conn::DbConn;
+use super::dialect::{Cell, insert_rows};
 use super::kept::Keep as _;
 use super::schema::tasks;
 use super::tx::Tx;
@@ -181,6 +182,75 @@ pub fn insert(conn: &mut DbConn, task: &Task) -> Result<(), StoreError> {
         .kept()
         .execute(conn)?;
     Ok(())
+}
+
+/// As [`insert`], several: on PostgreSQL with few statements, each is a round trip there. On SQLite a
+/// statement that stays prepared is the cheaper one.
+///
+/// # Errors
+/// As [`insert`].
+pub fn insert_all(conn: &mut DbConn, new: &[Task]) -> Result<(), StoreError> {
+    if matches!(conn, DbConn::Sqlite(_)) || new.len() == 1 {
+        return new.iter().try_for_each(|task| insert(conn, task));
+    }
+    const COLUMNS: &[&str] = &[
+        "workspace",
+        "id",
+        "hub_id",
+        "subject",
+        "user_id",
+        "member_id",
+        "kind",
+        "status",
+        "cause",
+        "request_id",
+        "payload",
+        "reasons",
+        "priority",
+        "not_before",
+        "attempts",
+        "crashes",
+        "verify_first",
+        "hold_id",
+        "superseded_by",
+        "error_class",
+        "error_detail",
+        "instructions",
+        "created_at",
+        "modified_at",
+        "finished_at",
+    ];
+    let row = |task: &Task| {
+        Ok::<_, StoreError>(vec![
+            Cell::from(task.workspace.0),
+            Cell::Bytes(task.id.bytes()),
+            Cell::Bytes(task.hub.bytes()),
+            task.subject.as_str().into(),
+            task.user.map_or(Cell::Null, |id| Cell::Bytes(id.bytes())),
+            task.member.map_or(Cell::Null, |id| Cell::Bytes(id.bytes())),
+            task.effect.kind.as_str().into(),
+            task.status.as_str().into(),
+            task.cause.as_str().into(),
+            task.request_id.as_deref().into(),
+            Cell::Text(json(&task.effect)?),
+            Cell::Text(json(&task.reasons)?),
+            i64::from(task.priority).into(),
+            task.not_before.0.into(),
+            i64::from(task.attempts).into(),
+            i64::from(task.crashes).into(),
+            task.verify_first.into(),
+            task.hold.map_or(Cell::Null, |id| Cell::Bytes(id.bytes())),
+            task.superseded_by.map_or(Cell::Null, |id| Cell::Bytes(id.bytes())),
+            task.error_class.as_deref().into(),
+            task.error_detail.as_deref().into(),
+            task.instructions.as_deref().into(),
+            task.created_at.0.into(),
+            task.modified_at.0.into(),
+            task.finished_at.map(|at| at.0).into(),
+        ])
+    };
+    let rows = new.iter().map(row).collect::<Result<Vec<_>, _>>()?;
+    insert_rows(conn, "tasks", COLUMNS, &rows, "").map(|_| ())
 }
 
 /// One task, as people see it.

@@ -16,7 +16,7 @@ use crate::store::{StoreError, Tx, facts, hubs, marks};
 
 use super::PlannerStep;
 use super::guarding::{self, Guarded};
-use super::record::{Recorder, Settled};
+use super::record::{New, Recorder, Settled};
 
 /// Pairs planned in one transaction.
 const BATCH: i64 = 200;
@@ -58,7 +58,8 @@ pub(super) fn plan_batch(
     let hub_guard = Guarded { workspace, hub: &hub, app, rules: &rules, now };
     let passes = guarding::rule_all(tx, &hub_guard, &mut planned)?;
 
-    let mut recorder = Recorder { tx, workspace, hub: &hub, app, ids, now, passes, step: PlannerStep::default() };
+    let (step, new) = (PlannerStep::default(), New::default());
+    let mut recorder = Recorder { tx, workspace, hub: &hub, app, ids, now, passes, step, new };
     let mut seen = Vec::with_capacity(planned.len());
     for pair in &planned {
         let key = (pair.mark.user, pair.mark.rev);

@@ -40,6 +40,15 @@ pub(super) struct Recorder<'a, 'tx> {
     /// The batches that passes of the guard were given with.
     pub(super) passes: PassHolds,
     pub(super) step: PlannerStep,
+    pub(super) new: New,
+}
+
+/// New rows, written together at the end of the batch: a batch is about each person once, so that
+/// nothing in it looks at what it made.
+#[derive(Default)]
+pub(super) struct New {
+    members: Vec<Member>,
+    tasks: Vec<Task>,
 }
 
 /// How a task starts its life, after the guard.
@@ -70,8 +79,10 @@ impl Recorder<'_, '_> {
         }
     }
 
-    /// Tell the log what the batch did.
+    /// Write the new rows, and tell the log what the batch did.
     pub(super) fn finish(self) -> Result<PlannerStep, StoreError> {
+        hub_members::insert_all(self.tx, self.workspace, &self.new.members, "planner", self.now)?;
+        tasks::insert_all(self.tx, &self.new.tasks)?;
         if self.step.tasks > 0 {
             status::batch_planned(self.tx, self.workspace, self.hub.id, self.now)?;
         }
@@ -141,7 +152,7 @@ impl Recorder<'_, '_> {
                 let mut member = self.blank(pair);
                 member.hub_role = Some(grant.hub_role);
                 member.reasons = pair.entitled.reasons.clone();
-                hub_members::insert(self.tx, self.workspace, &member, "planner", self.now)?;
+                self.new.members.push(member);
             }
             return Ok(());
         };
@@ -206,7 +217,7 @@ impl Recorder<'_, '_> {
             finished_at: None,
             closing: None,
         };
-        tasks::insert(self.tx, &task)?;
+        self.new.tasks.push(task);
         self.step.tasks += 1;
         self.step.held += usize::from(status == TaskStatus::Held);
         Ok(Settled::Done)
@@ -287,11 +298,12 @@ impl Recorder<'_, '_> {
             after.email_key = pair.facts.email_keys.first().cloned().or(after.email_key);
             after.display = principal::display(&action.effect.principal);
         }
+        let id = after.id;
         match before {
             Some(before) => self.keep(&before, &after)?,
-            None => hub_members::insert(self.tx, self.workspace, &after, "planner", self.now)?,
+            None => self.new.members.push(after),
         }
-        Ok(after.id)
+        Ok(id)
     }
 
     /// R4.6: the account in the app is this person's; it is managed from now on.
