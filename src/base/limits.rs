@@ -122,3 +122,7 @@ pub const SYNC_BATCH: i64 = 200;
 pub const SYNC_PASSES: i32 = 3;
 /// Pages of one list; beyond it the app's cursors lead in a circle.
 pub const SYNC_PAGES: i64 = 100_000;
+/// How long the activity record is kept; what is older goes behind a checkpoint (DESIGN.md section 3).
+pub const ACTIVITY_KEPT: Duration = Duration::from_secs(400 * 24 * 60 * 60);
+/// Records sealed, deleted or checked at a time: a few milliseconds.
+pub const SEAL_BATCH: i64 = 250;

@@ -16,11 +16,13 @@ use crate::domain::task::TaskKind;
 use crate::engine::lease::Pace;
 use crate::engine::planner::Planner;
 use crate::engine::run::Engine;
+use crate::engine::sealing::Sealing;
 use crate::engine::steps;
 use crate::engine::worker::{Meter, Worker};
 use crate::net::addresses::AddressPolicy;
 use crate::net::client::Client;
 use crate::service::Context;
+use crate::service::audit::sealer;
 use crate::store::secrets;
 use crate::telemetry::metrics;
 
@@ -32,6 +34,7 @@ use crate::telemetry::metrics;
 pub fn engine(context: &Context, networks: Vec<Network>) -> anyhow::Result<Engine> {
     let client = Client::new(AddressPolicy { networks }).context("no HTTP client")?;
     let Context { store, clock, ids, nudge, catalog, keyring, .. } = context.clone();
+    let sealing = Sealing { store: store.clone(), clock: Arc::clone(&clock), sealer: sealer(context) };
     let planner = Planner::new(store.clone(), Arc::clone(&catalog), Arc::clone(&clock), ids.clone(), nudge.clone());
     let worker = Worker {
         boot: store.boot(),
@@ -46,7 +49,7 @@ pub fn engine(context: &Context, networks: Vec<Network>) -> anyhow::Result<Engin
         pace: Pace::of_server(),
         meter: Arc::new(Counters),
     };
-    Ok(Engine::new(planner, worker))
+    Ok(Engine::new(planner, worker).sealing(sealing))
 }
 
 static ATTEMPTS: LazyLock<IntCounterVec> =

@@ -1,6 +1,7 @@
 //! The command line: the one place that wires everything together. Errors go to standard error
 //! and say what to do next; standard output carries only what a command is asked for.
 
+mod audit;
 mod demo;
 pub mod engine;
 mod export;
@@ -63,6 +64,8 @@ enum Command {
     Secret(secret::Arguments),
     /// Bring the database up to this version; every command does so as it starts.
     Migrate(migrate::Arguments),
+    /// Check that the activity record is as it was sealed, and sign its end for keeping elsewhere.
+    Audit(audit::Arguments),
     /// Stop pushing to apps; SCIM goes on, and what follows from it waits.
     Pause(pause::Arguments),
     /// Push again.
@@ -84,6 +87,7 @@ impl Command {
             Self::Export(arguments) => export::run(arguments),
             Self::Secret(arguments) => secret::run(arguments),
             Self::Migrate(arguments) => migrate::run(&arguments),
+            Self::Audit(arguments) => audit::run(arguments),
             Self::Pause(arguments) => pause::run(arguments, Pushing::Paused),
             Self::Resume(arguments) => pause::run(arguments, Pushing::Resumed),
         }

@@ -23,6 +23,7 @@ pub mod principal;
 pub mod problem;
 pub mod retry;
 pub mod scope;
+pub mod seal;
 pub mod session;
 pub mod slots;
 pub mod sync;

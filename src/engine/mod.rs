@@ -11,6 +11,7 @@ mod leavers;
 pub mod outcome;
 pub mod planner;
 pub mod run;
+pub mod sealing;
 pub mod steps;
 mod sweep;
 mod sync;

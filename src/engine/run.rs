@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::claim::{Claimed, Taken};
 use super::planner::Planner;
+use super::sealing::Sealing;
 use super::worker::Worker;
 use crate::base::ids::WorkspaceId;
 use crate::domain::slots::Slots;
@@ -30,6 +31,7 @@ pub struct Engine {
     planner: Option<Planner>,
     worker: Arc<Worker>,
     daily: Daily,
+    sealing: Option<Sealing>,
 }
 
 /// Whether syncs are queued that nobody asks for.
@@ -50,12 +52,18 @@ impl Engine {
 
     /// Plan with `planner` and push with `worker`.
     pub fn new(planner: Planner, worker: Worker) -> Self {
-        Self { planner: Some(planner), worker: Arc::new(worker), daily: Daily::Asked }
+        Self { planner: Some(planner), worker: Arc::new(worker), daily: Daily::Asked, sealing: None }
     }
 
     /// Push only; nobody turns marks into tasks.
     pub fn pushing(worker: Worker) -> Self {
-        Self { planner: None, worker: Arc::new(worker), daily: Daily::Asked }
+        Self { planner: None, worker: Arc::new(worker), daily: Daily::Asked, sealing: None }
+    }
+
+    /// Seal the activity record beside it.
+    #[must_use]
+    pub fn sealing(self, sealing: Sealing) -> Self {
+        Self { sealing: Some(sealing), ..self }
     }
 
     /// Run until `stop`; returns when every attempt has ended or its lease was given back.
@@ -65,8 +73,15 @@ impl Engine {
             let stop = stop.clone();
             tokio::spawn(async move { planner.run(stop).await })
         });
+        let sealing = self.sealing.map(|sealing| {
+            let stop = stop.clone();
+            tokio::spawn(async move { sealing.run(stop).await })
+        });
         dispatch(&self.worker, &stop).await;
         let _ = sweeper.await;
+        if let Some(sealing) = sealing {
+            let _ = sealing.await;
+        }
         if let Some(planner) = planner {
             let _ = planner.await;
         }

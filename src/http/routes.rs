@@ -123,6 +123,9 @@ pub fn table() -> Vec<Route> {
         route(Method::GET, "/api/v1/problems", admin::activity::problems),
         route(Method::GET, "/api/v1/activity", admin::activity::list),
         route(Method::GET, "/api/v1/access", admin::activity::access),
+        route(Method::GET, "/api/v1/audit/verify", admin::audit::verify),
+        route(Method::GET, "/api/v1/audit/checkpoints", admin::audit::checkpoints),
+        route(Method::POST, "/api/v1/audit/checkpoints", admin::audit::sign),
     ]
 }
 

@@ -4,6 +4,7 @@
 pub mod access;
 pub mod activity;
 pub mod apps;
+pub mod audit;
 pub mod error;
 pub mod explain;
 pub mod files;

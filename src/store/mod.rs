@@ -47,6 +47,7 @@ pub mod released;
 mod rerun;
 pub mod rules_lock;
 pub mod schema;
+pub mod seals;
 pub mod secrets;
 pub mod set_aside;
 pub mod settings;

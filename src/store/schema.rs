@@ -440,6 +440,27 @@ diesel::table! {
         personal -> Nullable<Text>,
         seq -> Nullable<BigInt>,
         hash -> Nullable<Binary>,
+        personal_digest -> Nullable<Binary>,
+    }
+}
+
+diesel::table! {
+    activity_heads (workspace) {
+        workspace -> BigInt,
+        seq -> BigInt,
+        hash -> Binary,
+        cut_seq -> BigInt,
+        signature -> Binary,
+    }
+}
+
+diesel::table! {
+    activity_checkpoints (workspace, seq) {
+        workspace -> BigInt,
+        seq -> BigInt,
+        hash -> Binary,
+        at -> BigInt,
+        signature -> Binary,
     }
 }
 
@@ -472,4 +493,6 @@ diesel::allow_tables_to_appear_in_same_query!(
     problems,
     access_intervals,
     activity,
+    activity_heads,
+    activity_checkpoints,
 );

@@ -12,6 +12,7 @@ mod hubs;
 mod idp;
 mod page;
 mod planner;
+mod record;
 mod rules;
 mod security;
 mod simulation;

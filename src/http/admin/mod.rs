@@ -1,6 +1,7 @@
 //! The API below `/api/v1`.
 
 pub mod activity;
+pub mod audit;
 pub mod files;
 pub mod hubs;
 pub mod mappings;

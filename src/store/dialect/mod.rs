@@ -85,6 +85,31 @@ pub fn insert_rows(
     Ok(written)
 }
 
+/// A record's place in the sealed chain.
+#[derive(Clone, Debug)]
+pub struct Seal {
+    /// The record.
+    pub id: Vec<u8>,
+    /// Its place.
+    pub seq: i64,
+    /// Its hash.
+    pub hash: Vec<u8>,
+    /// The digest of the personal data beside it.
+    pub personal_digest: Option<Vec<u8>>,
+}
+
+/// Write seals onto records of a workspace.
+///
+/// # Errors
+/// [`StoreError`] of the statement.
+pub fn seal(conn: &mut DbConn, workspace: i64, seals: &[Seal]) -> Result<(), StoreError> {
+    match conn {
+        DbConn::Sqlite(_) => sqlite::seal(conn, workspace, seals)?,
+        DbConn::Postgres(c) => postgres::seal(c, workspace, seals)?,
+    }
+    Ok(())
+}
+
 fn insert_text(table: &str, columns: &[&str], rows: &[Vec<Cell>], tail: &str) -> String {
     let mut text = format!("INSERT INTO {table} ({}) VALUES ", columns.join(", "));
     let mut number = 0;

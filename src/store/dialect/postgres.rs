@@ -2,9 +2,9 @@
 
 use diesel::pg::Pg;
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Binary, Bool, Text};
+use diesel::sql_types::{Array, BigInt, Binary, Bool, Nullable, Text};
 
-use super::Cell;
+use super::{Cell, Seal};
 
 /// A lost race for a row, a lock waited for too long, a server going down or out of connections.
 /// Known by their English texts only; in another language they count as unexpected.
@@ -38,4 +38,23 @@ pub(super) fn insert<'a>(
         };
     }
     query.execute(conn)
+}
+
+/// One statement for all of them: each would cost a round trip.
+pub(super) fn seal(conn: &mut PgConnection, workspace: i64, seals: &[Seal]) -> QueryResult<()> {
+    let ids: Vec<&[u8]> = seals.iter().map(|seal| seal.id.as_slice()).collect();
+    let places: Vec<i64> = seals.iter().map(|seal| seal.seq).collect();
+    let hashes: Vec<&[u8]> = seals.iter().map(|seal| seal.hash.as_slice()).collect();
+    let digests: Vec<Option<&[u8]>> = seals.iter().map(|seal| seal.personal_digest.as_deref()).collect();
+    diesel::sql_query(
+        "UPDATE activity a SET seq = s.seq, hash = s.hash, personal_digest = s.digest \
+         FROM unnest($1, $2, $3, $4) AS s (id, seq, hash, digest) WHERE a.workspace = $5 AND a.id = s.id",
+    )
+    .bind::<Array<Binary>, _>(ids)
+    .bind::<Array<BigInt>, _>(places)
+    .bind::<Array<Binary>, _>(hashes)
+    .bind::<Array<Nullable<Binary>>, _>(digests)
+    .bind::<BigInt, _>(workspace)
+    .execute(conn)?;
+    Ok(())
 }

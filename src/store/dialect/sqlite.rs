@@ -1,10 +1,12 @@
 //! SQLite's side of what differs.
 
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Binary, Bool, Text};
+use diesel::sql_types::{BigInt, Binary, Bool, Nullable, Text};
 use diesel::sqlite::Sqlite;
 
-use super::Cell;
+use super::{Cell, Seal};
+use crate::store::conn::DbConn;
+use crate::store::kept::Keep as _;
 
 /// Unique indexes by the columns SQLite names when one is violated. Primary keys need no line:
 /// what is not listed is the table's primary key. A test holds this against both databases.
@@ -20,6 +22,7 @@ const UNIQUE: &[(&str, &str)] = &[
     ("tasks.workspace, tasks.hub_id, tasks.subject", "tasks_one_open"),
     ("holds.workspace, holds.hub_id, holds.reason", "holds_open"),
     ("access_intervals.workspace, access_intervals.member_id", "access_intervals_open"),
+    ("activity.workspace, activity.seq", "activity_seq"),
 ];
 
 /// The name PostgreSQL gives the violated index, from SQLite's message
@@ -55,4 +58,21 @@ pub(super) fn insert<'a>(
         };
     }
     query.execute(conn)
+}
+
+/// One prepared statement, run for each.
+pub(super) fn seal(conn: &mut DbConn, workspace: i64, seals: &[Seal]) -> QueryResult<()> {
+    for seal in seals {
+        diesel::sql_query(
+            "UPDATE activity SET seq = $1, hash = $2, personal_digest = $3 WHERE workspace = $4 AND id = $5",
+        )
+        .bind::<BigInt, _>(seal.seq)
+        .bind::<Binary, _>(seal.hash.as_slice())
+        .bind::<Nullable<Binary>, _>(seal.personal_digest.as_deref())
+        .bind::<BigInt, _>(workspace)
+        .bind::<Binary, _>(seal.id.as_slice())
+        .kept()
+        .execute(conn)?;
+    }
+    Ok(())
 }

@@ -1,0 +1,3 @@
+//! The activity record: sealed, checked, cut, exported; and what can be read back from it.
+
+mod tampering;
