@@ -241,7 +241,7 @@ async fn share(world: &mut World) {
 }
 
 fn by_hand(world: &mut World) {
-    match 2 /* SYNC world.chance.below(4) */ {
+    match world.chance.below(4) {
         0 => {
             let role = ROLES[world.chance.below(ROLES.len())];
             world.app.change(role);

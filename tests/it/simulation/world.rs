@@ -30,7 +30,7 @@ pub const HUB: &str = "hub";
 const WORKSPACE: &str = "simulated";
 const BEGINNING: Micros = Micros(1_763_867_400_000_000);
 
-const APP: &str = "id='simulated'\nname='Simulated'\nconnector='manual'\nlogins=['sso']\nsettle_seconds=60\n\
+const APP: &str = "id='simulated'\nname='Simulated'\nconnector='scim'\nlogins=['sso']\nsettle_seconds=60\n\
     [tasks]\nsync=true\nadd=true\nupdate_role=true\nremove=true\n\
     [[roles]]\nid='viewer'\nlabel='Viewer'\nrank=1\n\
     [[roles]]\nid='editor'\nlabel='Editor'\nrank=2\n\
@@ -82,7 +82,7 @@ impl World {
         // removals by number, sometimes two are too many.
         let limit = if chance.percent(50) { 1000 } else { 2 };
         let hub = json!({"id": HUB, "app": "simulated", "mode": "active", "settle": "60s",
-            "policy": {"removal_limit": limit, "removal_percent": 20}});
+            "policy": {"removal_limit": limit, "removal_percent": 20, "drift": "repair", "sync_threshold_percent": 100}});
         service::hubs::create(&context, &admin, serde_json::from_value(hub).unwrap()).await.unwrap();
         let app = Arc::new(App::new(Arc::clone(&chance)));
         let worker = Worker {
