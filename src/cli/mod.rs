@@ -11,6 +11,7 @@ mod pause;
 pub mod place;
 mod plan;
 mod plan_text;
+mod prober;
 mod read_files;
 pub mod remote;
 mod sandbox;

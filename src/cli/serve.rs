@@ -10,15 +10,16 @@ use clap::Args;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use super::engine;
 use super::local::{self, say};
 use super::place::{Found, Place};
+use super::{engine, prober};
 use crate::base::clock::SystemClock;
 use crate::base::limits;
 use crate::config::{ConfigError, File, Given, Serve, TlsFiles};
 use crate::engine::run::Daily;
 use crate::http::tls::{self, Certificates};
 use crate::http::{self, Exposure};
+use crate::service::Context;
 use crate::service::pushing::{self, Pushing};
 use crate::store::Purpose;
 use crate::telemetry::logs;
@@ -132,6 +133,7 @@ async fn serve(wanted: Serve, certificates: Option<Arc<Certificates>>) -> anyhow
         None => None,
     };
     let daily = if wanted.automatic_sync { Daily::Queued } else { Daily::Asked };
+    let context = Context { prober: prober::prober(&context, wanted.app_networks.clone())?, ..context };
     let engine = engine::engine(&context, wanted.app_networks)?.with_syncs(daily);
     let engine = tokio::spawn(engine.run(stop.clone()));
     let exposure = Exposure { tls: tls.is_some(), trusted_proxies: wanted.trusted_proxies.into() };

@@ -102,6 +102,54 @@ pub enum Drift {
     Repair,
 }
 
+/// Why a hub is forgotten, chosen from a list (business-hubs.md section 7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RemovalReason {
+    /// Nobody uses the app any more.
+    NoLongerUsed,
+    /// Another hub takes its place.
+    Replaced,
+    /// It was connected to the wrong space, or wrongly.
+    WrongConnection,
+    /// It was a trial.
+    Trial,
+    /// People are managed some other way from now on.
+    ManagedElsewhere,
+    /// As the note says.
+    Other,
+    /// Not in the files any more; only files give it.
+    Pruned,
+}
+
+impl RemovalReason {
+    /// What a person chooses from.
+    pub const CHOICE: [Self; 6] =
+        [Self::NoLongerUsed, Self::Replaced, Self::WrongConnection, Self::Trial, Self::ManagedElsewhere, Self::Other];
+
+    /// The word on the wire and in the record.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NoLongerUsed => "no_longer_used",
+            Self::Replaced => "replaced",
+            Self::WrongConnection => "wrong_connection",
+            Self::Trial => "trial",
+            Self::ManagedElsewhere => "managed_elsewhere",
+            Self::Other => "other",
+            Self::Pruned => "pruned",
+        }
+    }
+}
+
+/// Why a hub is forgotten, and what the person said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Removal {
+    /// From the list.
+    pub reason: RemovalReason,
+    /// In a person's words; needed with [`RemovalReason::Other`].
+    pub note: Option<String>,
+}
+
 /// A hub as stored, without its secrets.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Hub {

@@ -19,7 +19,7 @@ use crate::domain::guard::HoldReason;
 use crate::store::holds::{self, Hold};
 use crate::store::passes::{self, Pass};
 use crate::store::tasks::ByHand;
-use crate::store::{DbConn, StoreError, Tx, released};
+use crate::store::{DbConn, StoreError, Tx, released, waits};
 
 /// Tasks of one batch that are shown at once; `total` counts all.
 const SHOWN: i64 = 500;
@@ -355,6 +355,12 @@ fn decide_some(
             ("rejected", "hold.rejected", tasks.len())
         }
     };
+    // What a person lets out of the guard still waits where its app refuses changes.
+    if verdict == Verdict::Release
+        && let Some(wait) = waits::current(tx, workspace, hold.hub, scribe.now)?
+    {
+        waits::hold_back(tx, workspace, hold.hub, &wait, Some(id), scribe.now)?;
+    }
     if released::left(tx, workspace, id)? == 0 {
         holds::close(tx, workspace, id, word, &scribe.actor, note, scribe.now)?;
     }

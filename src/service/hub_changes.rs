@@ -3,11 +3,11 @@
 
 use serde_json::json;
 
-use super::ServiceError;
 use super::scribe::{About, Scribe};
+use super::{ServiceError, waiting};
 use crate::base::ids::HubId;
 use crate::domain::app::{App, Field, FieldFormat};
-use crate::domain::hub::{ConnectionValue, Hub, HubMode};
+use crate::domain::hub::{ConnectionValue, Hub, HubMode, Removal};
 use crate::domain::hub_file::subject_text;
 use crate::domain::hub_rules as rules;
 use crate::domain::mapping::{Binding, Mapping, SubjectName};
@@ -23,13 +23,15 @@ use crate::store::{
 ///
 /// # Errors
 /// [`ServiceError::Conflict`] when the id is taken.
-pub(super) fn add_hub(tx: &mut Tx<'_>, scribe: &Scribe, hub: &Hub) -> Result<(), ServiceError> {
+pub(super) fn add_hub(tx: &mut Tx<'_>, scribe: &Scribe, app: &App, hub: &Hub) -> Result<(), ServiceError> {
     match hubs::insert(tx, scribe.workspace, hub, scribe.now) {
         Err(StoreError::Conflict { .. }) => {
             return Err(ServiceError::Conflict(format!("the hub '{}' exists already", hub.slug)));
         }
         other => other?,
     }
+    hubs::set_created_by(tx, scribe.workspace, hub.id, &scribe.actor)?;
+    waiting::begin(tx, scribe, app, None, hub)?;
     let target = format!("hub:{}", hub.slug);
     let detail = json!({"app": hub.app, "mode": mode_word(hub.mode), "owner": hub.owner, "ref": hub.file_ref});
     scribe.record(tx, "hub.connected", About { target: &target, hub: Some(hub.id), detail, ..About::default() })?;
@@ -68,6 +70,7 @@ pub(super) fn change_hub(
     });
     scribe.record(tx, kind, About { target: &target, hub: Some(after.id), detail, ..About::default() })?;
     if before.connection != after.connection {
+        waiting::begin(tx, scribe, app, Some(before), after)?;
         mended(tx, scribe, after.id, Mended::Hub)?;
         // It may be another app now: what was decided about the old one says nothing (DESIGN.md 2.6).
         decisions::end_all(tx, scribe.workspace, after.id)?;
@@ -155,7 +158,7 @@ pub(super) fn let_go_on(tx: &mut Tx<'_>, scribe: &Scribe, hub: &Hub) -> Result<(
 ///
 /// # Errors
 /// [`ServiceError::Store`].
-pub(super) fn remove_hub(tx: &mut Tx<'_>, scribe: &Scribe, hub: &Hub) -> Result<(), ServiceError> {
+pub(super) fn remove_hub(tx: &mut Tx<'_>, scribe: &Scribe, hub: &Hub, removal: &Removal) -> Result<(), ServiceError> {
     let by = ByHand { actor: &scribe.actor, note: Some("the hub was removed"), now: scribe.now };
     let filter = TaskFilter {
         hub: Some(hub.id),
@@ -174,8 +177,10 @@ pub(super) fn remove_hub(tx: &mut Tx<'_>, scribe: &Scribe, hub: &Hub) -> Result<
     problems::close(tx, scribe.workspace, hub.id, None, scribe.now)?;
     hubs::delete(tx, scribe.workspace, hub.id)?;
     let target = format!("hub:{}", hub.slug);
-    let detail = json!({"app": hub.app});
-    scribe.record(tx, "hub.removed", About { target: &target, hub: Some(hub.id), detail, ..About::default() })?;
+    let detail = json!({"app": hub.app, "reason": removal.reason});
+    let personal = removal.note.as_ref().map(|note| json!({ "note": note }));
+    let about = About { target: &target, hub: Some(hub.id), detail, personal, ..About::default() };
+    scribe.record(tx, "hub.removed", about)?;
     Ok(())
 }
 

@@ -47,6 +47,11 @@ impl<'a> Standing<'a> {
         Ok(Self { catalog, problems: open, proven, now })
     }
 
+    /// When it was looked.
+    pub(super) const fn now(&self) -> Micros {
+        self.now
+    }
+
     /// The status of one of them.
     pub(super) fn of(&self, record: &HubRecord) -> HubStatus {
         let none = BTreeSet::new();

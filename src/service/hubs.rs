@@ -9,19 +9,20 @@ use super::hub_changes::{self, connection_value};
 use super::hub_standing::Standing;
 use super::hub_whatif::{self, HubWish};
 use super::scribe::Scribe;
+use super::waiting::WaitingView;
 use super::whatif::{Digest, look};
 use super::{Caller, Context, ServiceError, secrets};
 use crate::base::clock::Micros;
 use crate::base::ids::{HubId, HubSlug, WorkspaceId};
 use crate::base::secret::SecretString;
 use crate::domain::catalog::Catalog;
-use crate::domain::hub::{ConnectionValue, Hub, HubMode, HubPolicy, Login};
+use crate::domain::hub::{ConnectionValue, Hub, HubMode, HubPolicy, Login, Removal, RemovalReason};
 use crate::domain::hub_file::text;
 use crate::domain::hub_rules::{self as rules, FieldError, Given};
 use crate::domain::hub_status::HubStatus;
 use crate::store::hubs::{self as rows, HubRecord};
 use crate::store::rules_lock::rules_change;
-use crate::store::{DbConn, StoreError, Tx, hub_secrets};
+use crate::store::{DbConn, StoreError, Tx, hub_secrets, waits};
 
 /// A hub as the API shows it: secrets by name only.
 #[derive(Clone, Debug, Serialize)]
@@ -61,6 +62,12 @@ pub struct HubView {
     /// When a sync last completed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_synced: Option<String>,
+    /// Who connected it: its first owner.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub created_by: Option<String>,
+    /// Until when its app refuses changes, and why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waiting: Option<WaitingView>,
     /// How it stands, and so who must act (docs/api.md).
     pub status: HubStatus,
 }
@@ -112,6 +119,28 @@ pub struct NewHub {
     policy: Option<HubPolicy>,
     #[serde(default)]
     secrets: BTreeMap<String, String>,
+}
+
+impl NewHub {
+    /// What somebody typed to try it, under no name of its own.
+    pub(super) fn typed(
+        app: &str,
+        login: Option<Login>,
+        connection: BTreeMap<String, FieldBody>,
+        secrets: BTreeMap<String, String>,
+    ) -> Self {
+        Self {
+            id: String::from("typed"),
+            app: app.to_owned(),
+            label: None,
+            login,
+            mode: None,
+            settle: None,
+            connection,
+            policy: None,
+            secrets,
+        }
+    }
 }
 
 /// What to change of a hub; what is absent stays. A connection field that is null is taken out.
@@ -227,7 +256,7 @@ pub async fn create(context: &Context, caller: &Caller, wanted: NewHub) -> Resul
             rules_change(tx, scribe.workspace)?;
             let app = rules::app(&catalog, &hub.app).map_err(ServiceError::Invalid)?;
             hub_changes::alone(tx, &scribe, app, &hub)?;
-            hub_changes::add_hub(tx, &scribe, &hub)?;
+            hub_changes::add_hub(tx, &scribe, app, &hub)?;
             secrets::put_all(tx, &scribe, &keyring, &hub, &given)?;
             view_of(tx, (&catalog, scribe.now), scribe.workspace, &hub.slug)
         })
@@ -393,23 +422,61 @@ fn merged(policy: &HubPolicy, wanted: &serde_json::Map<String, serde_json::Value
     serde_json::from_value(all).map_err(wrong)
 }
 
-/// Forget a hub; nothing changes in its app. With `expect` only where it still means what a preview
-/// showed.
+/// Why a hub is forgotten, as a request says it.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RemovalBody {
+    reason: Option<String>,
+    note: Option<String>,
+}
+
+impl RemovalBody {
+    /// The reason and note of a request.
+    pub const fn new(reason: Option<String>, note: Option<String>) -> Self {
+        Self { reason, note }
+    }
+
+    fn removal(self) -> Result<Removal, ServiceError> {
+        let note = super::tasks::note(self.note)?;
+        let chosen = RemovalReason::CHOICE.into_iter().find(|reason| self.reason.as_deref() == Some(reason.as_str()));
+        let wrong =
+            |field: &str, detail: String| Err(ServiceError::InvalidFields(vec![FieldError::new(field, detail)]));
+        match chosen {
+            None => {
+                let all = RemovalReason::CHOICE.map(RemovalReason::as_str).join(", ");
+                wrong("reason", format!("say why the hub goes: reason must be one of {all}"))
+            }
+            Some(RemovalReason::Other) if note.is_none() => {
+                wrong("note", String::from("with the reason 'other' the note must say which"))
+            }
+            Some(reason) => Ok(Removal { reason, note }),
+        }
+    }
+}
+
+/// Forget a hub, for a reason; nothing changes in its app. With `expect` only where it still means
+/// what a preview showed.
 ///
 /// # Errors
-/// [`ServiceError::NotFound`], [`ServiceError::Moved`].
+/// [`ServiceError::NotFound`], [`ServiceError::InvalidFields`] without a reason from the list,
+/// [`ServiceError::Moved`].
 pub async fn remove(
     context: &Context,
     caller: &Caller,
     slug: &str,
+    why: RemovalBody,
     expect: Option<Digest>,
 ) -> Result<(), ServiceError> {
     let scribe = Scribe::new(context, caller);
+    let (workspace, name) = (scribe.workspace, slug.to_owned());
+    // First whether it is there: the reason of another tenant's hub is nobody's business.
+    context.store.read(move |conn| find(conn, workspace, &name).map(|_| ())).await?;
+    let removal = why.removal()?;
     let make = hub_whatif::maker(context, &scribe, slug, HubWish::Remove);
     let (writer, name) = (scribe.clone(), slug.to_owned());
     look::change(context, &scribe, vec![slug.to_owned()], expect, make, move |tx, _, _| {
         let hub = find(tx, writer.workspace, &name)?;
-        hub_changes::remove_hub(tx, &writer, &hub)
+        hub_changes::remove_hub(tx, &writer, &hub, &removal)
     })
     .await
 }
@@ -466,6 +533,7 @@ fn view(
     let set: BTreeSet<String> = hub_secrets::names(conn, workspace, record.hub.id)?.into_iter().collect();
     let status = standing.of(&record);
     let hub = record.hub;
+    let waiting = waits::current(conn, workspace, hub.id, standing.now())?.as_ref().map(WaitingView::of);
     Ok(HubView {
         status,
         secrets_missing: secrets::referenced(&hub).difference(&set).cloned().collect(),
@@ -484,5 +552,7 @@ fn view(
         created: record.created_at.to_rfc3339(),
         modified: record.modified_at.to_rfc3339(),
         last_synced: record.last_synced_at.map(Micros::to_rfc3339),
+        created_by: record.created_by,
+        waiting,
     })
 }

@@ -5,6 +5,7 @@ pub mod access;
 pub mod activity;
 pub mod apps;
 pub mod audit;
+pub mod checking;
 pub mod error;
 pub mod explain;
 pub mod files;
@@ -39,6 +40,7 @@ pub mod tasks;
 pub mod tokens;
 pub mod user_list;
 pub mod users;
+pub mod waiting;
 pub mod whatif;
 pub mod workspaces;
 
@@ -75,6 +77,8 @@ pub struct Context {
     pub token_key: TokenKey,
     /// How the sources fare.
     pub heard: heard::Heard,
+    /// Calls apps to see whether a connection works.
+    pub prober: Arc<dyn checking::Prober>,
     /// What `meta.location` and links begin with, without a slash at the end; never the Host header.
     pub base_url: Arc<str>,
 }
@@ -87,6 +91,7 @@ impl Context {
         let keyring = Arc::new(store.keyring().clone());
         let token_key = keyring.token_key();
         let base_url = base_url.trim_end_matches('/').into();
-        Self { store, clock, ids, nudge, catalog, keyring, token_key, heard: heard::Heard::default(), base_url }
+        let prober = Arc::new(checking::NoProber);
+        Self { prober, store, clock, ids, nudge, catalog, keyring, token_key, heard: heard::Heard::default(), base_url }
     }
 }

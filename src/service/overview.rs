@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::heard::Heard;
 use super::hub_standing::Standing;
 use super::sources::SourceView;
+use super::waiting::WaitingView;
 use super::workspaces::WorkspaceView;
 use super::{Caller, Context, ServiceError};
 use crate::base::clock::Micros;
@@ -19,7 +20,7 @@ use crate::store::health::{self, Health};
 use crate::store::hubs::{self as hub_rows, HubRecord};
 use crate::store::sources::{self, Source};
 use crate::store::status::{self as counts, LivingToken, Ready, Removals};
-use crate::store::{DbConn, StoreError, lanes, pausing, problems, reading, workspaces};
+use crate::store::{DbConn, StoreError, lanes, pausing, problems, reading, waits, workspaces};
 
 pub use crate::domain::hub::HubMode;
 
@@ -71,6 +72,9 @@ pub struct HubStatus {
     /// Why its lane stands still.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub blocked: Option<String>,
+    /// Until when its app refuses changes, and why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waiting: Option<WaitingView>,
     /// Open tasks by status; statuses without tasks are left out.
     pub tasks: BTreeMap<String, i64>,
     /// Accounts in the app by bucket; empty where they were not counted.
@@ -250,6 +254,7 @@ fn hub_view(
     };
     Ok(HubStatus {
         status,
+        waiting: waits::current(conn, workspace, hub.id, now)?.as_ref().map(WaitingView::of),
         blocked: lanes::load(conn, workspace, hub.id)?.and_then(|lane| lane.blocked_reason),
         members,
         marks: reading::marks_waiting(conn, workspace, hub.id)?,

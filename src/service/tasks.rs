@@ -19,7 +19,7 @@ use crate::domain::task::Task;
 use crate::store::attempts::{self, Attempt};
 use crate::store::landed::{self, Landing, Recorded};
 use crate::store::tasks::{self as rows, ByHand, TaskFilter};
-use crate::store::{DbConn, StoreError, Tx, decisions, holds, hubs as hub_rows, marks};
+use crate::store::{DbConn, StoreError, Tx, decisions, holds, hubs as hub_rows, marks, waits};
 
 pub use crate::domain::task::{TaskKind, TaskStatus};
 
@@ -377,6 +377,13 @@ fn not_now(task: &Task, what: &str) -> ServiceError {
 }
 
 fn retry(tx: &mut Tx<'_>, scribe: &Scribe, task: &Task, by: &ByHand<'_>) -> Result<(), ServiceError> {
+    if waits::is_waiting(task) {
+        return Err(ServiceError::Conflict(format!(
+            "it waits until {}: {} To go on before, POST /api/v1/hubs/ID/waiting/override",
+            task.not_before.to_rfc3339(),
+            task.error_detail.as_deref().unwrap_or_default(),
+        )));
+    }
     if rows::retry(tx, scribe.workspace, task.id, by)? {
         hub_changes::mended(tx, scribe, task.hub, Mended::Perhaps)?;
         return Ok(());

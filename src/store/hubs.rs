@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use super::conn::DbConn;
 use super::kept::Keep as _;
 use super::schema::{guard_passes, hub_lanes, hub_secrets, hubs, mappings, reconcile_marks, wide_marks};
-use super::{StoreError, Tx};
+use super::{StoreError, Tx, waits};
 use crate::base::clock::Micros;
 use crate::base::ids::{HubId, HubSlug, WorkspaceId};
 use crate::domain::hub::{Hub, HubMode, HubPolicy, Login};
@@ -44,6 +44,8 @@ pub struct HubRecord {
     pub modified_at: Micros,
     /// When a sync last completed.
     pub last_synced_at: Option<Micros>,
+    /// Who connected it; not known of hubs from before this was kept.
+    pub created_by: Option<String>,
 }
 
 /// The mode's word in the database.
@@ -236,6 +238,18 @@ pub fn by_slug(conn: &mut DbConn, workspace: WorkspaceId, slug: &str) -> Result<
         .hub()
 }
 
+/// Who connected it.
+///
+/// # Errors
+/// A failed statement.
+pub fn set_created_by(tx: &mut Tx<'_>, workspace: WorkspaceId, id: HubId, actor: &str) -> Result<(), StoreError> {
+    diesel::update(hubs::table.find((workspace.0, id.bytes())))
+        .set(hubs::created_by.eq(Some(actor)))
+        .kept()
+        .execute(tx)?;
+    Ok(())
+}
+
 /// Keep a hub from changing until the transaction ends. SQLite has one writer; on PostgreSQL the
 /// row is locked by an update that changes nothing.
 ///
@@ -270,7 +284,7 @@ pub fn record(conn: &mut DbConn, workspace: WorkspaceId, slug: &str) -> Result<H
     let row: RecordRow = hubs::table
         .filter(hubs::workspace.eq(workspace.0))
         .filter(hubs::slug.eq(slug))
-        .select((columns(), hubs::created_at, hubs::modified_at, hubs::last_synced_at))
+        .select((columns(), hubs::created_at, hubs::modified_at, hubs::last_synced_at, hubs::created_by))
         .kept()
         .get_result(conn)?;
     read_record(row)
@@ -283,7 +297,7 @@ pub fn record(conn: &mut DbConn, workspace: WorkspaceId, slug: &str) -> Result<H
 pub fn records(conn: &mut DbConn, workspace: WorkspaceId) -> Result<Vec<HubRecord>, StoreError> {
     let mut rows: Vec<RecordRow> = hubs::table
         .filter(hubs::workspace.eq(workspace.0))
-        .select((columns(), hubs::created_at, hubs::modified_at, hubs::last_synced_at))
+        .select((columns(), hubs::created_at, hubs::modified_at, hubs::last_synced_at, hubs::created_by))
         .kept()
         .load(conn)?;
     // Sorted here: text sorts by locale on PostgreSQL.
@@ -291,14 +305,15 @@ pub fn records(conn: &mut DbConn, workspace: WorkspaceId) -> Result<Vec<HubRecor
     rows.into_iter().map(read_record).collect()
 }
 
-type RecordRow = (HubRow, i64, i64, Option<i64>);
+type RecordRow = (HubRow, i64, i64, Option<i64>, Option<String>);
 
-fn read_record((row, created, modified, synced): RecordRow) -> Result<HubRecord, StoreError> {
+fn read_record((row, created, modified, synced, created_by): RecordRow) -> Result<HubRecord, StoreError> {
     Ok(HubRecord {
         hub: row.hub()?,
         created_at: Micros(created),
         modified_at: Micros(modified),
         last_synced_at: synced.map(Micros),
+        created_by,
     })
 }
 
@@ -343,6 +358,8 @@ pub fn delete(tx: &mut Tx<'_>, workspace: WorkspaceId, id: HubId) -> Result<(), 
         .filter(wide_marks::hub_id.eq(&key))
         .kept()
         .execute(conn)?;
+    waits::delete(tx, workspace, id)?;
+    let conn: &mut DbConn = tx;
     diesel::delete(guard_passes::table)
         .filter(guard_passes::workspace.eq(workspace.0))
         .filter(guard_passes::hub_id.eq(&key))

@@ -400,7 +400,9 @@ pub fn expired_across_workspaces(
 pub fn release_waiting_across_workspaces(tx: &mut Tx<'_>, now: Micros) -> Result<usize, StoreError> {
     // The status is written out, so that the index of waiting tasks answers.
     Ok(diesel::sql_query(
-        "UPDATE tasks SET status = 'queued', modified_at = $1 WHERE status = 'waiting' AND not_before <= $2",
+        // What nothing automates goes to the person who must do it.
+        "UPDATE tasks SET status = CASE WHEN instructions IS NULL THEN 'queued' ELSE 'manual' END, \
+         error_class = NULL, error_detail = NULL, modified_at = $1 WHERE status = 'waiting' AND not_before <= $2",
     )
     .bind::<BigInt, _>(now.0)
     .bind::<BigInt, _>(now.0)

@@ -61,6 +61,7 @@ pub mod tx;
 pub mod user_list;
 pub mod user_with_groups;
 pub mod users;
+pub mod waits;
 mod wakeup;
 pub mod wide_marks;
 pub mod workspaces;

@@ -134,6 +134,20 @@ diesel::table! {
         batch_from -> Nullable<BigInt>,
         batch_planned_at -> Nullable<BigInt>,
         sync_due_at -> BigInt,
+        created_by -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    hub_waits (workspace, hub_id) {
+        workspace -> BigInt,
+        hub_id -> Binary,
+        since_at -> BigInt,
+        until_at -> BigInt,
+        reason -> Text,
+        kinds -> Text,
+        ended_at -> Nullable<BigInt>,
+        ended_by -> Nullable<Text>,
     }
 }
 
@@ -476,6 +490,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     pending_members,
     hubs,
     hub_lanes,
+    hub_waits,
     sync_runs,
     sync_seen,
     hub_secrets,

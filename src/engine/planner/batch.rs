@@ -12,7 +12,7 @@ use crate::domain::guard::Ruling;
 use crate::domain::hub::Hub;
 use crate::domain::plan::Verdict;
 use crate::store::marks::Mark;
-use crate::store::{StoreError, Tx, facts, hubs, marks};
+use crate::store::{StoreError, Tx, facts, hubs, marks, waits};
 
 use super::PlannerStep;
 use super::guarding::{self, Guarded};
@@ -58,8 +58,9 @@ pub(super) fn plan_batch(
     let hub_guard = Guarded { workspace, hub: &hub, app, rules: &rules, now };
     let passes = guarding::rule_all(tx, &hub_guard, &mut planned)?;
 
+    let wait = waits::current(tx, workspace, hub.id, now)?;
     let (step, new) = (PlannerStep::default(), New::default());
-    let mut recorder = Recorder { tx, workspace, hub: &hub, app, ids, now, passes, step, new };
+    let mut recorder = Recorder { tx, workspace, hub: &hub, app, ids, now, passes, step, wait, new };
     let mut seen = Vec::with_capacity(planned.len());
     for pair in &planned {
         let key = (pair.mark.user, pair.mark.rev);

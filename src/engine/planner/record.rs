@@ -12,7 +12,8 @@ use crate::domain::plan::{Action, PRIORITY_LEAVER, Start, Step, Why};
 use crate::domain::principal;
 use crate::domain::task::{Task, TaskKind, TaskStatus};
 use crate::store::activity::{self, Entry};
-use crate::store::{StoreError, Tx, decisions, facts, holds, hub_members, status, tasks};
+use crate::store::waits::Wait;
+use crate::store::{StoreError, Tx, decisions, facts, holds, hub_members, status, tasks, waits};
 
 use super::PlannerStep;
 use super::batch::Planned;
@@ -40,6 +41,8 @@ pub(super) struct Recorder<'a, 'tx> {
     /// The batches that passes of the guard were given with.
     pub(super) passes: PassHolds,
     pub(super) step: PlannerStep,
+    /// The app's waiting rule, while it lasts.
+    pub(super) wait: Option<Wait>,
     pub(super) new: New,
 }
 
@@ -177,6 +180,15 @@ impl Recorder<'_, '_> {
 
     fn act(&mut self, pair: &Planned, member: Option<Member>, action: &Action) -> Result<Settled, StoreError> {
         let Begin { status, hold } = self.begin(pair, action)?;
+        let rule = self.wait.as_ref().filter(|wait| wait.kinds.contains(&action.effect.kind) && goes_out(status));
+        let rule = rule.map(|wait| (wait.until, wait.reason.clone()));
+        let status = if rule.is_some() { TaskStatus::Waiting } else { status };
+        if let (Some((until, _)), Some(open)) = (&rule, &pair.facts.open)
+            && waits::is_waiting(open)
+            && (open.not_before, &open.effect) == (*until, &action.effect)
+        {
+            return Ok(Settled::Done);
+        }
         if status == TaskStatus::Held && pair.facts.open.as_ref().is_some_and(|open| rests(open, action, hold)) {
             return Ok(Settled::Done);
         }
@@ -201,7 +213,11 @@ impl Recorder<'_, '_> {
             effect: action.effect.clone(),
             reasons: action.reasons.clone(),
             priority: action.priority,
-            not_before: if status == TaskStatus::Waiting { UNTIL_ACCEPTED } else { self.now },
+            not_before: match &rule {
+                Some((until, _)) => *until,
+                None if status == TaskStatus::Waiting => UNTIL_ACCEPTED,
+                None => self.now,
+            },
             attempts: 0,
             crashes: 0,
             verify_first: false,
@@ -209,8 +225,8 @@ impl Recorder<'_, '_> {
             lease_epoch: 0,
             hold,
             superseded_by: None,
-            error_class: None,
-            error_detail: None,
+            error_class: rule.as_ref().map(|_| waits::WAITING_RULE.to_owned()),
+            error_detail: rule.map(|(_, reason)| reason),
             instructions,
             created_at: self.now,
             modified_at: self.now,
@@ -383,6 +399,22 @@ impl Recorder<'_, '_> {
         let gone = tasks::supersede(self.tx, self.workspace, open.id, by, self.now)?;
         self.step.superseded += usize::from(gone);
         Ok(gone)
+    }
+}
+
+/// Whether a task that starts so is for the app or a person now.
+const fn goes_out(status: TaskStatus) -> bool {
+    match status {
+        TaskStatus::Queued | TaskStatus::Manual => true,
+        TaskStatus::Held
+        | TaskStatus::Waiting
+        | TaskStatus::Started
+        | TaskStatus::Running
+        | TaskStatus::Retrying
+        | TaskStatus::Completed
+        | TaskStatus::NotCompleted
+        | TaskStatus::Superseded
+        | TaskStatus::Cancelled => false,
     }
 }
 

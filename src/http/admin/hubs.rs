@@ -10,10 +10,13 @@ use crate::http::App;
 use crate::http::error::ApiFailure;
 use crate::http::extract::{ApiAdmin, ApiJson, ApiQuery, ApiReader, Expect};
 use crate::http::respond;
+use crate::service::checking::{self, TypedBody};
 use crate::service::hub_whatif::{self, HubWish};
-use crate::service::hubs::{self, HubPatch, NewHub};
+use crate::service::hubs::{self, HubPatch, NewHub, RemovalBody};
 use crate::service::members::{self, MemberQuery};
 use crate::service::sync::{self, SyncBody};
+use crate::service::waiting::{self, OverrideBody};
+use crate::service::whatif::Digest;
 use crate::service::{apps, explain, regain, secrets};
 
 /// A secret to set.
@@ -102,18 +105,69 @@ pub async fn patch(
     respond::json(StatusCode::OK, &hub)
 }
 
-/// `DELETE /api/v1/hubs/{id}?expect=DIGEST`: nothing changes in the app.
+/// Why a hub goes, and the digest it is tied to.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RemovalQuery {
+    reason: Option<String>,
+    note: Option<String>,
+    expect: Option<String>,
+}
+
+/// `DELETE /api/v1/hubs/{id}?reason=WHY&note=&expect=DIGEST`: nothing changes in the app. In the query,
+/// because a DELETE has no body.
 ///
 /// # Errors
-/// 404; 409 when it means something else than was previewed.
+/// 404; 400 that lists the reasons where none of them is given; 409 when it means something else than
+/// was previewed.
 pub async fn remove(
     caller: ApiAdmin,
     id: web::Path<String>,
-    Expect(expect): Expect,
+    ApiQuery(query): ApiQuery<RemovalQuery>,
     app: web::Data<App>,
 ) -> Result<HttpResponse, ApiFailure> {
-    hubs::remove(&app.context, &caller, &id, expect).await?;
+    let expect = query.expect.map(|text| text.parse::<Digest>()).transpose()?;
+    hubs::remove(&app.context, &caller, &id, RemovalBody::new(query.reason, query.note), expect).await?;
     Ok(HttpResponse::NoContent().finish())
+}
+
+/// `POST /api/v1/hubs/{id}/check`: whether the connection works, asked of the app now. That it does not
+/// is an answer as well: `ok` is false and `error` says why.
+///
+/// # Errors
+/// 404.
+pub async fn check(caller: ApiAdmin, id: web::Path<String>, app: web::Data<App>) -> Result<HttpResponse, ApiFailure> {
+    let found = checking::of_hub(&app.context, &caller, &id).await?;
+    respond::json(StatusCode::OK, &found)
+}
+
+/// `POST /api/v1/apps/{id}/check`: the same for a connection that is only typed. Nothing is stored, and
+/// no stored secret is used (threat T-21).
+///
+/// # Errors
+/// 400 with everything that is wrong, a secret that is not typed among it.
+pub async fn check_typed(
+    caller: ApiAdmin,
+    id: web::Path<String>,
+    ApiJson(body): ApiJson<TypedBody>,
+    app: web::Data<App>,
+) -> Result<HttpResponse, ApiFailure> {
+    let found = checking::of_typed(&app.context, &caller, &id, body).await?;
+    respond::json(StatusCode::OK, &found)
+}
+
+/// `POST /api/v1/hubs/{id}/waiting/override`: its app need not be waited for, on a person's word.
+///
+/// # Errors
+/// 404; 409 where nothing waits.
+pub async fn override_waiting(
+    caller: ApiAdmin,
+    id: web::Path<String>,
+    ApiJson(body): ApiJson<OverrideBody>,
+    app: web::Data<App>,
+) -> Result<HttpResponse, ApiFailure> {
+    let ended = waiting::end(&app.context, &caller, &id, body).await?;
+    respond::json(StatusCode::OK, &ended)
 }
 
 /// `PUT /api/v1/hubs/{id}/secrets/{name}`: write-only.

@@ -170,7 +170,14 @@ fn hub_state(hub: &HubStatus) -> Markup {
         return badge(Tone::Wait, "paused");
     }
     let word = words::mode(hub.mode);
-    badge(word.1, word.0)
+    match &hub.waiting {
+        Some(waiting) => html! {
+            (badge(word.1, word.0))
+            " "
+            span title=(waiting.reason) { (badge(Tone::Wait, &format!("its app waits until {}", waiting.until))) }
+        },
+        None => badge(word.1, word.0),
+    }
 }
 
 fn fact(name: &str, value: &Markup) -> Markup {

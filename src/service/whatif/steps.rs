@@ -5,7 +5,7 @@ use super::effects::Touched;
 use super::outline::{Action, MappingDiff, Plan};
 use crate::base::secret::SecretString;
 use crate::domain::catalog::Catalog;
-use crate::domain::hub::Hub;
+use crate::domain::hub::{Hub, Removal, RemovalReason};
 use crate::domain::hub_file::subject_text;
 use crate::domain::hub_rules as rules;
 use crate::domain::mapping::{HubRole, Mapping};
@@ -57,7 +57,10 @@ pub(in crate::service) fn carry_out(
     plan: &mut Plan,
 ) -> Result<(), ServiceError> {
     match step {
-        Step::AddHub(hub) => hub_changes::add_hub(tx, scribe, hub),
+        Step::AddHub(hub) => {
+            let app = rules::app(catalog, &hub.app).map_err(ServiceError::Invalid)?;
+            hub_changes::add_hub(tx, scribe, app, hub)
+        }
         Step::ChangeHub { before, after } => {
             let app = rules::app(catalog, &after.app).map_err(ServiceError::Invalid)?;
             let cleared = hub_changes::change_hub(tx, scribe, app, before, after)?;
@@ -66,7 +69,11 @@ pub(in crate::service) fn carry_out(
             }
             Ok(())
         }
-        Step::RemoveHub(hub) => hub_changes::remove_hub(tx, scribe, hub),
+        // Only files come here: a person's removal carries their reason.
+        Step::RemoveHub(hub) => {
+            let removal = Removal { reason: RemovalReason::Pruned, note: None };
+            hub_changes::remove_hub(tx, scribe, hub, &removal)
+        }
         Step::AddMapping(hub, mapping) => hub_changes::add_mapping(tx, scribe, hub, mapping.clone()).map(|_| ()),
         Step::ChangeMapping { hub, after, .. } => hub_changes::change_mapping(tx, scribe, hub, after),
         Step::RemoveMapping(hub, mapping) => hub_changes::remove_mapping(tx, scribe, hub, mapping),

@@ -160,3 +160,49 @@ async fn futures_of(admin: &crate::support::http::Client, bodies: &[Value]) -> V
     }
     replies
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn section_7_removing_a_hub_asks_for_a_reason_and_changes_nothing_in_the_app() {
+    for database in databases() {
+        let server = Server::start(&database, &["--app-network", "127.0.0.0/8"]);
+        let (admin, scim) = clients(&server);
+        let app = crate::hubs::mending::sandbox();
+        crate::hubs::mending::sandbox_hub(&admin, "ads", &app.scim("ads"), crate::hubs::mending::GOOD).await;
+        let made = admin.get("/api/v1/hubs/ads").await.expect(200).json();
+        assert!(made["created_by"].as_str().unwrap().starts_with("token:"), "{made}");
+        let ann = crate::hubs::user(&scim, "ann@example.com").await;
+        crate::hubs::group(&scim, "editors", &[&ann]).await;
+        crate::hubs::tasks(&admin, "hub=ads&kind=add&status=completed", 1).await;
+        for (query, field) in
+            [("", "reason"), ("?reason=boredom", "reason"), ("?reason=pruned", "reason"), ("?reason=other", "note")]
+        {
+            let told = admin.delete(&format!("/api/v1/hubs/ads{query}")).await.expect(400).json();
+            assert_eq!(errors(&told), [field], "{query}: {told}");
+        }
+        let told = admin.delete("/api/v1/hubs/ads").await.expect(400).text();
+        assert!(told.contains("no_longer_used, replaced, wrong_connection, trial, managed_elsewhere, other"), "{told}");
+        admin.delete("/api/v1/hubs/nowhere").await.expect(404);
+        let log = crate::support::http::Client::new(&app.base(), crate::hubs::mending::GOOD);
+        let before = log.get("/_test/log").await.expect(200).json()["requests"].as_array().unwrap().len();
+        admin.delete("/api/v1/hubs/ads?reason=other&note=sold%20to%20Acme").await.expect(204);
+        admin.get("/api/v1/hubs/ads").await.expect(404);
+        // The account is still there, and so is what auditors ask for.
+        let after = log.get("/_test/log").await.expect(200).json()["requests"].as_array().unwrap().len();
+        assert_eq!(before, after, "removing a hub calls nobody");
+        assert_eq!(app.state()["spaces"]["ads"]["counts"]["create"], 1);
+        let access = admin.get("/api/v1/access").await.expect(200).text();
+        assert!(access.contains(&ann), "{access}");
+        let told = admin.get("/api/v1/activity?limit=200").await.expect(200).json();
+        let record = told["items"].as_array().unwrap().iter().find(|one| one["kind"] == "hub.removed").unwrap().clone();
+        assert_eq!(record["detail"]["reason"], "other", "{record}");
+
+        // Files give their own reason.
+        let file = "[[hub]]\nid = \"wiki\"\napp = \"manual\"\n";
+        let body = json!({"files": [{"name": "h.toml", "text": file}], "owner": "it"});
+        admin.post("/api/v1/apply", &body).await.expect(200);
+        let none = json!({"files": [{"name": "h.toml", "text": ""}], "owner": "it", "prune": true});
+        admin.post("/api/v1/apply", &none).await.expect(200);
+        let told = admin.get("/api/v1/activity?limit=200").await.expect(200).text();
+        assert!(told.contains("\"pruned\""), "{told}");
+    }
+}

@@ -6,6 +6,7 @@ mod deciding;
 mod members;
 mod shapes;
 pub mod sync;
+mod waiting;
 
 use scimhub::base::clock::{Clock as _, SystemClock};
 use scimhub::base::ids::{MemberId, WorkspaceId};

@@ -66,7 +66,7 @@ async fn a_hub_is_made_changed_and_removed_and_never_shows_a_secret() {
         reader.get("/api/v1/hubs/practice").await.expect(200);
         reader.delete("/api/v1/hubs/practice").await.expect(403);
         server.client("scim").get("/api/v1/hubs").await.expect(403);
-        admin.delete("/api/v1/hubs/practice").await.expect(204);
+        admin.delete("/api/v1/hubs/practice?reason=trial").await.expect(204);
         admin.get("/api/v1/hubs/practice").await.expect(404);
     }
 }

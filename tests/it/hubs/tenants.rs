@@ -59,7 +59,7 @@ async fn t06_no_row_of_another_workspace_is_seen_or_changed() {
         assert_eq!(seen["text"], "");
         // The same id is free there, and the first stays untouched.
         manual_hub(&stranger, "wiki").await;
-        stranger.delete("/api/v1/hubs/wiki").await.expect(204);
+        stranger.delete("/api/v1/hubs/wiki?reason=trial").await.expect(204);
         assert_eq!(admin.get("/api/v1/hubs/wiki").await.expect(200).json()["label"], "wiki");
         assert_eq!(admin.get(&format!("/api/v1/tasks/{task}")).await.expect(200).json()["status"], "manual");
     }

@@ -6,6 +6,7 @@ mod t04_paths;
 mod t05_credentials;
 mod t06_tenants;
 mod t16_tokens;
+mod t21_addresses;
 mod t25_canaries;
 mod t25_doors;
 mod t30_bodies;

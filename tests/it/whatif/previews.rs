@@ -100,7 +100,7 @@ async fn a_hub_that_observes_shows_its_plan_and_is_activated_by_its_digest() {
         let add = json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
             "Operations": [{"op": "add", "path": "members", "value": [{ "value": bob }]}]});
         scim.patch(&format!("/scim/v2/Groups/{staff}"), &add).await.expect(204);
-        let path = |digest: &str| format!("/api/v1/hubs/wiki?expect={digest}");
+        let path = |digest: &str| format!("/api/v1/hubs/wiki?reason=trial&expect={digest}");
         let refused = admin.patch(&path(&digest(&shown)), &wish).await.expect(409).json();
         assert_eq!(refused["effects"][0]["adds"], 2, "{refused}");
         assert_eq!(admin.get("/api/v1/hubs/wiki").await.json()["mode"], "observe");
@@ -144,8 +144,8 @@ async fn a_policy_and_a_removal_of_a_hub_are_previewed() {
         assert_eq!(gone["effects"][0]["stays"], 1, "the account stays in the app: {gone}");
         assert_eq!(counts(&gone), [0, 0, 0, 0]);
         assert!(gone["notes"][0].as_str().unwrap().contains("nothing changes in the app"), "{gone}");
-        admin.delete(&format!("/api/v1/hubs/wiki?expect={}", digest(&label))).await.expect(409);
-        admin.delete(&format!("/api/v1/hubs/wiki?expect={}", digest(&gone))).await.expect(204);
+        admin.delete(&format!("/api/v1/hubs/wiki?reason=trial&expect={}", digest(&label))).await.expect(409);
+        admin.delete(&format!("/api/v1/hubs/wiki?reason=trial&expect={}", digest(&gone))).await.expect(204);
     }
 }
 
@@ -241,7 +241,7 @@ async fn bad_input_gets_a_precise_error_and_changes_nothing() {
             admin.delete(&format!("/api/v1/hubs/wiki?{query}")).await.expect(400);
             admin.post(&format!("/api/v1/apply?{query}"), &json!({"files": []})).await.expect(400);
         }
-        admin.delete(&format!("/api/v1/hubs/wiki?expect={zeros}")).await.expect(409);
+        admin.delete(&format!("/api/v1/hubs/wiki?reason=trial&expect={zeros}")).await.expect(409);
         admin.post(&format!("/api/v1/apply?expect={zeros}"), &json!({"files": []})).await.expect(409);
         // Looking at what the planner would do is for `read`; asking what-if is for `admin`.
         read.get("/api/v1/hubs/wiki/plan").await.expect(200);

@@ -1,0 +1,2 @@
+ALTER TABLE hubs DROP COLUMN created_by;
+DROP TABLE hub_waits;
