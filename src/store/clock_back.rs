@@ -21,13 +21,14 @@ const TOLERATED: Duration = Duration::from_secs(120);
 
 /// What waits for a time, and how it is moved: `$1` is the jump, `$2` is now. Only what was written
 /// after `$2` was written under the clock that is gone; a wait of days keeps its length.
-const MOVES: [&str; 6] = [
+const MOVES: [&str; 7] = [
     "UPDATE tasks SET not_before = not_before - $1, modified_at = $2 \
      WHERE modified_at > $2 AND status IN ('queued', 'retrying', 'waiting')",
     "UPDATE reconcile_marks SET due_at = due_at - $1, settle_until = settle_until - $1, created_at = $2 \
      WHERE created_at > $2",
     "UPDATE wide_marks SET due_at = due_at - $1, settle_until = settle_until - $1, created_at = $2 \
      WHERE created_at > $2",
+    "UPDATE hub_waits SET since_at = since_at - $1, until_at = until_at - $1 WHERE since_at > $2",
     "UPDATE hub_lanes SET next_allowed_at = next_allowed_at - $1 WHERE next_allowed_at > $2",
     "UPDATE hub_lanes SET breaker_until = breaker_until - $1 WHERE breaker_until > $2",
     "UPDATE duties SET due_at = due_at - $1 WHERE due_at > $2 AND name <> 'clock'",

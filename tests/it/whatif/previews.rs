@@ -100,7 +100,7 @@ async fn a_hub_that_observes_shows_its_plan_and_is_activated_by_its_digest() {
         let add = json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
             "Operations": [{"op": "add", "path": "members", "value": [{ "value": bob }]}]});
         scim.patch(&format!("/scim/v2/Groups/{staff}"), &add).await.expect(204);
-        let path = |digest: &str| format!("/api/v1/hubs/wiki?reason=trial&expect={digest}");
+        let path = |digest: &str| format!("/api/v1/hubs/wiki?expect={digest}");
         let refused = admin.patch(&path(&digest(&shown)), &wish).await.expect(409).json();
         assert_eq!(refused["effects"][0]["adds"], 2, "{refused}");
         assert_eq!(admin.get("/api/v1/hubs/wiki").await.json()["mode"], "observe");
