@@ -143,6 +143,9 @@ pub struct WorkspaceId(pub i64);
 #[serde(transparent)]
 pub struct SourceId(pub i64);
 
+/// The owner of teams that are managed here: no connection, so no credential can be made for it.
+pub const SELF_MANAGED: SourceId = SourceId(0);
+
 /// The stable name of a hub in files and in the API: `a-z`, `0-9`, `-`, 1 to 64 characters.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]

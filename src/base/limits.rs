@@ -98,6 +98,11 @@ pub const CRASHES: i32 = 3;
 pub const PAGE_SESSION: Duration = Duration::from_secs(12 * 60 * 60);
 /// A form of the page: a note and the ids of all tasks of a batch that are shown.
 pub const FORM_BYTES: usize = 64 * 1024;
+/// Members shown with one team; a longer list is a SCIM client's to page.
+pub const TEAM_SHOWN: i64 = 1_000;
+/// Individual shares made at once when a group's share is taken apart (R5.10): each is a mapping that
+/// a person has to look after from then on.
+pub const SHARES_AT_ONCE: usize = 500;
 /// The guard's window (DESIGN.md section 2.5).
 pub const GUARD_WINDOW: Duration = Duration::from_secs(10 * 60);
 /// People of a workspace from whom something may be taken in the window, over all its hubs: beyond

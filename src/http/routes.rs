@@ -106,6 +106,13 @@ pub fn table() -> Vec<Route> {
         route(Method::PUT, "/api/v1/hubs/{id}/mappings/{mapping}", admin::mappings::put_one),
         route(Method::DELETE, "/api/v1/hubs/{id}/mappings/{mapping}", admin::mappings::remove),
         route(Method::POST, "/api/v1/hubs/{id}/mappings/{mapping}/bind", admin::mappings::bind),
+        route(Method::GET, "/api/v1/teams", admin::teams::list),
+        route(Method::POST, "/api/v1/teams", admin::teams::create),
+        route(Method::GET, "/api/v1/teams/{id}", admin::teams::show),
+        route(Method::PATCH, "/api/v1/teams/{id}", admin::teams::rename),
+        route(Method::DELETE, "/api/v1/teams/{id}", admin::teams::delete),
+        route(Method::PUT, "/api/v1/teams/{id}/members/{user}", admin::teams::put_member),
+        route(Method::DELETE, "/api/v1/teams/{id}/members/{user}", admin::teams::delete_member),
         route(Method::GET, "/api/v1/tasks", admin::tasks::list),
         // Before `{id}`: the first path that fits is taken.
         route(Method::GET, "/api/v1/tasks/history", admin::tasks::history),

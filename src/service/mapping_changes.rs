@@ -10,15 +10,16 @@ use super::whatif::look::{self, Make};
 use super::whatif::steps::{Diff, Step, carry_out, mapping_diff};
 use super::whatif::{Digest, Fate, Plan, Touched};
 use super::{Caller, Context, ServiceError, hubs};
-use crate::base::ids::{MappingId, WorkspaceId};
-use crate::base::limits::MAPPING_CHANGES;
+use crate::base::ids::{MappingId, UserId, WorkspaceId};
+use crate::base::limits::{MAPPING_CHANGES, SHARES_AT_ONCE};
 use crate::domain::app::App;
 use crate::domain::catalog::Catalog;
+use crate::domain::entitlement::entitlement;
 use crate::domain::hub::Hub;
 use crate::domain::hub_file::subject_text;
 use crate::domain::hub_rules as rules;
-use crate::domain::mapping::{Binding, HubRole, Mapping};
-use crate::store::{DbConn, mappings as rows, reading};
+use crate::domain::mapping::{Binding, HubRole, Mapping, SubjectName};
+use crate::store::{DbConn, facts, hub_members, mappings as rows, reading};
 
 /// One change.
 #[derive(Clone, Debug, Deserialize)]
@@ -28,6 +29,9 @@ pub enum MappingChange {
     Put(Box<MappingBody>),
     /// Delete the one of this id.
     Remove(String),
+    /// Delete the one of this id, a group's; those of its members who have accepted their account keep
+    /// what it gave them as individual shares (R5.10, *hub only*).
+    Dissolve(String),
     /// Bind the one of this id anew.
     Bind(String),
 }
@@ -139,21 +143,24 @@ fn diff(
     let mut row = Row { scribe, hub: &hub, app, meant, after: present.clone(), touched: Vec::new() };
     let mut diff = Diff::default();
     for (number, change) in changes.changes.iter().enumerate() {
-        let step = match change {
-            MappingChange::Put(body) => row.put(conn, body),
-            MappingChange::Remove(id) => row.remove(conn, id),
-            MappingChange::Bind(id) => row.bind(conn, id),
+        let steps = match change {
+            MappingChange::Put(body) => row.put(conn, body).map(|step| vec![step]),
+            MappingChange::Remove(id) => row.remove(conn, id).map(|step| vec![step]),
+            MappingChange::Dissolve(id) => row.dissolve(conn, id),
+            MappingChange::Bind(id) => row.bind(conn, id).map(|step| vec![step]),
         };
-        let step = step.map_err(|error| if count > 1 { numbered(number, error) } else { error })?;
-        diff.plan.mappings.extend(match &step {
-            Step::AddMapping(hub, after) => mapping_diff(hub, None, Some(after)),
-            Step::RemoveMapping(hub, before) => mapping_diff(hub, Some(before), None),
-            Step::ChangeMapping { hub, before, after } | Step::BindMapping { hub, before, after } => {
-                mapping_diff(hub, Some(before), Some(after))
-            }
-            Step::AddHub(_) | Step::ChangeHub { .. } | Step::RemoveHub(_) | Step::Seal(..) => None,
-        });
-        diff.steps.push(step);
+        let steps = steps.map_err(|error| if count > 1 { numbered(number, error) } else { error })?;
+        for step in steps {
+            diff.plan.mappings.extend(match &step {
+                Step::AddMapping(hub, after) => mapping_diff(hub, None, Some(after)),
+                Step::RemoveMapping(hub, before) => mapping_diff(hub, Some(before), None),
+                Step::ChangeMapping { hub, before, after } | Step::BindMapping { hub, before, after } => {
+                    mapping_diff(hub, Some(before), Some(after))
+                }
+                Step::AddHub(_) | Step::ChangeHub { .. } | Step::RemoveHub(_) | Step::Seal(..) => None,
+            });
+            diff.steps.push(step);
+        }
     }
     let after = row.after;
     diff.touched.push(Touched { was: Some(hub.clone()), hub, before: present, after, fate: Fate::Stays });
@@ -270,6 +277,53 @@ impl Row<'_> {
         let found = self.existing(conn, id)?;
         self.after.retain(|one| one.id != found.id);
         Ok(Step::RemoveMapping(self.hub.clone(), found))
+    }
+
+    /// A group's share taken apart (R5.10): its members who have accepted their account get it as a
+    /// share of their own, unless they have one; the others are dropped from hub and app alike.
+    fn dissolve(&mut self, conn: &mut DbConn, id: &str) -> Result<Vec<Step>, ServiceError> {
+        let found = self.existing(conn, id)?;
+        let Binding::Group(group) = found.binding else {
+            return Err(ServiceError::Conflict(String::from(
+                "mode: hub_only turns a group's share into shares of its members, and this mapping is bound to no group",
+            )));
+        };
+        let people = hub_members::accepted_in_group(conn, self.workspace(), self.hub.id, group, SHARES_AT_ONCE)?;
+        if people.len() > SHARES_AT_ONCE {
+            return Err(ServiceError::Conflict(format!(
+                "mode: more than {SHARES_AT_ONCE} members would each get a share of their own; take the group apart first"
+            )));
+        }
+        let rules = facts::rules_of(conn, self.workspace(), vec![found.clone()])?;
+        let users: Vec<UserId> = people.iter().map(|(user, _)| *user).collect();
+        let known = facts::of_people(conn, self.workspace(), self.hub.id, &rules, &users)?;
+        let mut steps = Vec::new();
+        for ((user, name), facts) in people.into_iter().zip(known) {
+            let given = facts
+                .person
+                .as_ref()
+                .is_some_and(|person| !entitlement(person, &rules, self.app, None).reasons.is_empty());
+            let has_own = self.after.iter().any(|one| one.binding == Binding::User(user) && one.scope.is_none());
+            if !given || has_own {
+                continue;
+            }
+            let share = Mapping {
+                id: MappingId::from_uuid(self.scribe.id()),
+                subject: SubjectName::User(name),
+                source: None,
+                binding: Binding::User(user),
+                scope: None,
+                owner: None,
+                file_ref: None,
+                confirmed_at: self.scribe.now,
+                ..found.clone()
+            };
+            self.after.push(share.clone());
+            steps.push(Step::AddMapping(self.hub.clone(), share));
+        }
+        self.after.retain(|one| one.id != found.id);
+        steps.push(Step::RemoveMapping(self.hub.clone(), found));
+        Ok(steps)
     }
 
     fn bind(&mut self, conn: &mut DbConn, id: &str) -> Result<Step, ServiceError> {

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::mapping_changes::{self, MappingChange, MappingChanges, Meant};
+use super::member_actions::RemovalMode;
 use super::scribe::Scribe;
 use super::whatif::steps::{Step, carry_out};
 use super::whatif::{Digest, look};
@@ -237,7 +238,8 @@ pub async fn put(
     done.ok_or(ServiceError::NotFound("mapping"))
 }
 
-/// Delete a mapping; with `expect` only where it still means what a preview showed.
+/// Delete a mapping; with `expect` only where it still means what a preview showed. *Hub only* turns a
+/// group's share into individual shares of those members who have accepted their account (R5.10).
 ///
 /// # Errors
 /// [`ServiceError::NotFound`], [`ServiceError::Moved`].
@@ -246,9 +248,14 @@ pub async fn remove(
     caller: &Caller,
     slug: &str,
     id: &str,
+    mode: RemovalMode,
     expect: Option<Digest>,
 ) -> Result<(), ServiceError> {
-    alone(context, caller, slug, MappingChange::Remove(id.to_owned()), None, expect).await?;
+    let change = match mode {
+        RemovalMode::HubAndApp => MappingChange::Remove(id.to_owned()),
+        RemovalMode::HubOnly => MappingChange::Dissolve(id.to_owned()),
+    };
+    alone(context, caller, slug, change, None, expect).await?;
     Ok(())
 }
 

@@ -37,6 +37,7 @@ pub mod shown;
 pub mod sources;
 pub mod sync;
 pub mod tasks;
+pub mod teams;
 pub mod tokens;
 pub mod user_list;
 pub mod users;

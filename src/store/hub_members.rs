@@ -11,9 +11,9 @@ use super::conn::DbConn;
 use super::dialect::{self, Cell};
 use super::kept::Keep as _;
 use super::mappings::{hub_role, hub_role_word};
-use super::schema::hub_members;
+use super::schema::{hub_members, memberships, users};
 use crate::base::clock::Micros;
-use crate::base::ids::{HubId, MemberId, UserId, WorkspaceId};
+use crate::base::ids::{GroupId, HubId, MemberId, UserId, WorkspaceId};
 use crate::domain::member::{Bucket, Member, MemberStatus, Presence};
 
 /// The columns that make a [`Member`], and no others.
@@ -518,6 +518,46 @@ pub fn invited(
         .kept()
         .execute(tx)?;
     Ok(())
+}
+
+/// Members of a group who have an accepted, managed account in the hub, with their userNames, in id
+/// order; at most one more than `limit`.
+///
+/// # Errors
+/// [`StoreError`] of the statement.
+pub fn accepted_in_group(
+    conn: &mut DbConn,
+    workspace: WorkspaceId,
+    hub: HubId,
+    group: GroupId,
+    limit: usize,
+) -> Result<Vec<(UserId, String)>, StoreError> {
+    let members = memberships::table
+        .filter(memberships::workspace.eq(workspace.0))
+        .filter(memberships::group_id.eq(group.bytes()))
+        .filter(memberships::member_kind.eq(0))
+        .select(memberships::member_id);
+    let rows: Vec<(Vec<u8>, String)> = hub_members::table
+        .inner_join(
+            users::table
+                .on(users::workspace.eq(hub_members::workspace).and(users::id.nullable().eq(hub_members::user_id))),
+        )
+        .filter(hub_members::workspace.eq(workspace.0))
+        .filter(hub_members::hub_id.eq(hub.bytes()))
+        .filter(hub_members::managed.eq(true))
+        .filter(hub_members::bucket.ne("exempted"))
+        .filter(hub_members::known_state.eq("active"))
+        .filter(users::id.eq_any(members))
+        .order(users::id)
+        .limit(i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1))
+        .select((users::id, users::user_name))
+        .load(conn)?;
+    rows.into_iter()
+        .map(|(id, name)| {
+            let id = UserId::from_bytes(&id).map_err(|_| StoreError::Corrupt("a user's id".into()))?;
+            Ok((id, name))
+        })
+        .collect()
 }
 
 /// Why an account is exempted; `None` takes the reason away.

@@ -15,7 +15,7 @@ use super::tx::Tx;
 use super::users::user_id;
 use super::{StoreError, id_list};
 use crate::base::clock::Micros;
-use crate::base::ids::{GroupId, HubId, UserId, WorkspaceId};
+use crate::base::ids::{GroupId, HubId, SELF_MANAGED, UserId, WorkspaceId};
 
 /// What a member is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -337,7 +337,8 @@ pub fn of_group(
     raws.into_iter().map(read).collect()
 }
 
-/// A user's groups (`User.groups`), in the order of their ids.
+/// A user's groups (`User.groups`), in the order of their ids. Teams that are managed here are none
+/// of an identity provider's business.
 ///
 /// # Errors
 /// [`StoreError::Database`] when the statement fails.
@@ -353,6 +354,7 @@ pub fn groups_of(
         )
         .filter(memberships::workspace.eq(workspace.0))
         .filter(memberships::member_id.eq(user.bytes()))
+        .filter(user_groups::source.ne(SELF_MANAGED.0))
         .select((user_groups::id, user_groups::display_name))
         .order(memberships::group_id)
         .kept()
@@ -379,6 +381,7 @@ pub fn groups_of_many(
                 ))
                 .filter(memberships::workspace.eq(workspace.0))
                 .filter(memberships::member_id.eq_any(wanted))
+                .filter(user_groups::source.ne(SELF_MANAGED.0))
                 .select((memberships::member_id, user_groups::id, user_groups::display_name))
                 .order((memberships::member_id, memberships::group_id))
                 .kept_if(part.len() == 1)

@@ -56,6 +56,7 @@ pub mod status;
 pub mod sync_runs;
 pub mod sync_seen;
 pub mod tasks;
+pub mod teams;
 pub mod tokens;
 pub mod tx;
 pub mod user_list;

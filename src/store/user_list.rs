@@ -7,9 +7,9 @@ use super::StoreError;
 use super::conn::DbConn;
 use super::filter_sql::{Condition, Moment, Text, end_of_prefix};
 use super::reach::Reach;
-use super::schema::{memberships, user_emails, users};
+use super::schema::{memberships, user_emails, user_groups, users};
 use super::users::{COLUMNS, Raw, UserRow};
-use crate::base::ids::{UserId, WorkspaceId};
+use crate::base::ids::{SELF_MANAGED, UserId, WorkspaceId};
 
 type Backend = <DbConn as Connection>::Backend;
 type Query<'a> = users::BoxedQuery<'a, Backend>;
@@ -58,7 +58,15 @@ fn narrow<'a>(query: Query<'a>, workspace: WorkspaceId, condition: &'a Condition
             users::id.eq_any(
                 memberships::table
                     .filter(memberships::workspace.eq(workspace.0))
-                    .filter(memberships::group_id.eq(group))
+                    .filter(
+                        memberships::group_id.eq_any(
+                            user_groups::table
+                                .filter(user_groups::workspace.eq(workspace.0))
+                                .filter(user_groups::id.eq(group))
+                                .filter(user_groups::source.ne(SELF_MANAGED.0))
+                                .select(user_groups::id),
+                        ),
+                    )
                     .select(memberships::member_id),
             ),
         ),

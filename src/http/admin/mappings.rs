@@ -2,14 +2,17 @@
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::http::App;
 use crate::http::error::ApiFailure;
-use crate::http::extract::{ApiAdmin, ApiJson, ApiReader, Expect};
+use crate::http::extract::{ApiAdmin, ApiJson, ApiQuery, ApiReader, Expect};
 use crate::http::respond;
 use crate::service::mapping_changes::{self, MappingChanges};
 use crate::service::mappings::{self, MappingBody, MappingView, Put};
+use crate::service::member_actions::RemovalMode;
+use crate::service::whatif::Digest;
 
 /// `GET /api/v1/hubs/{id}/mappings`
 ///
@@ -103,18 +106,28 @@ fn answer((put, mapping): (Put, MappingView)) -> Result<HttpResponse, ApiFailure
     respond::json(status, &mapping)
 }
 
-/// `DELETE /api/v1/hubs/{id}/mappings/{mapping}?expect=DIGEST`
+/// How a mapping goes.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Removal {
+    mode: Option<String>,
+    expect: Option<String>,
+}
+
+/// `DELETE /api/v1/hubs/{id}/mappings/{mapping}?mode=hub_and_app|hub_only&expect=DIGEST`
 ///
 /// # Errors
-/// 404; 409 when it means something else now.
+/// 404; 400 for another mode; 409 when it means something else now, or the mode is not possible.
 pub async fn remove(
     caller: ApiAdmin,
     path: web::Path<(String, String)>,
-    Expect(expect): Expect,
+    ApiQuery(query): ApiQuery<Removal>,
     app: web::Data<App>,
 ) -> Result<HttpResponse, ApiFailure> {
     let (hub, id) = path.into_inner();
-    mappings::remove(&app.context, &caller, &hub, &id, expect).await?;
+    let mode = RemovalMode::read(query.mode.as_deref())?;
+    let expect = query.expect.map(|text| text.parse::<Digest>()).transpose()?;
+    mappings::remove(&app.context, &caller, &hub, &id, mode, expect).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 

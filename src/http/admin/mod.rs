@@ -9,5 +9,6 @@ pub mod members;
 pub mod sources;
 pub mod status;
 pub mod tasks;
+pub mod teams;
 pub mod tokens;
 pub mod workspaces;

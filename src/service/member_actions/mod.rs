@@ -105,6 +105,17 @@ impl RemovalMode {
             _ => None,
         }
     }
+
+    /// As a request gives it; hub and app where it does not.
+    ///
+    /// # Errors
+    /// [`ServiceError::Invalid`] with the words there are.
+    pub fn read(word: Option<&str>) -> Result<Self, ServiceError> {
+        word.map_or(Ok(Self::default()), |word| {
+            Self::from_word(word)
+                .ok_or_else(|| ServiceError::Invalid(String::from("mode: one of hub_and_app, hub_only")))
+        })
+    }
 }
 
 /// A removal.
@@ -113,16 +124,6 @@ impl RemovalMode {
 pub struct RemoveBody {
     /// `hub_and_app` (default) or `hub_only`.
     pub mode: Option<String>,
-}
-
-impl RemoveBody {
-    fn mode(&self) -> Result<RemovalMode, ServiceError> {
-        match self.mode.as_deref() {
-            None => Ok(RemovalMode::default()),
-            Some(word) => RemovalMode::from_word(word)
-                .ok_or_else(|| ServiceError::Invalid(String::from("mode: one of hub_and_app, hub_only"))),
-        }
-    }
 }
 
 /// Another role.
@@ -181,7 +182,7 @@ pub async fn act(
                 Deed::Exempt(body) => desk.exempt(&body.reason).map(|()| None),
                 Deed::Unexempt => desk.unexempt().map(|()| None),
                 Deed::Adopt => desk.adopt().map(|()| None),
-                Deed::Remove(body) => desk.remove(body.mode()?),
+                Deed::Remove(body) => desk.remove(RemovalMode::read(body.mode.as_deref())?),
                 Deed::Role(body) => desk.role(&body.app_role).map(|()| None),
                 Deed::Resend => desk.resend().map(|()| None),
             }?;

@@ -3,9 +3,11 @@
 
 mod connecting;
 mod deciding;
+mod invitations;
 mod members;
 mod shapes;
 pub mod sync;
+mod teams;
 mod waiting;
 
 use scimhub::base::clock::{Clock as _, SystemClock};
