@@ -220,7 +220,16 @@ async fn unmap(world: &mut World) {
     let Some(group) = chosen_group(world) else { return };
     let name = world.model.groups[group].name.clone();
     if let Some(id) = world.model.mappings.remove(&format!("group {name}")) {
-        mappings::remove(&world.context, &world.admin, HUB, &id, None).await.unwrap();
+        mappings::remove(
+            &world.context,
+            &world.admin,
+            HUB,
+            &id,
+            scimhub::service::member_actions::RemovalMode::HubAndApp,
+            None,
+        )
+        .await
+        .unwrap();
         world.tell(format!("{name} gives nothing"));
         world.model.groups[group].mapped = None;
     }
