@@ -12,7 +12,7 @@ use super::kept::Keep as _;
 use super::reach::Reach;
 use super::schema::users;
 use super::users::{COLUMNS, Columns, Raw, UserRow, within};
-use crate::base::ids::{GroupId, UserId, WorkspaceId};
+use crate::base::ids::{GroupId, SELF_MANAGED, UserId, WorkspaceId};
 
 // Each group is 32 hex digits, the bytes of its name in decimal, a colon, and the name. JSON would
 // be longer to write and to read, and any separator may stand in a name. SQLite does not flatten an
@@ -20,13 +20,14 @@ use crate::base::ids::{GroupId, UserId, WorkspaceId};
 const SQLITE: &str = "(SELECT group_concat(packed, '') FROM (\
     SELECT hex(g.id) || length(CAST(g.display_name AS BLOB)) || ':' || g.display_name AS packed \
     FROM memberships m JOIN user_groups g ON g.workspace = m.workspace AND g.id = m.group_id \
-    WHERE m.workspace = users.workspace AND m.member_id = users.id ORDER BY m.group_id))";
+    WHERE m.workspace = users.workspace AND m.member_id = users.id AND g.source <> 0 ORDER BY m.group_id))";
+const _: () = assert!(SELF_MANAGED.0 == 0, "both statements leave out the teams that are managed here");
 // The length is that of what arrives here, whatever encoding the database keeps.
 const POSTGRES: &str = "(SELECT string_agg(\
     encode(g.id, 'hex') || octet_length(convert_to(g.display_name, 'UTF8')) || ':' || g.display_name, '' \
     ORDER BY m.group_id) \
     FROM memberships m JOIN user_groups g ON g.workspace = m.workspace AND g.id = m.group_id \
-    WHERE m.workspace = users.workspace AND m.member_id = users.id)";
+    WHERE m.workspace = users.workspace AND m.member_id = users.id AND g.source <> 0)";
 
 /// A user's groups by id and `displayName`, in the order of their ids.
 pub type Groups = Vec<(GroupId, String)>;
