@@ -207,6 +207,11 @@ pub(super) fn left_behind(
     )))
 }
 
+/// What follows from another login method (R10.5).
+pub(super) fn other_login(hub: &Hub) -> String {
+    format!("{0}: people sign in another way now; sync the hub: POST /api/v1/hubs/{0}/sync", hub.slug)
+}
+
 /// Fields of the connection that are addresses and differ.
 pub(super) fn moved_addresses(app: &App, before: &Hub, after: &Hub) -> Vec<String> {
     let urls = app.fields.iter().filter(|field| field.format == FieldFormat::Url);

@@ -89,6 +89,9 @@ fn changed(
             ));
         }
         diff.plan.notes.extend(hub_changes::left_behind(conn, scribe, &before, &moved)?);
+        if before.login != after.login {
+            diff.plan.notes.push(hub_changes::other_login(&after));
+        }
         let (hub, changed) = (after.slug.to_string(), hub_changes::changed(&before, &after));
         diff.plan.hubs.push(HubDiff { hub, action: Action::Change, changed });
         diff.steps.push(Step::ChangeHub { before: Box::new(before.clone()), after: Box::new(after.clone()) });

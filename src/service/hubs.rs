@@ -179,6 +179,9 @@ pub struct HubChanged {
     /// Secrets that must be given again, because an address of the connection changed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub secrets_cleared: Vec<String>,
+    /// What to do next.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 /// The hub of this name in the workspace.
@@ -346,6 +349,8 @@ pub async fn patch(
         let before = find(tx, writer.workspace, &name)?;
         let (after, given) = wanted(&catalog, &before, &patch)?;
         let mut cleared = Vec::new();
+        // R10.5: who signs in another way may be another account in the app.
+        let notes = if before.login == after.login { Vec::new() } else { vec![hub_changes::other_login(&after)] };
         if !hub_changes::same(&before, &after) {
             let app = rules::app(&catalog, &before.app).map_err(ServiceError::Invalid)?;
             cleared = hub_changes::change_hub(tx, &writer, app, &before, &after)?;
@@ -358,6 +363,7 @@ pub async fn patch(
         Ok(HubChanged {
             hub: view_of(tx, (&catalog, writer.now), writer.workspace, &after.slug)?,
             secrets_cleared: cleared,
+            notes,
         })
     })
     .await?;

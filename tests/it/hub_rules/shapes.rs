@@ -189,7 +189,7 @@ async fn section_12_3_who_was_removed_and_cannot_be_invited_again_is_an_item() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn section_12_2_what_is_possible_depends_on_the_login_method() {
+async fn r10_5_what_is_possible_depends_on_the_login_method() {
     stages(async |on| {
         on.hub("by-login", "sso").await;
         on.patch(&on.viewers, "add").await;
@@ -199,7 +199,8 @@ async fn section_12_2_what_is_possible_depends_on_the_login_method() {
         assert_eq!(app["offers"]["sso"], json!(["sync", "remove"]), "{app}");
         assert_eq!(app["offers"]["password"], json!(["sync", "add", "update_role", "remove"]), "{app}");
         // R10.5: another method, and the same wish is automated.
-        on.admin.patch("/api/v1/hubs/by-login", &json!({"login": "password"})).await.expect(200);
+        let changed = on.admin.patch("/api/v1/hubs/by-login", &json!({"login": "password"})).await.expect(200).json();
+        assert!(changed["notes"].to_string().contains("sync the hub"), "{changed}");
         on.one("by-login", "add", "completed").await;
     })
     .await;
