@@ -125,6 +125,14 @@ uuid_id!(
     ActivityId
 );
 uuid_id!(
+    /// An endpoint that is told of events.
+    WebhookId
+);
+uuid_id!(
+    /// Something that happened, as it is told to endpoints; the same over all attempts.
+    EventId
+);
+uuid_id!(
     /// A credential's public identity (never the secret).
     TokenId
 );

@@ -103,6 +103,34 @@ pub const TEAM_SHOWN: i64 = 1_000;
 /// Individual shares made at once when a group's share is taken apart (R5.10): each is a mapping that
 /// a person has to look after from then on.
 pub const SHARES_AT_ONCE: usize = 500;
+/// Endpoints of a workspace: each event is written once for every one of them.
+pub const WEBHOOKS: i64 = 20;
+/// One call of an endpoint; whoever needs longer should accept first and work afterwards.
+pub const WEBHOOK_TIMEOUT: Duration = Duration::from_secs(15);
+/// A delivery that was taken is taken again after this: the call's time and a wide margin, so that
+/// only the end of a process makes an event arrive twice.
+pub const WEBHOOK_LEASE: Duration = Duration::from_secs(60);
+/// Attempts of a delivery before it is dead.
+pub const WEBHOOK_ATTEMPTS: i32 = 6;
+/// The pause after the first attempt; each further one is [`WEBHOOK_FACTOR`] times as long, which
+/// spreads the attempts over almost six hours.
+pub const WEBHOOK_RETRY: Duration = Duration::from_secs(60);
+/// See [`WEBHOOK_RETRY`].
+pub const WEBHOOK_FACTOR: u32 = 4;
+/// No attempt is begun later than this after a delivery was queued, whatever an endpoint asks for.
+pub const WEBHOOK_SPAN: Duration = Duration::from_secs(24 * 60 * 60);
+/// How long the signing secret from before a rotation signs beside the new one.
+pub const WEBHOOK_OVERLAP: Duration = Duration::from_secs(24 * 60 * 60);
+/// How long delivered rows are kept for looking at.
+pub const WEBHOOK_KEPT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+/// How long dead rows can be replayed: a month's holiday of whoever looks after them.
+pub const WEBHOOK_DEAD_KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// Calls of one endpoint under way at a time, by one process.
+pub const WEBHOOK_CALLS: i64 = 8;
+/// Endpoints that one process calls at a time: a slow one must not keep the others waiting.
+pub const WEBHOOK_ENDPOINTS: usize = 32;
+/// The URL of an endpoint.
+pub const WEBHOOK_URL_BYTES: usize = 2_048;
 /// The guard's window (DESIGN.md section 2.5).
 pub const GUARD_WINDOW: Duration = Duration::from_secs(10 * 60);
 /// People of a workspace from whom something may be taken in the window, over all its hubs: beyond

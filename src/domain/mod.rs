@@ -9,6 +9,7 @@ pub mod credential;
 pub mod decide;
 pub mod decision;
 pub mod entitlement;
+pub mod event;
 pub mod guard;
 pub mod guarding;
 pub mod hub;
@@ -29,6 +30,7 @@ pub mod slots;
 pub mod sync;
 pub mod task;
 pub mod task_states;
+pub mod webhook;
 pub mod whatif;
 
 #[cfg(test)]

@@ -478,6 +478,68 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    webhooks (workspace, id) {
+        workspace -> BigInt,
+        id -> Binary,
+        name -> Text,
+        url -> Text,
+        types -> Text,
+        enabled -> Bool,
+        disabled_why -> Nullable<Text>,
+        key_id -> Text,
+        sealed -> Binary,
+        old_key_id -> Nullable<Text>,
+        old_sealed -> Nullable<Binary>,
+        old_until -> Nullable<BigInt>,
+        created_at -> BigInt,
+        last_success_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    webhook_deliveries (workspace, webhook_id, event_id) {
+        workspace -> BigInt,
+        webhook_id -> Binary,
+        event_id -> Binary,
+        event_type -> Text,
+        body -> Text,
+        state -> Text,
+        attempts -> Integer,
+        epoch -> BigInt,
+        due_at -> BigInt,
+        queued_at -> BigInt,
+        created_at -> BigInt,
+        finished_at -> Nullable<BigInt>,
+        status -> Nullable<Integer>,
+        error -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    notifications (workspace) {
+        workspace -> BigInt,
+        mail -> Text,
+        webhook_id -> Nullable<Binary>,
+        conditions -> Text,
+        remind_seconds -> BigInt,
+        silent_seconds -> BigInt,
+        sent_at -> Nullable<BigInt>,
+        failed_at -> Nullable<BigInt>,
+        error -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    told (workspace, key) {
+        workspace -> BigInt,
+        key -> Text,
+        line -> Text,
+        first_told -> BigInt,
+        last_told -> BigInt,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     settings,
     workspaces,
@@ -510,4 +572,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     activity,
     activity_heads,
     activity_checkpoints,
+    webhooks,
+    webhook_deliveries,
+    notifications,
+    told,
 );
