@@ -21,10 +21,12 @@ use crate::engine::steps;
 use crate::engine::worker::{Meter, Worker};
 use crate::net::addresses::AddressPolicy;
 use crate::net::client::Client;
-use crate::service::Context;
+use crate::net::url::Target;
 use crate::service::audit::sealer;
+use crate::service::{Context, MayCall};
 use crate::store::secrets;
 use crate::telemetry::metrics;
+use crate::tell::deliver::Deliverer;
 
 /// An engine over the database and catalog of `context`, which may call public addresses and those
 /// in `networks`.
@@ -50,6 +52,22 @@ pub fn engine(context: &Context, networks: Vec<Network>) -> anyhow::Result<Engin
         meter: Arc::new(Counters),
     };
     Ok(Engine::new(planner, worker).sealing(sealing))
+}
+
+/// What tells endpoints of events; they may be where apps may.
+///
+/// # Errors
+/// When no HTTP client can be made.
+pub fn deliverer(context: &Context, networks: Vec<Network>) -> anyhow::Result<Deliverer> {
+    let client = Client::new(AddressPolicy { networks }).context("no HTTP client")?;
+    let Context { store, clock, ids, .. } = context.clone();
+    Ok(Deliverer { store, client, clock, ids, dice: Arc::new(SystemDice) })
+}
+
+/// Whether an address that a person typed may be called, as far as that can be told without a call.
+pub fn may_call(networks: Vec<Network>) -> MayCall {
+    let policy = AddressPolicy { networks };
+    Arc::new(move |url| Target::parse(url).and_then(|url| url.check(&policy)).map_err(|error| error.to_string()))
 }
 
 static ATTEMPTS: LazyLock<IntCounterVec> =

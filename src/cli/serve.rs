@@ -113,7 +113,8 @@ async fn serve(wanted: Serve, certificates: Option<Arc<Certificates>>) -> anyhow
         tracing::warn!("everybody is a trusted proxy: whoever reaches {address} can say to have come over TLS");
     }
     let found = Found { database: wanted.database, key_file: wanted.key_file, apps: wanted.apps, log: wanted.log };
-    let context = local::open(&found, Purpose::Serve, base_url).await?;
+    let mut context = local::open(&found, Purpose::Serve, base_url).await?;
+    context.may_call = engine::may_call(wanted.app_networks.clone());
     context.store.share_nudges(&context.nudge)?;
     // Pushing stands still in the whole installation until `scimhub resume`; it outlives this process.
     if wanted.paused {
@@ -134,8 +135,10 @@ async fn serve(wanted: Serve, certificates: Option<Arc<Certificates>>) -> anyhow
     };
     let daily = if wanted.automatic_sync { Daily::Queued } else { Daily::Asked };
     let context = Context { prober: prober::prober(&context, wanted.app_networks.clone())?, ..context };
+    let deliverer = engine::deliverer(&context, wanted.app_networks.clone())?;
     let engine = engine::engine(&context, wanted.app_networks)?.with_syncs(daily);
     let engine = tokio::spawn(engine.run(stop.clone()));
+    let deliverer = tokio::spawn(deliverer.run(stop.clone()));
     let exposure = Exposure { tls: tls.is_some(), trusted_proxies: wanted.trusted_proxies.into() };
     let app = http::App::new(context, exposure);
     let server = http::server::run(app, listener, tls, wanted.drain_delay, stop.clone());
@@ -144,6 +147,7 @@ async fn serve(wanted: Serve, certificates: Option<Arc<Certificates>>) -> anyhow
     say(&format!("listening on {own_url}"));
     server.await.context("the server failed")?;
     engine.await.context("the engine failed")?;
+    deliverer.await.context("the deliveries failed")?;
     tracing::info!("stopped");
     Ok(())
 }

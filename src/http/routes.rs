@@ -131,6 +131,18 @@ pub fn table() -> Vec<Route> {
         route(Method::POST, "/api/v1/pause", admin::files::pause),
         route(Method::POST, "/api/v1/resume", admin::files::resume),
         route(Method::GET, "/api/v1/problems", admin::activity::problems),
+        // The API: who is told
+        route(Method::GET, "/api/v1/webhooks", admin::webhooks::list),
+        route(Method::POST, "/api/v1/webhooks", admin::webhooks::create),
+        route(Method::GET, "/api/v1/webhooks/{id}", admin::webhooks::show),
+        route(Method::PATCH, "/api/v1/webhooks/{id}", admin::webhooks::patch),
+        route(Method::DELETE, "/api/v1/webhooks/{id}", admin::webhooks::remove),
+        route(Method::POST, "/api/v1/webhooks/{id}/rotate", admin::webhooks::rotate),
+        route(Method::POST, "/api/v1/webhooks/{id}/test", admin::webhooks::test),
+        route(Method::GET, "/api/v1/webhooks/{id}/deliveries", admin::webhooks::deliveries),
+        // Before `{delivery}`: the first path that fits is taken.
+        route(Method::POST, "/api/v1/webhooks/{id}/deliveries/replay", admin::webhooks::replay_dead),
+        route(Method::POST, "/api/v1/webhooks/{id}/deliveries/{delivery}/replay", admin::webhooks::replay),
         route(Method::GET, "/api/v1/activity", admin::activity::list),
         route(Method::GET, "/api/v1/access", admin::activity::access),
         route(Method::GET, "/api/v1/audit/verify", admin::audit::verify),

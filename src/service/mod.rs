@@ -42,6 +42,7 @@ pub mod tokens;
 pub mod user_list;
 pub mod users;
 pub mod waiting;
+pub mod webhooks;
 pub mod whatif;
 pub mod workspaces;
 
@@ -58,6 +59,9 @@ use crate::store::Keyring;
 pub use crate::domain::caller::{Caller, Preset, Scope, UnknownWord};
 pub use crate::domain::credential::TokenKey;
 pub use crate::store::Store;
+
+/// Whether the installation may call an address, as a person typed it; else a sentence for them.
+pub type MayCall = Arc<dyn Fn(&str) -> Result<(), String> + Send + Sync>;
 
 /// What every use case needs. Cheap to clone.
 #[derive(Clone)]
@@ -82,6 +86,8 @@ pub struct Context {
     pub prober: Arc<dyn checking::Prober>,
     /// What `meta.location` and links begin with, without a slash at the end; never the Host header.
     pub base_url: Arc<str>,
+    /// Looks at addresses when they are saved; whoever calls them looks again.
+    pub may_call: MayCall,
 }
 
 impl Context {
@@ -93,6 +99,21 @@ impl Context {
         let token_key = keyring.token_key();
         let base_url = base_url.trim_end_matches('/').into();
         let prober = Arc::new(checking::NoProber);
-        Self { prober, store, clock, ids, nudge, catalog, keyring, token_key, heard: heard::Heard::default(), base_url }
+        // Until it is known what may be called, nothing may.
+        let may_call: MayCall =
+            Arc::new(|_| Err(String::from("this process does not know which addresses may be called")));
+        Self {
+            prober,
+            store,
+            clock,
+            ids,
+            nudge,
+            catalog,
+            keyring,
+            token_key,
+            heard: heard::Heard::default(),
+            base_url,
+            may_call,
+        }
     }
 }

@@ -20,7 +20,7 @@ use crate::store::health::{self, Health};
 use crate::store::hubs::{self as hub_rows, HubRecord};
 use crate::store::sources::{self, Source};
 use crate::store::status::{self as counts, LivingToken, Ready, Removals};
-use crate::store::{DbConn, StoreError, lanes, pausing, problems, reading, waits, workspaces};
+use crate::store::{DbConn, StoreError, deliveries, lanes, pausing, problems, reading, waits, workspaces};
 
 pub use crate::domain::hub::HubMode;
 
@@ -50,10 +50,21 @@ pub struct Overview {
     pub held: i64,
     /// Open problems.
     pub problems: usize,
+    /// What the world does not hear.
+    pub not_told: NotTold,
     /// Hubs.
     pub hubs: Vec<HubStatus>,
     /// IdP connections, and how they fare.
     pub sources: Vec<SourceStatus>,
+}
+
+/// Events that do not reach who wants to hear of them.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct NotTold {
+    /// Deliveries that were given up; a person can replay them.
+    pub dead_deliveries: i64,
+    /// Endpoints that said they are gone.
+    pub webhooks_off: i64,
 }
 
 /// One hub at a glance.
@@ -168,6 +179,7 @@ pub async fn overview(context: &Context, caller: &Caller, depth: Depth) -> Resul
             let own = workspaces::load(conn, workspace)?;
             let mut counted = Counted::read(conn, workspace, now)?;
             let standing = Standing::read(conn, workspace, &catalog, now)?;
+            let (dead_deliveries, webhooks_off) = deliveries::not_heard(conn, workspace)?;
             let mut hubs = Vec::new();
             for record in hub_rows::records(conn, workspace)? {
                 hubs.push(hub_view(conn, workspace, (record, &standing), &mut counted, now, depth)?);
@@ -179,6 +191,7 @@ pub async fn overview(context: &Context, caller: &Caller, depth: Depth) -> Resul
                 paused: pausing::is_installation_paused(conn)?,
                 held: counted.all.get(TaskStatus::Held.as_str()).copied().unwrap_or(0),
                 problems: counted.problems.values().sum(),
+                not_told: NotTold { dead_deliveries, webhooks_off },
                 tasks: counted.all,
                 hubs,
                 sources: source_status(conn, workspace, &heard, now)?,

@@ -7,6 +7,7 @@ use uuid::Uuid;
 use super::StoreError;
 use super::conn::DbConn;
 use super::kept::Keep as _;
+use super::outbox;
 use super::schema::activity;
 use crate::base::clock::Micros;
 use crate::base::ids::{HubId, TaskId, UserId, WorkspaceId};
@@ -38,7 +39,7 @@ pub struct Entry<'a> {
     pub personal: Option<serde_json::Value>,
 }
 
-/// Append one record.
+/// Append one record, and tell the endpoints that want to hear of it.
 ///
 /// # Errors
 /// [`StoreError::Database`] when the insert fails.
@@ -60,5 +61,5 @@ pub fn record(conn: &mut DbConn, workspace: WorkspaceId, entry: &Entry<'_>) -> R
         ))
         .kept()
         .execute(conn)?;
-    Ok(())
+    outbox::of_activity(conn, workspace, entry)
 }

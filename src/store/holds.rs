@@ -9,7 +9,7 @@ use super::conn::DbConn;
 use super::kept::Keep as _;
 use super::schema::{holds, tasks};
 use super::tasks::TaskRow;
-use super::{Tx, marks};
+use super::{Tx, marks, outbox};
 use crate::base::clock::Micros;
 use crate::base::ids::{HoldId, HubId, TaskId, UserId, WorkspaceId};
 use crate::domain::guard::HoldReason;
@@ -85,7 +85,7 @@ pub fn open(
     id: HoldId,
     now: Micros,
 ) -> Result<HoldId, StoreError> {
-    diesel::sql_query(
+    let opened = diesel::sql_query(
         "INSERT INTO holds (workspace, id, hub_id, reason, status, created_at) \
          VALUES ($1, $2, $3, $4, 'open', $5) \
          ON CONFLICT (workspace, hub_id, reason) WHERE status = 'open' DO NOTHING",
@@ -97,6 +97,9 @@ pub fn open(
     .bind::<BigInt, _>(now.0)
     .kept()
     .execute(tx)?;
+    if opened > 0 {
+        outbox::hold_opened(tx, workspace, hub, id, reason, now)?;
+    }
     let found: Vec<u8> = holds::table
         .filter(holds::workspace.eq(workspace.0))
         .filter(holds::hub_id.eq(hub.bytes()))

@@ -6,6 +6,7 @@ use diesel::sql_types::{BigInt, Binary, Text};
 use super::StoreError;
 use super::conn::DbConn;
 use super::kept::Keep as _;
+use super::outbox::{self, ProblemEvent};
 use super::schema::problems;
 use crate::base::clock::Micros;
 use crate::base::ids::{HubId, WorkspaceId};
@@ -30,6 +31,12 @@ pub struct Problem {
     pub closed_at: Option<Micros>,
 }
 
+#[derive(QueryableByName)]
+struct Occurrences {
+    #[diesel(sql_type = BigInt)]
+    occurrences: i64,
+}
+
 /// Open a problem, or count it up. A mended one opens anew.
 ///
 /// # Errors
@@ -42,13 +49,13 @@ pub fn report(
     message: &str,
     now: Micros,
 ) -> Result<(), StoreError> {
-    diesel::sql_query(
+    let row: Occurrences = diesel::sql_query(
         "INSERT INTO problems (workspace, hub_id, cause, message, occurrences, opened_at, seen_at, closed_at) \
          VALUES ($1, $2, $3, $4, 1, $5, $5, NULL) ON CONFLICT (workspace, hub_id, cause) DO UPDATE SET \
          message = excluded.message, seen_at = excluded.seen_at, \
          occurrences = CASE WHEN problems.closed_at IS NULL THEN problems.occurrences + 1 ELSE 1 END, \
          opened_at = CASE WHEN problems.closed_at IS NULL THEN problems.opened_at ELSE excluded.opened_at END, \
-         closed_at = NULL",
+         closed_at = NULL RETURNING occurrences",
     )
     .bind::<BigInt, _>(workspace.0)
     .bind::<Binary, _>(hub.bytes())
@@ -56,7 +63,10 @@ pub fn report(
     .bind::<Text, _>(message)
     .bind::<BigInt, _>(now.0)
     .kept()
-    .execute(conn)?;
+    .get_result(conn)?;
+    if row.occurrences == 1 {
+        outbox::problem(conn, workspace, ProblemEvent { hub, cause, message: Some(message) }, now)?;
+    }
     Ok(())
 }
 
@@ -138,10 +148,18 @@ pub fn close(
         .filter(problems::hub_id.eq(hub.bytes()))
         .filter(problems::closed_at.is_null());
     let set = problems::closed_at.eq(Some(now.0));
-    Ok(match cause {
-        Some(cause) => diesel::update(open.filter(problems::cause.eq(cause.as_str()))).set(set).kept().execute(conn)?,
-        None => diesel::update(open).set(set).kept().execute(conn)?,
-    })
+    let closed: Vec<String> = match cause {
+        Some(cause) => diesel::update(open.filter(problems::cause.eq(cause.as_str())))
+            .set(set)
+            .returning(problems::cause)
+            .kept()
+            .load(conn)?,
+        None => diesel::update(open).set(set).returning(problems::cause).kept().load(conn)?,
+    };
+    for cause in closed.iter().filter_map(|word| Cause::from_word(word)) {
+        outbox::problem(conn, workspace, ProblemEvent { hub, cause, message: None }, now)?;
+    }
+    Ok(closed.len())
 }
 
 /// The open problems of a workspace, the newest first.

@@ -18,4 +18,5 @@ mod security;
 mod simulation;
 mod store;
 mod support;
+mod telling;
 mod whatif;

@@ -11,4 +11,5 @@ pub mod status;
 pub mod tasks;
 pub mod teams;
 pub mod tokens;
+pub mod webhooks;
 pub mod workspaces;
