@@ -9,9 +9,10 @@ use std::time::Duration;
 use super::AuthError;
 use crate::base::clock::{Micros, SharedClock};
 use crate::base::ids::TokenId;
-use crate::domain::caller::{Caller, Scope};
+use crate::domain::caller::{Caller, Scope, Sight};
 use crate::domain::credential::{self, TokenKey};
-use crate::store::tokens::Credential;
+use crate::domain::rights::{Claims, Kind, Rights, Role};
+use crate::store::tokens::{Credential, Token};
 use crate::store::{Store, StoreError, sources, tokens};
 
 /// How long a row may be believed without another look: below the second that DESIGN.md allows.
@@ -97,7 +98,8 @@ impl Authenticator {
             Some(known) => known,
             None => self.look_up(lookup).await?,
         };
-        let Credential { workspace, token: row, hash, preset, strict, sessions_ended_at: _ } = &known.credential;
+        let Credential { workspace, token: row, hash, preset, strict, person, sessions_ended_at: _ } =
+            &known.credential;
         if !self.shared.key.matches(token, hash) {
             return Err(AuthError::Unknown);
         }
@@ -108,6 +110,7 @@ impl Authenticator {
         if row.expires_at.is_some_and(|end| end <= now) {
             return Err(AuthError::Expired);
         }
+        let rights = rights(row, person.as_ref())?;
         self.note_use(&known, now);
         let caller = Caller {
             workspace: *workspace,
@@ -115,6 +118,10 @@ impl Authenticator {
             source_preset: *preset,
             dialect: crate::domain::caller::dialect(*strict),
             scope: row.scope,
+            rights,
+            person: row.acts_as,
+            hub: None,
+            sight: if rights.kind == Kind::Operator { Sight::Everything } else { Sight::Nothing },
             token: Some(row.id),
             request_id,
         };
@@ -183,4 +190,19 @@ impl Authenticator {
             }
         });
     }
+}
+
+/// As what a token acts. A person's rights are looked up with the token's row, so they are never
+/// older than it.
+fn rights(token: &Token, person: Option<&Claims>) -> Result<Rights, AuthError> {
+    if token.acts_as.is_some() {
+        let person = person.filter(|person| person.active).ok_or(AuthError::PersonGone)?;
+        return Ok(Rights::person(person.role()));
+    }
+    Ok(match (token.scope, token.role) {
+        (Scope::Scim, _) => Rights::NOBODY,
+        (Scope::Admin | Scope::Read, Some(role)) => Rights::service(role),
+        (Scope::Admin, None) => Rights::OPERATOR,
+        (Scope::Read, None) => Rights::service(Role::Auditor),
+    })
 }

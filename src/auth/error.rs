@@ -23,6 +23,9 @@ pub enum AuthError {
     /// The token lives, the page's session with it was ended by signing out.
     #[error("the session was ended by signing out")]
     SignedOut,
+    /// The person it acts as was deactivated or deleted.
+    #[error("the person whom the token acts as is not active any more")]
+    PersonGone,
     /// It could not be checked; the one case that is not the caller's fault.
     #[error("the token could not be checked")]
     Unavailable(#[source] StoreError),

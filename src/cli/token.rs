@@ -12,7 +12,7 @@ use super::table;
 use crate::net::client::Method;
 use crate::service::Scope;
 use crate::service::page::PageRequest;
-use crate::service::tokens::{self, NewToken, Ttl};
+use crate::service::tokens::{self, NewActing, NewToken, Role, Ttl};
 
 /// Arguments of `token`.
 #[derive(Debug, Args)]
@@ -41,6 +41,13 @@ enum Action {
         /// The source it pushes to
         #[arg(long, default_value = "default")]
         source: String,
+        /// The person it acts as, by userName or SCIM id: it may do what they may, while they are active
+        #[arg(long = "as", value_name = "USER", conflicts_with = "role")]
+        acts_as: Option<String>,
+        /// The role of a service: guest, login_only, user, auditor, admin, super_admin or owner. Without
+        /// --as and --role a token of scope admin may do everything, one of scope read looks at everything
+        #[arg(long)]
+        role: Option<Role>,
         /// How long it lives, e.g. 90d or 12h; never only by saying so
         #[arg(long, default_value = "365d")]
         ttl: Ttl,
@@ -79,16 +86,18 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
 
 async fn act(action: Action) -> anyhow::Result<ExitCode> {
     match action {
-        Action::Create { place, server, workspace, scope, name, source, ttl } => {
+        Action::Create { place, server, workspace, scope, name, source, acts_as, role, ttl } => {
             if let Some(remote) = server.connect()? {
-                let wanted = json!({"name": name, "scope": scope.as_str(), "source": source, "ttl": ttl.to_string()});
+                let wanted = json!({"name": name, "scope": scope.as_str(), "source": source,
+                    "as": acts_as, "role": role, "ttl": ttl.to_string()});
                 let made = remote.call(Method::Post, &["tokens"], &[], Some(&wanted)).await?;
                 say(&text(&made, "token"));
                 return Ok(ExitCode::SUCCESS);
             }
             let local = Local::open(&place).await?;
             let caller = local.caller(&workspace).await?;
-            let wanted = NewToken { name, scope, source: Some(source), ttl };
+            let acting = NewActing::read(acts_as, role.map(Role::as_str))?;
+            let wanted = NewToken { name, scope, source: Some(source), ttl, acting };
             let created = tokens::create(&local.context, &caller, wanted).await?;
             say(created.text.expose());
         }
@@ -101,9 +110,10 @@ async fn act(action: Action) -> anyhow::Result<ExitCode> {
                 let expires = token.get("expires").and_then(Value::as_str).unwrap_or("never").to_owned();
                 let [id, name, scope, source, state, used] =
                     ["id", "name", "scope", "source", "state", "last_used"].map(|field| text(token, field));
-                vec![id, name, scope, source, state, expires, used]
+                vec![id, name, scope, acting(token), source, state, expires, used]
             });
-            table::print(&["id", "name", "scope", "source", "state", "expires", "last used"], rows.collect());
+            let heads = ["id", "name", "scope", "acts as", "source", "state", "expires", "last used"];
+            table::print(&heads, rows.collect());
         }
         Action::Revoke { place, server, workspace, id } => {
             if let Some(remote) = server.connect()? {
@@ -116,6 +126,15 @@ async fn act(action: Action) -> anyhow::Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// As whom a token acts, for the table.
+fn acting(token: &Value) -> String {
+    match (token.get("acts_as").and_then(Value::as_str), token.get("role").and_then(Value::as_str)) {
+        (Some(person), _) => format!("user {person}"),
+        (None, Some(role)) => format!("service ({role})"),
+        (None, None) => String::from("-"),
+    }
 }
 
 /// All tokens of a workspace, in the form that the API gives them.

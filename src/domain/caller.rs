@@ -1,11 +1,13 @@
 //! Who is calling: the workspace and the source come from the credential and from nowhere else
 //! (threats T-03, T-06). Pure values; `auth` makes them from a token, `cli` for a local command.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use crate::base::ids::{SourceId, TokenId, WorkspaceId};
+use crate::base::ids::{HubId, SourceId, TokenId, UserId, WorkspaceId};
+use crate::domain::rights::{Action, HubRight, Maker, Rights, Verdict, may};
 use crate::scim::dialect::Dialect;
 
 /// What a credential may do (DESIGN.md section 5).
@@ -149,16 +151,91 @@ pub struct Caller {
     pub dialect: Dialect,
     /// What the credential may do.
     pub scope: Scope,
+    /// As what they call: operator, service or person, with their workspace role.
+    pub rights: Rights,
+    /// The person, where the credential acts as one.
+    pub person: Option<UserId>,
+    /// Their right in the hub that this request is about; looked up once, before the handler.
+    pub hub: Option<HubRight>,
+    /// What lists show them.
+    pub sight: Sight,
     /// The credential; `None` for a local command that opened the database itself.
     pub token: Option<TokenId>,
     /// The id of this one request, for logs, activity and tasks.
     pub request_id: Arc<str>,
 }
 
+/// What lists show somebody.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Sight {
+    /// All of the workspace.
+    Everything,
+    /// What is theirs.
+    Theirs(Arc<Theirs>),
+    /// Nothing yet: nobody has looked what is theirs. Shows nothing.
+    #[default]
+    Nothing,
+}
+
+/// What is somebody's own.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Theirs {
+    /// Themselves.
+    pub person: Option<UserId>,
+    /// Hubs they have any right in.
+    pub uses: BTreeSet<HubId>,
+    /// Hubs whose people they run.
+    pub runs: BTreeSet<HubId>,
+}
+
+impl Sight {
+    /// What lists are narrowed to; `None` for everything.
+    pub fn narrowed(&self) -> Option<Arc<Theirs>> {
+        match self {
+            Self::Everything => None,
+            Self::Theirs(theirs) => Some(Arc::clone(theirs)),
+            Self::Nothing => Some(Arc::default()),
+        }
+    }
+
+    /// Whether a hub's tasks, problems and status are shown.
+    pub fn runs(&self, hub: HubId) -> bool {
+        match self {
+            Self::Everything => true,
+            Self::Theirs(theirs) => theirs.runs.contains(&hub),
+            Self::Nothing => false,
+        }
+    }
+
+    /// Whether the hub itself is shown.
+    pub fn uses(&self, hub: HubId) -> bool {
+        match self {
+            Self::Everything => true,
+            Self::Theirs(theirs) => theirs.uses.contains(&hub),
+            Self::Nothing => false,
+        }
+    }
+}
+
 impl Caller {
-    /// How the activity record names the caller: `token:<id>`, or `cli` for a local command.
+    /// How the activity record names the caller: `user:<id>` for a person, `token:<id>` for another
+    /// credential, `cli` for a local command.
     pub fn actor(&self) -> String {
-        self.token.map_or_else(|| String::from("cli"), |token| format!("token:{token}"))
+        match (self.person, self.token) {
+            (Some(person), _) => format!("user:{person}"),
+            (None, Some(token)) => format!("token:{token}"),
+            (None, None) => String::from("cli"),
+        }
+    }
+
+    /// Whether they may do this, in the hub that this request is about.
+    pub fn may(&self, action: Action) -> Verdict {
+        may(self.rights, action, self.hub)
+    }
+
+    /// As whom they would make or end a credential.
+    pub const fn maker(&self) -> Maker {
+        Maker { rights: self.rights, person: self.person }
     }
 
     /// The source whose resources the caller sees; `None` for all sources of the workspace.

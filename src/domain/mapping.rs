@@ -38,6 +38,8 @@ pub enum Binding {
 pub enum HubRole {
     /// Uses the app.
     Collaborator,
+    /// Runs the hub's people; may have no seat.
+    Manager,
     /// Runs the hub; may have no seat.
     Owner,
 }

@@ -23,6 +23,7 @@ pub mod plan;
 pub mod principal;
 pub mod problem;
 pub mod retry;
+pub mod rights;
 pub mod scope;
 pub mod seal;
 pub mod session;

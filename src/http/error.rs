@@ -14,6 +14,7 @@ use crate::auth::AuthError;
 use crate::scim::error::{ScimError, ScimType};
 use crate::service::ServiceError;
 use crate::service::error::FieldError;
+use crate::service::rights::Missing;
 use crate::service::whatif::Plan;
 
 /// A request that was not carried out, before it takes a shape.
@@ -125,6 +126,9 @@ impl From<ServiceError> for Refusal {
             ServiceError::Moved(plan) => {
                 Self { members: Some(Box::new(moved(&plan))), ..Self::new(StatusCode::CONFLICT, detail) }
             }
+            ServiceError::Missing(missing) => {
+                Self { members: Some(Box::new(lacking(&missing))), ..Self::new(StatusCode::FORBIDDEN, detail) }
+            }
             ServiceError::Forbidden(_) => Self::new(StatusCode::FORBIDDEN, detail),
             ServiceError::Unavailable => Self::new(StatusCode::SERVICE_UNAVAILABLE, detail),
             ServiceError::Store(cause) => {
@@ -146,6 +150,12 @@ fn by_field(errors: &[FieldError]) -> Map<String, Value> {
     Map::from_iter([(String::from("errors"), json!(errors))])
 }
 
+/// What would be enough, for programs.
+fn lacking(missing: &Missing) -> Map<String, Value> {
+    let needs = json!({"action": missing.action.as_str(), "roles": missing.roles, "hub_rights": missing.hub_rights});
+    Map::from_iter([(String::from("needs"), needs)])
+}
+
 /// What a change would mean now: the digest, and the counts of every hub without the names.
 fn moved(plan: &Plan) -> Map<String, Value> {
     let mut effects = serde_json::to_value(&plan.effects).unwrap_or_default();
@@ -165,6 +175,7 @@ impl From<AuthError> for Refusal {
             | AuthError::Unknown
             | AuthError::Expired
             | AuthError::Revoked
+            | AuthError::PersonGone
             | AuthError::SignedOut => {
                 tracing::debug!(reason = %error, "refused a credential");
                 Self::unauthorized()

@@ -12,6 +12,7 @@ pub mod health;
 pub mod metrics;
 pub mod page;
 pub mod respond;
+pub mod rights;
 pub mod routes;
 pub mod search;
 pub mod server;

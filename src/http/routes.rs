@@ -2,8 +2,10 @@
 //! route demands is read from the first argument of its handler, so that the table cannot say one
 //! thing and the handler do another; a handler without a caller does not compile here.
 
+use actix_web::body::BoxBody;
+use actix_web::dev::ServiceRequest;
 use actix_web::http::{Method, StatusCode};
-use actix_web::middleware::from_fn;
+use actix_web::middleware::{Next, from_fn};
 use actix_web::{FromRequest, Handler, HttpRequest, HttpResponse, Resource, Responder, web};
 
 use super::entry::{authenticate, caller};
@@ -11,18 +13,21 @@ use super::error::Refusal;
 use super::extract::caller::{Access, Guarded};
 use super::page::{self, access::signed_in};
 use super::respond::Zone;
+use super::rights::{self, Locus, Need, authorize};
 use super::{admin, discovery, groups, health, metrics, search, users};
 use crate::scim::error::ScimType;
+use crate::service::rules::Action;
 
 const SCIM: &str = "/scim/v2";
 const API: &str = "/api/v1";
 
-/// All routes. Add a line here; the order inside one path does not matter.
+/// All routes. Add a line here, and say with `.needs(Action::…)` what it does: `domain::rights` knows
+/// who may. The order inside one path does not matter.
 pub fn table() -> Vec<Route> {
     vec![
         open(Method::GET, "/healthz", health::healthz),
         open(Method::GET, "/readyz", health::readyz),
-        route(Method::GET, "/metrics", metrics::metrics),
+        route(Method::GET, "/metrics", metrics::metrics).needs(Action::ReadMetrics),
         // The page: its static files and the form that takes a token are open
         open(Method::GET, "/static/page.css", page::style),
         open(Method::GET, "/static/page.js", page::script),
@@ -30,32 +35,32 @@ pub fn table() -> Vec<Route> {
         open(Method::GET, "/sign-in", page::session::form),
         open(Method::POST, "/sign-in", page::session::sign_in),
         route(Method::POST, "/sign-out", page::session::sign_out),
-        route(Method::GET, "/", page::overview),
-        route(Method::GET, "/tasks", page::tasks::list),
-        route(Method::GET, "/tasks/{id}", page::tasks::show),
-        route(Method::POST, "/tasks/{id}/decide", page::tasks::decide),
-        route(Method::GET, "/people", page::people::find),
-        route(Method::GET, "/people/{id}", page::people::show),
-        route(Method::GET, "/hubs/{hub}/users/{user}", page::explain::show),
-        route(Method::GET, "/history", page::history::show),
-        route(Method::GET, "/held", page::held::list),
+        route(Method::GET, "/", page::overview).needs(Action::SeeHubs),
+        route(Method::GET, "/tasks", page::tasks::list).needs(Action::ReadLog),
+        route(Method::GET, "/tasks/{id}", page::tasks::show).needs(Action::ReadTask),
+        route(Method::POST, "/tasks/{id}/decide", page::tasks::decide).needs(Action::ManageMembers),
+        route(Method::GET, "/people", page::people::find).needs(Action::ReadDirectory),
+        route(Method::GET, "/people/{id}", page::people::show).needs(Action::ReadPerson),
+        route(Method::GET, "/hubs/{hub}/users/{user}", page::explain::show).needs(Action::ExplainAccess),
+        route(Method::GET, "/history", page::history::show).needs(Action::ReadLog),
+        route(Method::GET, "/held", page::held::list).needs(Action::ReadLog),
         // Before `{verdict}`: the first path that fits is taken.
-        route(Method::POST, "/held/{id}/pass", page::held::end_pass),
-        route(Method::GET, "/held/{id}/{verdict}", page::held::ask),
-        route(Method::POST, "/held/{id}/{verdict}", page::held::decide),
+        route(Method::POST, "/held/{id}/pass", page::held::end_pass).needs(Action::ManageMembers),
+        route(Method::GET, "/held/{id}/{verdict}", page::held::ask).needs(Action::ReadTask),
+        route(Method::POST, "/held/{id}/{verdict}", page::held::decide).needs(Action::ManageMembers),
         // SCIM: users, groups and discovery
-        route(Method::GET, "/scim/v2/Users", users::list),
+        route(Method::GET, "/scim/v2/Users", users::list).needs(Action::ReadDirectory),
         route(Method::POST, "/scim/v2/Users", users::create),
         // Before `{id}`: the first path that fits is taken.
-        route(Method::POST, "/scim/v2/Users/.search", search::users),
-        route(Method::POST, "/scim/v2/Groups/.search", search::groups),
-        route(Method::GET, "/scim/v2/Users/{id}", users::read),
+        route(Method::POST, "/scim/v2/Users/.search", search::users).needs(Action::ReadDirectory),
+        route(Method::POST, "/scim/v2/Groups/.search", search::groups).needs(Action::ReadDirectory),
+        route(Method::GET, "/scim/v2/Users/{id}", users::read).needs(Action::ReadDirectory),
         route(Method::PUT, "/scim/v2/Users/{id}", users::replace),
         route(Method::PATCH, "/scim/v2/Users/{id}", users::patch),
         route(Method::DELETE, "/scim/v2/Users/{id}", users::delete),
-        route(Method::GET, "/scim/v2/Groups", groups::list),
+        route(Method::GET, "/scim/v2/Groups", groups::list).needs(Action::ReadDirectory),
         route(Method::POST, "/scim/v2/Groups", groups::create),
-        route(Method::GET, "/scim/v2/Groups/{id}", groups::read),
+        route(Method::GET, "/scim/v2/Groups/{id}", groups::read).needs(Action::ReadDirectory),
         route(Method::PUT, "/scim/v2/Groups/{id}", groups::replace),
         route(Method::PATCH, "/scim/v2/Groups/{id}", groups::patch),
         route(Method::DELETE, "/scim/v2/Groups/{id}", groups::delete),
@@ -65,89 +70,105 @@ pub fn table() -> Vec<Route> {
         route(Method::GET, "/scim/v2/Schemas", discovery::schemas),
         route(Method::GET, "/scim/v2/Schemas/{urn}", discovery::schema),
         // The API: credentials
-        route(Method::GET, "/api/v1/status", admin::status::show),
-        route(Method::GET, "/api/v1/tokens", admin::tokens::list),
-        route(Method::POST, "/api/v1/tokens", admin::tokens::create),
-        route(Method::DELETE, "/api/v1/tokens/{id}", admin::tokens::revoke),
-        route(Method::GET, "/api/v1/sources", admin::sources::list),
-        route(Method::POST, "/api/v1/sources", admin::sources::create),
-        route(Method::GET, "/api/v1/workspaces", admin::workspaces::list),
+        route(Method::GET, "/api/v1/status", admin::status::show).needs(Action::SeeHubs),
+        route(Method::GET, "/api/v1/tokens", admin::tokens::list).needs(Action::ReadTokens),
+        route(Method::POST, "/api/v1/tokens", admin::tokens::create).needs(Action::ManageTokens),
+        route(Method::DELETE, "/api/v1/tokens/{id}", admin::tokens::revoke).needs(Action::ManageTokens),
+        route(Method::GET, "/api/v1/sources", admin::sources::list).needs(Action::ReadProvisioning),
+        route(Method::POST, "/api/v1/sources", admin::sources::create).needs(Action::ChangeProvisioning),
+        route(Method::GET, "/api/v1/workspaces", admin::workspaces::list).needs(Action::SeeHubs),
         // The API: hubs, mappings, members, tasks, held batches, activity
-        route(Method::GET, "/api/v1/apps", admin::hubs::catalog),
-        route(Method::POST, "/api/v1/apps/{id}/check", admin::hubs::check_typed),
-        route(Method::GET, "/api/v1/hubs", admin::hubs::list),
-        route(Method::POST, "/api/v1/hubs", admin::hubs::create),
-        route(Method::GET, "/api/v1/hubs/{id}", admin::hubs::show),
-        route(Method::PATCH, "/api/v1/hubs/{id}", admin::hubs::patch),
-        route(Method::DELETE, "/api/v1/hubs/{id}", admin::hubs::remove),
-        route(Method::POST, "/api/v1/hubs/{id}/check", admin::hubs::check),
-        route(Method::POST, "/api/v1/hubs/{id}/waiting/override", admin::hubs::override_waiting),
-        route(Method::GET, "/api/v1/hubs/{id}/plan", admin::hubs::plan),
-        route(Method::POST, "/api/v1/hubs/{id}/preview", admin::hubs::preview),
-        route(Method::PUT, "/api/v1/hubs/{id}/secrets/{name}", admin::hubs::set_secret),
-        route(Method::POST, "/api/v1/hubs/{id}/sync", admin::hubs::sync),
-        route(Method::GET, "/api/v1/hubs/{id}/members", admin::hubs::members),
-        route(Method::POST, "/api/v1/hubs/{id}/members/{member}/match", admin::members::bind),
-        route(Method::POST, "/api/v1/hubs/{id}/members/{member}/claim", admin::members::claim),
-        route(Method::POST, "/api/v1/hubs/{id}/members/{member}/exempt", admin::members::exempt),
-        route(Method::POST, "/api/v1/hubs/{id}/members/{member}/unexempt", admin::members::unexempt),
-        route(Method::POST, "/api/v1/hubs/{id}/members/{member}/adopt", admin::members::adopt),
-        route(Method::POST, "/api/v1/hubs/{id}/members/{member}/remove", admin::members::remove),
-        route(Method::POST, "/api/v1/hubs/{id}/members/{member}/role", admin::members::role),
-        route(Method::POST, "/api/v1/hubs/{id}/members/{member}/resend", admin::members::resend),
-        route(Method::GET, "/api/v1/hubs/{id}/users/{user}/explain", admin::hubs::explain),
-        route(Method::POST, "/api/v1/hubs/{id}/users/{user}/release", admin::hubs::release),
-        route(Method::GET, "/api/v1/hubs/{id}/mappings", admin::mappings::list),
-        route(Method::PUT, "/api/v1/hubs/{id}/mappings", admin::mappings::put),
-        route(Method::PATCH, "/api/v1/hubs/{id}/mappings", admin::mappings::change),
+        route(Method::GET, "/api/v1/apps", admin::hubs::catalog).needs(Action::SeeHubs),
+        route(Method::POST, "/api/v1/apps/{id}/check", admin::hubs::check_typed).needs(Action::ConnectHub),
+        route(Method::GET, "/api/v1/hubs", admin::hubs::list).needs(Action::SeeHubs),
+        route(Method::POST, "/api/v1/hubs", admin::hubs::create).needs(Action::ConnectHub),
+        route(Method::GET, "/api/v1/hubs/{id}", admin::hubs::show).needs(Action::UseHub),
+        route(Method::PATCH, "/api/v1/hubs/{id}", admin::hubs::patch).needs(Action::EditHub),
+        route(Method::DELETE, "/api/v1/hubs/{id}", admin::hubs::remove).needs(Action::DeleteHub),
+        route(Method::POST, "/api/v1/hubs/{id}/check", admin::hubs::check).needs(Action::EditHub),
+        route(Method::POST, "/api/v1/hubs/{id}/waiting/override", admin::hubs::override_waiting).needs(Action::EditHub),
+        route(Method::GET, "/api/v1/hubs/{id}/plan", admin::hubs::plan).needs(Action::ReadHub),
+        route(Method::POST, "/api/v1/hubs/{id}/preview", admin::hubs::preview).needs(Action::EditHub),
+        route(Method::PUT, "/api/v1/hubs/{id}/secrets/{name}", admin::hubs::set_secret).needs(Action::EditHub),
+        route(Method::POST, "/api/v1/hubs/{id}/sync", admin::hubs::sync).needs(Action::SyncHub),
+        route(Method::GET, "/api/v1/hubs/{id}/members", admin::hubs::members).needs(Action::ReadHub),
+        route(Method::POST, "/api/v1/hubs/{id}/members/{member}/match", admin::members::bind)
+            .needs(Action::ManageMembers),
+        route(Method::POST, "/api/v1/hubs/{id}/members/{member}/claim", admin::members::claim)
+            .needs(Action::AssignManagers),
+        route(Method::POST, "/api/v1/hubs/{id}/members/{member}/exempt", admin::members::exempt)
+            .needs(Action::ManageMembers),
+        route(Method::POST, "/api/v1/hubs/{id}/members/{member}/unexempt", admin::members::unexempt)
+            .needs(Action::ManageMembers),
+        route(Method::POST, "/api/v1/hubs/{id}/members/{member}/adopt", admin::members::adopt)
+            .needs(Action::ManageMembers),
+        route(Method::POST, "/api/v1/hubs/{id}/members/{member}/remove", admin::members::remove)
+            .needs(Action::ManageMembers),
+        route(Method::POST, "/api/v1/hubs/{id}/members/{member}/role", admin::members::role)
+            .needs(Action::ManageMembers),
+        route(Method::POST, "/api/v1/hubs/{id}/members/{member}/resend", admin::members::resend)
+            .needs(Action::ManageMembers),
+        route(Method::GET, "/api/v1/hubs/{id}/users/{user}/explain", admin::hubs::explain).needs(Action::ExplainAccess),
+        route(Method::POST, "/api/v1/hubs/{id}/users/{user}/release", admin::hubs::release)
+            .needs(Action::ManageMembers),
+        route(Method::GET, "/api/v1/hubs/{id}/mappings", admin::mappings::list).needs(Action::ReadHub),
+        route(Method::PUT, "/api/v1/hubs/{id}/mappings", admin::mappings::put).needs(Action::ManageMembers),
+        route(Method::PATCH, "/api/v1/hubs/{id}/mappings", admin::mappings::change).needs(Action::ManageMembers),
         // Before `{mapping}`: the first path that fits is taken.
-        route(Method::POST, "/api/v1/hubs/{id}/mappings/preview", admin::mappings::preview),
-        route(Method::GET, "/api/v1/hubs/{id}/mappings/{mapping}", admin::mappings::show),
-        route(Method::PUT, "/api/v1/hubs/{id}/mappings/{mapping}", admin::mappings::put_one),
-        route(Method::DELETE, "/api/v1/hubs/{id}/mappings/{mapping}", admin::mappings::remove),
-        route(Method::POST, "/api/v1/hubs/{id}/mappings/{mapping}/bind", admin::mappings::bind),
-        route(Method::GET, "/api/v1/teams", admin::teams::list),
-        route(Method::POST, "/api/v1/teams", admin::teams::create),
-        route(Method::GET, "/api/v1/teams/{id}", admin::teams::show),
-        route(Method::PATCH, "/api/v1/teams/{id}", admin::teams::rename),
-        route(Method::DELETE, "/api/v1/teams/{id}", admin::teams::delete),
-        route(Method::PUT, "/api/v1/teams/{id}/members/{user}", admin::teams::put_member),
-        route(Method::DELETE, "/api/v1/teams/{id}/members/{user}", admin::teams::delete_member),
-        route(Method::GET, "/api/v1/tasks", admin::tasks::list),
+        route(Method::POST, "/api/v1/hubs/{id}/mappings/preview", admin::mappings::preview)
+            .needs(Action::ManageMembers),
+        route(Method::GET, "/api/v1/hubs/{id}/mappings/{mapping}", admin::mappings::show).needs(Action::ReadHub),
+        route(Method::PUT, "/api/v1/hubs/{id}/mappings/{mapping}", admin::mappings::put_one)
+            .needs(Action::ManageMembers),
+        route(Method::DELETE, "/api/v1/hubs/{id}/mappings/{mapping}", admin::mappings::remove)
+            .needs(Action::ManageMembers),
+        route(Method::POST, "/api/v1/hubs/{id}/mappings/{mapping}/bind", admin::mappings::bind)
+            .needs(Action::ManageMembers),
+        route(Method::GET, "/api/v1/teams", admin::teams::list).needs(Action::ReadDirectory),
+        route(Method::POST, "/api/v1/teams", admin::teams::create).needs(Action::ManageTeams),
+        route(Method::GET, "/api/v1/teams/{id}", admin::teams::show).needs(Action::ReadDirectory),
+        route(Method::PATCH, "/api/v1/teams/{id}", admin::teams::rename).needs(Action::ManageTeams),
+        route(Method::DELETE, "/api/v1/teams/{id}", admin::teams::delete).needs(Action::ManageTeams),
+        route(Method::PUT, "/api/v1/teams/{id}/members/{user}", admin::teams::put_member).needs(Action::ManageTeams),
+        route(Method::DELETE, "/api/v1/teams/{id}/members/{user}", admin::teams::delete_member)
+            .needs(Action::ManageTeams),
+        route(Method::GET, "/api/v1/tasks", admin::tasks::list).needs(Action::ReadLog),
         // Before `{id}`: the first path that fits is taken.
-        route(Method::GET, "/api/v1/tasks/history", admin::tasks::history),
-        route(Method::GET, "/api/v1/tasks/{id}", admin::tasks::show),
-        route(Method::POST, "/api/v1/tasks/{id}/retry", admin::tasks::retry),
-        route(Method::POST, "/api/v1/tasks/{id}/done", admin::tasks::done),
-        route(Method::POST, "/api/v1/tasks/{id}/cancel", admin::tasks::cancel),
-        route(Method::GET, "/api/v1/held", admin::tasks::held),
-        route(Method::GET, "/api/v1/held/{id}", admin::tasks::hold),
-        route(Method::DELETE, "/api/v1/held/{id}/pass", admin::tasks::end_pass),
-        route(Method::POST, "/api/v1/held/{id}/release", admin::tasks::release),
-        route(Method::POST, "/api/v1/held/{id}/reject", admin::tasks::reject),
-        route(Method::POST, "/api/v1/plan", admin::files::plan),
-        route(Method::POST, "/api/v1/apply", admin::files::apply),
-        route(Method::GET, "/api/v1/export", admin::files::export),
-        route(Method::POST, "/api/v1/pause", admin::files::pause),
-        route(Method::POST, "/api/v1/resume", admin::files::resume),
-        route(Method::GET, "/api/v1/problems", admin::activity::problems),
+        route(Method::GET, "/api/v1/tasks/history", admin::tasks::history).needs(Action::ReadMetrics),
+        route(Method::GET, "/api/v1/tasks/{id}", admin::tasks::show).needs(Action::ReadTask),
+        route(Method::POST, "/api/v1/tasks/{id}/retry", admin::tasks::retry).needs(Action::ManageMembers),
+        route(Method::POST, "/api/v1/tasks/{id}/done", admin::tasks::done).needs(Action::ManageMembers),
+        route(Method::POST, "/api/v1/tasks/{id}/cancel", admin::tasks::cancel).needs(Action::ManageMembers),
+        route(Method::GET, "/api/v1/held", admin::tasks::held).needs(Action::ReadLog),
+        route(Method::GET, "/api/v1/held/{id}", admin::tasks::hold).needs(Action::ReadTask),
+        route(Method::DELETE, "/api/v1/held/{id}/pass", admin::tasks::end_pass).needs(Action::ManageMembers),
+        route(Method::POST, "/api/v1/held/{id}/release", admin::tasks::release).needs(Action::ManageMembers),
+        route(Method::POST, "/api/v1/held/{id}/reject", admin::tasks::reject).needs(Action::ManageMembers),
+        route(Method::POST, "/api/v1/plan", admin::files::plan).needs(Action::ApplyFiles),
+        route(Method::POST, "/api/v1/apply", admin::files::apply).needs(Action::ApplyFiles),
+        route(Method::GET, "/api/v1/export", admin::files::export).needs(Action::ExportFiles),
+        route(Method::POST, "/api/v1/pause", admin::files::pause).needs(Action::PauseWorkspace),
+        route(Method::POST, "/api/v1/resume", admin::files::resume).needs(Action::PauseWorkspace),
+        route(Method::GET, "/api/v1/problems", admin::activity::problems).needs(Action::ReadLog),
         // The API: who is told
-        route(Method::GET, "/api/v1/webhooks", admin::webhooks::list),
-        route(Method::POST, "/api/v1/webhooks", admin::webhooks::create),
-        route(Method::GET, "/api/v1/webhooks/{id}", admin::webhooks::show),
-        route(Method::PATCH, "/api/v1/webhooks/{id}", admin::webhooks::patch),
-        route(Method::DELETE, "/api/v1/webhooks/{id}", admin::webhooks::remove),
-        route(Method::POST, "/api/v1/webhooks/{id}/rotate", admin::webhooks::rotate),
-        route(Method::POST, "/api/v1/webhooks/{id}/test", admin::webhooks::test),
-        route(Method::GET, "/api/v1/webhooks/{id}/deliveries", admin::webhooks::deliveries),
+        route(Method::GET, "/api/v1/webhooks", admin::webhooks::list).needs(Action::ReadWebhooks),
+        route(Method::POST, "/api/v1/webhooks", admin::webhooks::create).needs(Action::ManageWebhooks),
+        route(Method::GET, "/api/v1/webhooks/{id}", admin::webhooks::show).needs(Action::ReadWebhooks),
+        route(Method::PATCH, "/api/v1/webhooks/{id}", admin::webhooks::patch).needs(Action::ManageWebhooks),
+        route(Method::DELETE, "/api/v1/webhooks/{id}", admin::webhooks::remove).needs(Action::ManageWebhooks),
+        route(Method::POST, "/api/v1/webhooks/{id}/rotate", admin::webhooks::rotate).needs(Action::ManageWebhooks),
+        route(Method::POST, "/api/v1/webhooks/{id}/test", admin::webhooks::test).needs(Action::ManageWebhooks),
+        route(Method::GET, "/api/v1/webhooks/{id}/deliveries", admin::webhooks::deliveries).needs(Action::ReadWebhooks),
         // Before `{delivery}`: the first path that fits is taken.
-        route(Method::POST, "/api/v1/webhooks/{id}/deliveries/replay", admin::webhooks::replay_dead),
-        route(Method::POST, "/api/v1/webhooks/{id}/deliveries/{delivery}/replay", admin::webhooks::replay),
-        route(Method::GET, "/api/v1/activity", admin::activity::list),
-        route(Method::GET, "/api/v1/access", admin::activity::access),
-        route(Method::GET, "/api/v1/audit/verify", admin::audit::verify),
-        route(Method::GET, "/api/v1/audit/checkpoints", admin::audit::checkpoints),
-        route(Method::POST, "/api/v1/audit/checkpoints", admin::audit::sign),
+        route(Method::POST, "/api/v1/webhooks/{id}/deliveries/replay", admin::webhooks::replay_dead)
+            .needs(Action::ManageWebhooks),
+        route(Method::POST, "/api/v1/webhooks/{id}/deliveries/{delivery}/replay", admin::webhooks::replay)
+            .needs(Action::ManageWebhooks),
+        route(Method::GET, "/api/v1/activity", admin::activity::list).needs(Action::ReadActivity),
+        route(Method::GET, "/api/v1/access", admin::activity::access).needs(Action::ReadActivity),
+        route(Method::GET, "/api/v1/audit/verify", admin::audit::verify).needs(Action::VerifyRecord),
+        route(Method::GET, "/api/v1/audit/checkpoints", admin::audit::checkpoints).needs(Action::VerifyRecord),
+        route(Method::POST, "/api/v1/audit/checkpoints", admin::audit::sign).needs(Action::SignRecord),
     ]
 }
 
@@ -159,6 +180,8 @@ pub struct Route {
     pub path: &'static str,
     /// What a caller must be allowed.
     pub access: Access,
+    /// What it does; `None` for SCIM's writes, which no role is about, and for what is open.
+    pub action: Option<Action>,
     make: Box<dyn Fn() -> actix_web::Route>,
 }
 
@@ -171,7 +194,7 @@ where
 {
     let made = method.clone();
     let make = Box::new(move || web::method(made.clone()).to(handler.clone()));
-    Route { method, path, access: <Args as Guarded>::ACCESS, make }
+    Route { method, path, access: <Args as Guarded>::ACCESS, action: None, make }
 }
 
 /// A route without a credential. DESIGN.md section 5 names all there may be.
@@ -183,7 +206,36 @@ where
 {
     let made = method.clone();
     let make = Box::new(move || web::method(made.clone()).to(handler.clone()));
-    Route { method, path, access: Access::Open, make }
+    Route { method, path, access: Access::Open, action: None, make }
+}
+
+impl Route {
+    /// What it does.
+    pub fn needs(self, action: Action) -> Self {
+        Self { action: Some(action), ..self }
+    }
+
+    /// What is checked before its handler.
+    pub fn need(&self) -> Need {
+        let (locus, person) = (Locus::of(self.path), rights::person(self.path));
+        Need { access: self.access, action: self.action, locus, person }
+    }
+
+    fn made(&self) -> actix_web::Route {
+        let (made, need) = ((self.make)(), self.need());
+        match self.access {
+            Access::Open => made,
+            Access::ScimWrite
+            | Access::ScimRead
+            | Access::ApiAdmin
+            | Access::ApiRead
+            | Access::PageRead
+            | Access::PageAct
+            | Access::PageLeave => {
+                made.wrap(from_fn(move |request: ServiceRequest, next: Next<BoxBody>| authorize(need, request, next)))
+            }
+        }
+    }
 }
 
 /// Put the table into the application. Everything below `/scim` and `/api`, unknown addresses
@@ -224,7 +276,7 @@ fn resource(path: &str, routes: &[Route], open: bool) -> Resource {
     // A slash at the end is the same address (R-HTTP-10); nothing else is.
     let mut resource = web::resource(vec![path.to_owned(), format!("{path}/")]);
     for route in routes {
-        resource = resource.route((route.make)());
+        resource = resource.route(route.made());
     }
     let allow = routes.iter().map(|route| route.method.as_str()).collect::<Vec<_>>().join(", ");
     resource.default_service(web::to(move |request: HttpRequest| {
@@ -259,6 +311,7 @@ async fn other_version(request: HttpRequest) -> HttpResponse {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::service::rules::Extent;
 
     #[test]
     fn only_the_named_routes_are_open() {
@@ -272,6 +325,26 @@ mod tests {
                 _ => false,
             };
             assert!(named, "{} {} must not be open", route.method, route.path);
+        }
+    }
+
+    #[test]
+    fn every_route_says_what_it_does() {
+        for route in table() {
+            // No role is about them: discovery, leaving the page, and what only an IdP's token may.
+            let needs_none = match route.access {
+                Access::Open | Access::ScimWrite | Access::PageLeave => true,
+                Access::ScimRead => ["/ResourceTypes", "/Schemas"].iter().any(|part| route.path.contains(part)),
+                Access::ApiAdmin | Access::ApiRead | Access::PageRead | Access::PageAct => false,
+            };
+            let (method, path) = (&route.method, route.path);
+            assert_eq!(route.action.is_none(), needs_none, "{method} {path}: add .needs(Action::…)");
+            let Some(action) = route.action else { continue };
+            let about_hub = route.need().locus != Locus::Workspace;
+            assert_eq!(action.extent() == Extent::Hub, about_hub, "{method} {path}: {action:?}");
+            if matches!(route.access, Access::ApiRead | Access::PageRead | Access::ScimRead) {
+                assert!(!action.changes(), "{method} {path} reads and needs {action:?}");
+            }
         }
     }
 

@@ -33,6 +33,9 @@ pub enum ServiceError {
     /// A change was to be made as a plan showed it, and would mean something else now.
     #[error("this is not what the expected plan showed, so nothing was changed: the world moved, or something else is wanted. Now it would be: {}. Look at it again; its digest is {}", .0.counts(), .0.digest)]
     Moved(Box<Plan>),
+    /// The caller is known and lacks a right for this; says which.
+    #[error("{}", .0.detail)]
+    Missing(Box<super::rights::Missing>),
     /// The caller is known and may not do this.
     #[error("{0}")]
     Forbidden(String),

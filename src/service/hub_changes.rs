@@ -10,10 +10,11 @@ use crate::domain::app::{App, Field, FieldFormat};
 use crate::domain::hub::{ConnectionValue, Hub, HubMode, Removal};
 use crate::domain::hub_file::subject_text;
 use crate::domain::hub_rules as rules;
-use crate::domain::mapping::{Binding, Mapping, SubjectName};
+use crate::domain::mapping::{Binding, HubRole, Mapping, SubjectName};
 use crate::domain::problem::Cause;
 use crate::domain::task::TaskStatus;
 use crate::store::hubs::{login_word, mode_word};
+use crate::store::managers::{self, Manager};
 use crate::store::tasks::{self, ByHand, TaskFilter};
 use crate::store::{
     DbConn, StoreError, Tx, decisions, hub_members, hub_secrets, hubs, lanes, mappings, marks, problems, set_aside,
@@ -32,6 +33,17 @@ pub(super) fn add_hub(tx: &mut Tx<'_>, scribe: &Scribe, app: &App, hub: &Hub) ->
     }
     hubs::set_created_by(tx, scribe.workspace, hub.id, &scribe.actor)?;
     waiting::begin(tx, scribe, app, None, hub)?;
+    if let Some(user) = scribe.caller.person {
+        // The connecting person becomes Owner, and has the account that they connected it with.
+        let manager = Manager {
+            user,
+            role: HubRole::Owner,
+            service_account: true,
+            given_by: scribe.actor.clone(),
+            given_at: scribe.now,
+        };
+        managers::put(tx, scribe.workspace, hub.id, &manager)?;
+    }
     let target = format!("hub:{}", hub.slug);
     let detail = json!({"app": hub.app, "mode": mode_word(hub.mode), "owner": hub.owner, "ref": hub.file_ref});
     scribe.record(tx, "hub.connected", About { target: &target, hub: Some(hub.id), detail, ..About::default() })?;
@@ -176,6 +188,7 @@ pub(super) fn remove_hub(tx: &mut Tx<'_>, scribe: &Scribe, hub: &Hub, removal: &
     }
     problems::close(tx, scribe.workspace, hub.id, None, scribe.now)?;
     hubs::delete(tx, scribe.workspace, hub.id)?;
+    managers::forget_hub(tx, scribe.workspace, hub.id)?;
     let target = format!("hub:{}", hub.slug);
     let detail = json!({"app": hub.app, "reason": removal.reason});
     let personal = removal.note.as_ref().map(|note| json!({ "note": note }));

@@ -182,6 +182,7 @@ fn numbered(number: usize, error: ServiceError) -> ServiceError {
         | ServiceError::TakenFields(_)
         | ServiceError::VersionMismatch
         | ServiceError::Moved(_)
+        | ServiceError::Missing(_)
         | ServiceError::Forbidden(_)
         | ServiceError::Unavailable
         | ServiceError::Store(_)) => other,

@@ -120,8 +120,8 @@ impl MappingBody {
     pub(super) fn check(&self, app: &App) -> Result<(), ServiceError> {
         let mut wrong = Vec::new();
         let seat = self.seat.unwrap_or(true);
-        if !seat && self.hub_role != Some(HubRole::Owner) {
-            wrong.push(String::from("a collaborator always takes a seat; only an owner may have none"));
+        if !seat && self.hub_role.unwrap_or(HubRole::Collaborator) == HubRole::Collaborator {
+            wrong.push(String::from("a collaborator always takes a seat; only an owner or manager may have none"));
         }
         if (seat && !app.roles.is_empty()) || !self.app_role.is_empty() {
             wrong.extend(rules::role(app, &self.app_role).err());

@@ -31,6 +31,8 @@ pub mod people;
 pub mod problems;
 pub mod pushing;
 pub mod regain;
+pub mod rights;
+pub mod roles;
 mod scribe;
 pub mod secrets;
 pub mod shown;
@@ -58,6 +60,7 @@ use crate::store::Keyring;
 
 pub use crate::domain::caller::{Caller, Preset, Scope, UnknownWord};
 pub use crate::domain::credential::TokenKey;
+pub use crate::domain::rights as rules;
 pub use crate::store::Store;
 
 /// Whether the installation may call an address, as a person typed it; else a sentence for them.

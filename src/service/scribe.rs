@@ -20,6 +20,8 @@ pub(super) struct Scribe {
     pub workspace: WorkspaceId,
     /// `token:<id>` or `cli`.
     pub actor: String,
+    /// Whoever it is, with their rights.
+    pub caller: Caller,
     /// The moment of the change.
     pub now: Micros,
     request_id: Arc<str>,
@@ -49,6 +51,7 @@ impl Scribe {
         Self {
             workspace: caller.workspace,
             actor: caller.actor(),
+            caller: caller.clone(),
             now: context.clock.now(),
             request_id: Arc::clone(&caller.request_id),
             ids: context.ids.clone(),

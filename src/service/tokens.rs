@@ -4,17 +4,19 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::page::{Page, PageRequest};
-use super::{Caller, Context, Scope, ServiceError, names};
+use super::{Caller, Context, Scope, ServiceError, names, roles};
 use crate::base::clock::Micros;
-use crate::base::ids::TokenId;
+use crate::base::ids::{TokenId, UserId, WorkspaceId};
 use crate::base::random;
 use crate::base::secret::{Secret, SecretString};
 use crate::domain::credential::{self, LOOKUP_BYTES, SECRET_BYTES};
+use crate::domain::rights::{UnknownRole, Wanted, may_end, may_make};
 use crate::store::activity::{self, Entry};
 use crate::store::tokens::{self, Token};
-use crate::store::{sources, workspaces};
+use crate::store::{DbConn, StoreError, roles as role_rows, sources, workspaces};
 
 pub use crate::domain::credential::Ttl;
+pub use crate::domain::rights::Role;
 
 /// A token as the API and the command line show it.
 #[derive(Clone, Debug, Serialize)]
@@ -25,9 +27,15 @@ pub struct TokenView {
     pub name: String,
     /// What it may do.
     pub scope: &'static str,
+    /// The SCIM id of the person it acts as.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub acts_as: Option<String>,
+    /// The role it has as a service; absent for a person's, and for the operator's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub role: Option<Role>,
     /// The name of its source.
     pub source: String,
-    /// `active`, `expired` or `revoked`.
+    /// `active`, `expired`, `revoked`, or `person_inactive` while the person it acts as is not active.
     pub state: &'static str,
     /// When it was made, RFC 3339.
     pub created: String,
@@ -53,6 +61,39 @@ pub struct NewToken {
     pub source: Option<String>,
     /// How long it lives.
     pub ttl: Ttl,
+    /// As whom it acts.
+    pub acting: NewActing,
+}
+
+/// As whom a new token acts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum NewActing {
+    /// Nobody in particular: with scope `admin` the operator, with `read` an auditor.
+    #[default]
+    Operator,
+    /// A service with this role.
+    Service(Role),
+    /// A person, by SCIM id or userName.
+    Person(String),
+}
+
+impl NewActing {
+    /// Out of what a request or command named.
+    ///
+    /// # Errors
+    /// [`ServiceError::Invalid`] when it named both, or no role of ours.
+    pub fn read(person: Option<String>, role: Option<&str>) -> Result<Self, ServiceError> {
+        match (person, role) {
+            (None, None) => Ok(Self::Operator),
+            (Some(person), None) => Ok(Self::Person(person)),
+            (None, Some(role)) => {
+                role.parse().map(Self::Service).map_err(|error: UnknownRole| ServiceError::Invalid(error.to_string()))
+            }
+            (Some(_), Some(_)) => Err(ServiceError::Invalid(String::from(
+                "a token acts as a person, whose role is their own, or as a service with a role: not both",
+            ))),
+        }
+    }
 }
 
 /// A made token.
@@ -85,6 +126,7 @@ pub async fn create(context: &Context, caller: &Caller, wanted: NewToken) -> Res
     let record = context.ids.next();
     let source = wanted.source.unwrap_or_else(|| String::from(workspaces::DEFAULT_NAME));
     let (name, scope, workspace, actor) = (wanted.name, wanted.scope, caller.workspace, caller.actor());
+    let (acting, maker) = (wanted.acting, caller.maker());
     let request_id = caller.request_id.clone();
     let lookup = minted.lookup;
     let view = context
@@ -93,11 +135,21 @@ pub async fn create(context: &Context, caller: &Caller, wanted: NewToken) -> Res
             let source = sources::by_name(tx, workspace, &source)?.ok_or_else(|| {
                 ServiceError::Invalid(format!("there is no source '{source}'; see `scimhub source list`"))
             })?;
+            let acting = acting_as(tx, workspace, scope, &acting)?;
+            may_make(maker, acting).map_err(ServiceError::Forbidden)?;
             let token = Token {
                 id,
                 source: source.id,
                 name: name.clone(),
                 scope,
+                acts_as: match acting {
+                    Wanted::Person(user) => Some(user),
+                    Wanted::Operator | Wanted::IdentityProvider | Wanted::Service(_) => None,
+                },
+                role: match acting {
+                    Wanted::Service(role) => Some(role),
+                    Wanted::Operator | Wanted::IdentityProvider | Wanted::Person(_) => None,
+                },
                 created_at: now,
                 expires_at,
                 revoked_at: None,
@@ -114,14 +166,64 @@ pub async fn create(context: &Context, caller: &Caller, wanted: NewToken) -> Res
                 user: None,
                 task: None,
                 request_id: Some(&request_id),
-                detail: json!({"name": name, "scope": scope.as_str(), "source": source.name}),
+                detail: json!({
+                    "name": name, "scope": scope.as_str(), "source": source.name,
+                    "role": token.role, "acts_as": token.acts_as,
+                }),
                 personal: None,
             };
             activity::record(tx, workspace, &entry)?;
-            Ok::<_, ServiceError>(view(token, source.name, now))
+            let standing = standing(tx, workspace, &token)?;
+            Ok::<_, ServiceError>(view(token, source.name, standing, now))
         })
         .await?;
     Ok(Created { view, text: minted.text })
+}
+
+/// As whom a token of this scope acts.
+fn acting_as(
+    conn: &mut DbConn,
+    workspace: WorkspaceId,
+    scope: Scope,
+    acting: &NewActing,
+) -> Result<Wanted, ServiceError> {
+    match (scope, acting) {
+        (Scope::Scim, NewActing::Operator) => Ok(Wanted::IdentityProvider),
+        (Scope::Scim, NewActing::Service(_) | NewActing::Person(_)) => Err(ServiceError::Invalid(String::from(
+            "a token of scope scim belongs to an identity provider and acts as nobody else",
+        ))),
+        (Scope::Admin | Scope::Read, NewActing::Operator) => Ok(Wanted::Operator),
+        (Scope::Admin | Scope::Read, NewActing::Service(role)) => Ok(Wanted::Service(*role)),
+        (Scope::Admin | Scope::Read, NewActing::Person(name)) => {
+            let user = roles::find_person(conn, workspace, name)?;
+            match role_rows::claims_of(conn, workspace, user)? {
+                Some(person) if person.active => Ok(Wanted::Person(user)),
+                Some(_) | None => Err(ServiceError::Invalid(format!("'{name}' is not active"))),
+            }
+        }
+    }
+}
+
+fn acted(token: &Token) -> Wanted {
+    match (token.scope, token.acts_as, token.role) {
+        (Scope::Scim, _, _) => Wanted::IdentityProvider,
+        (Scope::Admin | Scope::Read, Some(user), _) => Wanted::Person(user),
+        (Scope::Admin | Scope::Read, None, Some(role)) => Wanted::Service(role),
+        (Scope::Admin | Scope::Read, None, None) => Wanted::Operator,
+    }
+}
+
+/// Whether the person behind a token is active; a token of nobody in particular always stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    Stands,
+    PersonInactive,
+}
+
+fn standing(conn: &mut DbConn, workspace: WorkspaceId, token: &Token) -> Result<Standing, StoreError> {
+    let Some(user) = token.acts_as else { return Ok(Standing::Stands) };
+    let active = role_rows::claims_of(conn, workspace, user)?.is_some_and(|person| person.active);
+    Ok(if active { Standing::Stands } else { Standing::PersonInactive })
 }
 
 /// The tokens of the caller's workspace, oldest first, ended ones included.
@@ -140,12 +242,16 @@ pub async fn list(context: &Context, caller: &Caller, page: &PageRequest) -> Res
             let name_of = |token: &Token| {
                 sources.iter().find(|s| s.id == token.source).map_or_else(String::new, |s| s.name.clone())
             };
+            let people: Vec<UserId> = found.iter().filter_map(|token| token.acts_as).collect();
+            let people = role_rows::claims(conn, workspace, &people)?;
             Ok::<_, ServiceError>(
                 found
                     .into_iter()
                     .map(|token| {
                         let source = name_of(&token);
-                        view(token, source, now)
+                        let active = |user: UserId| people.get(&user).is_some_and(|person| person.active);
+                        let stands = token.acts_as.is_none_or(active);
+                        view(token, source, if stands { Standing::Stands } else { Standing::PersonInactive }, now)
                     })
                     .collect::<Vec<_>>(),
             )
@@ -162,11 +268,16 @@ pub async fn revoke(context: &Context, caller: &Caller, id: &str) -> Result<Toke
     let id: TokenId = id.parse().map_err(|_| ServiceError::NotFound("token"))?;
     let (workspace, actor, request_id) = (caller.workspace, caller.actor(), caller.request_id.clone());
     let (now, record) = (context.clock.now(), context.ids.next());
+    let maker = caller.maker();
     context
         .store
         .write(move |tx| {
+            match tokens::load(tx, workspace, id) {
+                Err(StoreError::NotFound) => return Err(ServiceError::NotFound("token")),
+                other => may_end(maker, acted(&other?)).map_err(ServiceError::Forbidden)?,
+            }
             let token = match tokens::revoke(tx, workspace, id, now) {
-                Err(crate::store::StoreError::NotFound) => return Err(ServiceError::NotFound("token")),
+                Err(StoreError::NotFound) => return Err(ServiceError::NotFound("token")),
                 other => other?,
             };
             let source = sources::load(tx, workspace, token.source)?;
@@ -186,7 +297,8 @@ pub async fn revoke(context: &Context, caller: &Caller, id: &str) -> Result<Toke
                 };
                 activity::record(tx, workspace, &entry)?;
             }
-            Ok(view(token, source.name, now))
+            let standing = standing(tx, workspace, &token)?;
+            Ok(view(token, source.name, standing, now))
         })
         .await
 }
@@ -223,11 +335,13 @@ pub async fn end_sessions(context: &Context, caller: &Caller, began: Micros) -> 
         .await
 }
 
-fn view(token: Token, source: String, now: Micros) -> TokenView {
+fn view(token: Token, source: String, standing: Standing, now: Micros) -> TokenView {
     let state = if token.revoked_at.is_some() {
         "revoked"
     } else if token.expires_at.is_some_and(|end| end <= now) {
         "expired"
+    } else if standing == Standing::PersonInactive {
+        "person_inactive"
     } else {
         "active"
     };
@@ -235,6 +349,8 @@ fn view(token: Token, source: String, now: Micros) -> TokenView {
         id: token.id,
         name: token.name,
         scope: token.scope.as_str(),
+        acts_as: token.acts_as.map(|user| user.to_string()),
+        role: token.role,
         source,
         state,
         created: token.created_at.to_rfc3339(),

@@ -98,6 +98,10 @@ pub async fn local_caller(context: &Context, name: &str) -> Result<Caller, Servi
         source_preset: source.preset,
         dialect: crate::domain::caller::dialect(source.strict),
         scope: super::Scope::Admin,
+        rights: crate::domain::rights::Rights::OPERATOR,
+        person: None,
+        hub: None,
+        sight: crate::domain::caller::Sight::Everything,
         token: None,
         request_id: context.ids.next().to_string().into(),
     })

@@ -132,6 +132,7 @@ impl Row {
 pub(crate) const fn hub_role_word(role: HubRole) -> &'static str {
     match role {
         HubRole::Collaborator => "collaborator",
+        HubRole::Manager => "manager",
         HubRole::Owner => "owner",
     }
 }
@@ -140,6 +141,7 @@ pub(crate) const fn hub_role_word(role: HubRole) -> &'static str {
 pub(crate) fn hub_role(word: &str) -> Option<HubRole> {
     match word {
         "collaborator" => Some(HubRole::Collaborator),
+        "manager" => Some(HubRole::Manager),
         "owner" => Some(HubRole::Owner),
         _ => None,
     }

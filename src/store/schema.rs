@@ -47,6 +47,40 @@ diesel::table! {
         revoked_at -> Nullable<BigInt>,
         last_used_at -> Nullable<BigInt>,
         sessions_ended_at -> Nullable<BigInt>,
+        acts_as -> Nullable<Binary>,
+        role -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    workspace_roles (workspace, user_id) {
+        workspace -> BigInt,
+        user_id -> Binary,
+        role -> Text,
+        given_by -> Text,
+        given_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    role_mappings (workspace, group_id) {
+        workspace -> BigInt,
+        group_id -> Binary,
+        role -> Text,
+        given_by -> Text,
+        given_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    hub_managers (workspace, hub_id, user_id) {
+        workspace -> BigInt,
+        hub_id -> Binary,
+        user_id -> Binary,
+        role -> Text,
+        service_account -> Bool,
+        given_by -> Text,
+        given_at -> BigInt,
     }
 }
 
@@ -545,6 +579,9 @@ diesel::allow_tables_to_appear_in_same_query!(
     workspaces,
     sources,
     tokens,
+    workspace_roles,
+    role_mappings,
+    hub_managers,
     users,
     user_emails,
     user_groups,

@@ -5,10 +5,12 @@ use diesel::prelude::*;
 use super::StoreError;
 use super::conn::DbConn;
 use super::kept::Keep as _;
+use super::roles;
 use super::schema::{sources, tokens};
 use crate::base::clock::Micros;
-use crate::base::ids::{SourceId, TokenId, WorkspaceId};
+use crate::base::ids::{SourceId, TokenId, UserId, WorkspaceId};
 use crate::domain::caller::{Preset, Scope};
+use crate::domain::rights::{Claims, Role};
 
 /// A token as its owner sees it, without anything it could be verified by.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +23,10 @@ pub struct Token {
     pub name: String,
     /// What it may do.
     pub scope: Scope,
+    /// The person it acts as.
+    pub acts_as: Option<UserId>,
+    /// The role it has as a service.
+    pub role: Option<Role>,
     /// When it was made.
     pub created_at: Micros,
     /// When it ends; `None` for never.
@@ -44,11 +50,13 @@ pub struct Credential {
     pub preset: Preset,
     /// Whether its source is strict.
     pub strict: bool,
+    /// What is known of the person it acts as; `None` where it acts as nobody, or they are gone.
+    pub person: Option<Claims>,
     /// Sessions of the page that began at or before this are over.
     pub sessions_ended_at: Option<Micros>,
 }
 
-type Row = (Vec<u8>, i64, String, String, i64, Option<i64>, Option<i64>, Option<i64>);
+type Row = (Vec<u8>, i64, String, String, i64, Option<i64>, Option<i64>, Option<i64>, Option<Vec<u8>>, Option<String>);
 
 const COLUMNS: (
     tokens::id,
@@ -59,6 +67,8 @@ const COLUMNS: (
     tokens::expires_at,
     tokens::revoked_at,
     tokens::last_used_at,
+    tokens::acts_as,
+    tokens::role,
 ) = (
     tokens::id,
     tokens::source,
@@ -68,16 +78,26 @@ const COLUMNS: (
     tokens::expires_at,
     tokens::revoked_at,
     tokens::last_used_at,
+    tokens::acts_as,
+    tokens::role,
 );
 
 fn read(row: Row) -> Result<Token, StoreError> {
-    let (id, source, name, scope, created_at, expires_at, revoked_at, last_used_at) = row;
+    let (id, source, name, scope, created_at, expires_at, revoked_at, last_used_at, acts_as, role) = row;
     let id = TokenId::from_bytes(&id).map_err(|_| StoreError::Corrupt(String::from("a token's id")))?;
     Ok(Token {
         id,
         source: SourceId(source),
         name,
         scope: scope.parse().map_err(|_| StoreError::Corrupt(format!("token {id}: scope '{scope}'")))?,
+        acts_as: acts_as
+            .map(|user| UserId::from_bytes(&user))
+            .transpose()
+            .map_err(|_| StoreError::Corrupt(format!("token {id}: the person")))?,
+        role: role
+            .map(|word| word.parse())
+            .transpose()
+            .map_err(|_| StoreError::Corrupt(format!("token {id}: the role")))?,
         created_at: Micros(created_at),
         expires_at: expires_at.map(Micros),
         revoked_at: revoked_at.map(Micros),
@@ -106,7 +126,12 @@ pub fn by_lookup_across_workspaces(conn: &mut DbConn, lookup: &str) -> Result<Op
     let preset =
         preset.parse().map_err(|_| StoreError::Corrupt(format!("source {}: preset '{preset}'", token.source.0)))?;
     let sessions_ended_at = sessions_ended_at.map(Micros);
-    Ok(Some(Credential { workspace: WorkspaceId(workspace), token, hash, preset, strict, sessions_ended_at }))
+    let workspace = WorkspaceId(workspace);
+    let person = match token.acts_as {
+        Some(user) => roles::claims_of(conn, workspace, user)?,
+        None => None,
+    };
+    Ok(Some(Credential { workspace, token, hash, preset, strict, person, sessions_ended_at }))
 }
 
 /// Keep a new token.
@@ -131,6 +156,8 @@ pub fn insert(
             tokens::hash.eq(hash),
             tokens::created_at.eq(token.created_at.0),
             tokens::expires_at.eq(token.expires_at.map(|at| at.0)),
+            tokens::acts_as.eq(token.acts_as.map(UserId::bytes)),
+            tokens::role.eq(token.role.map(Role::as_str)),
         ))
         .kept()
         .execute(conn)?;

@@ -396,7 +396,7 @@ fn mapping(reader: &mut Reader<'_>, fields: &Fields<'_, '_>, app: Roles<'_>) -> 
     if let Some(scope) = &scope {
         reader.check(scope.offset, rules::scope(&scope.value));
     }
-    let words = [("owner", HubRole::Owner), ("collaborator", HubRole::Collaborator)];
+    let words = [("owner", HubRole::Owner), ("manager", HubRole::Manager), ("collaborator", HubRole::Collaborator)];
     let hub_role = fields.word(reader, "hub_role", &words).map_or(HubRole::Collaborator, |role| role.value);
     let seat = fields.flag(reader, "seat").unwrap_or(true);
     if !seat && hub_role == HubRole::Collaborator {

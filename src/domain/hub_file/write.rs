@@ -123,6 +123,9 @@ fn write_mapping(out: &mut String, mapping: &MappingDecl) {
     }
     match mapping.hub_role {
         HubRole::Collaborator => {}
+        HubRole::Manager => {
+            let _ = writeln!(out, "  hub_role = \"manager\"");
+        }
         HubRole::Owner => {
             let _ = writeln!(out, "  hub_role = \"owner\"");
         }

@@ -10,7 +10,7 @@ use crate::http::error::{ApiFailure, Refusal};
 use crate::http::extract::{ApiAdmin, ApiJson, ApiQuery, ApiReader};
 use crate::http::respond;
 use crate::service::page::PageRequest;
-use crate::service::tokens::{self, NewToken, Ttl};
+use crate::service::tokens::{self, NewActing, NewToken, Ttl};
 
 /// A token to make.
 #[derive(Debug, Deserialize)]
@@ -20,6 +20,11 @@ pub struct Wanted {
     scope: String,
     source: Option<String>,
     ttl: Option<String>,
+    /// A person to act as: SCIM id or userName.
+    #[serde(rename = "as")]
+    acts_as: Option<String>,
+    /// The role of a service.
+    role: Option<String>,
 }
 
 /// `GET /api/v1/tokens`: never a secret, never a hash.
@@ -51,6 +56,7 @@ pub async fn create(
         scope: wanted.scope.parse().map_err(|e: crate::service::UnknownWord| bad(e.to_string()))?,
         source: wanted.source,
         ttl: ttl.unwrap_or_default(),
+        acting: NewActing::read(wanted.acts_as, wanted.role.as_deref())?,
     };
     let created = tokens::create(&app.context, &caller, new).await?;
     let body = json!({"token": created.text.expose(), "details": created.view});

@@ -91,7 +91,12 @@ async fn found(request: &HttpRequest) -> Result<(Caller, Session), HttpResponse>
         Err(error @ AuthError::Unavailable(_)) => Err(super::refuse(&error.into())),
         Err(AuthError::SignedOut) => Err(no_session(session::Ended::SignedOut)),
         Err(
-            AuthError::Missing | AuthError::Malformed | AuthError::Unknown | AuthError::Expired | AuthError::Revoked,
+            AuthError::Missing
+            | AuthError::Malformed
+            | AuthError::Unknown
+            | AuthError::Expired
+            | AuthError::Revoked
+            | AuthError::PersonGone,
         ) => Err(no_session(session::Ended::Token)),
     }
 }

@@ -99,6 +99,7 @@ pub async fn sign_in(request: HttpRequest, payload: Payload, app: web::Data<App>
             | AuthError::Unknown
             | AuthError::Expired
             | AuthError::Revoked
+            | AuthError::PersonGone
             | AuthError::SignedOut,
         ) => {
             refused(&app, &request, "token");

@@ -127,7 +127,9 @@ pub async fn plan(
 ) -> Result<Plan, ServiceError> {
     let hubs = declared(&context.catalog, &wanted, env.as_ref())?;
     let scribe = Scribe::new(context, caller);
-    look::show(context, &scribe, maker(context, &scribe, wanted, hubs, env)).await
+    let make = maker(context, &scribe, wanted, hubs, env);
+    // A plan names people of every hub it touches: it is for those who may make the change.
+    look::show(context, &scribe, look::allowed(context, &scribe, make)).await
 }
 
 /// Do it, in one transaction: the whole declaration or nothing. With `expect` only where it still
@@ -145,7 +147,7 @@ pub async fn apply(
     let hubs = declared(&context.catalog, &wanted, env.as_ref())?;
     let scribe = Scribe::new(context, caller);
     let slugs = hubs.iter().map(|hub| hub.slug.to_string()).collect();
-    let make = maker(context, &scribe, wanted, hubs, env);
+    let make = look::allowed(context, &scribe, maker(context, &scribe, wanted, hubs, env));
     // Nothing hangs on this look: it only tells afterwards for whom it was.
     let shown = match expect {
         Some(_) => None,

@@ -34,7 +34,7 @@ impl Desk<'_, '_> {
         };
         self.keep(&member)?;
         match hub_role {
-            HubRole::Owner => self.own(user, &user_name)?,
+            HubRole::Owner | HubRole::Manager => self.run(user, &user_name, hub_role)?,
             HubRole::Collaborator => {}
         }
         marks::touch(self.tx, self.scribe.workspace, self.hub.id, user, self.scribe.now)?;
@@ -55,22 +55,17 @@ impl Desk<'_, '_> {
         Ok(hub_members::forget(self.tx, self.scribe.workspace, own.id)?)
     }
 
-    fn own(&mut self, user: UserId, user_name: &str) -> Result<(), ServiceError> {
+    fn run(&mut self, user: UserId, user_name: &str, role: HubRole) -> Result<(), ServiceError> {
         let plain = |mapping: &Mapping| mapping.scope.is_none();
         match self.shares(user)?.into_iter().find(plain) {
-            Some(share) if share.hub_role == HubRole::Owner => Ok(()),
+            Some(share) if share.hub_role >= role => Ok(()),
             Some(share) => {
-                let after = Mapping {
-                    hub_role: HubRole::Owner,
-                    confirmed_at: self.scribe.now,
-                    file_ref: None,
-                    ..share.clone()
-                };
+                let after = Mapping { hub_role: role, confirmed_at: self.scribe.now, file_ref: None, ..share.clone() };
                 let hub = self.hub.clone();
                 self.carry(&Step::ChangeMapping { hub, before: Box::new(share), after: Box::new(after) })
             }
             None => {
-                let share = self.share(user, user_name, HubRole::Owner, "", false);
+                let share = self.share(user, user_name, role, "", false);
                 self.carry(&Step::AddMapping(self.hub.clone(), share))
             }
         }

@@ -57,14 +57,14 @@ pub enum Deed {
 pub struct MatchBody {
     /// The user's SCIM id or userName.
     pub user: String,
-    /// What they may do with the hub: `owner` or `collaborator`.
+    /// What they may do with the hub: `owner`, `manager` or `collaborator`.
     pub hub_role: String,
 }
 
 impl MatchBody {
     fn hub_role(&self) -> Result<HubRole, ServiceError> {
         crate::store::mappings::hub_role(&self.hub_role)
-            .ok_or_else(|| ServiceError::Invalid(String::from("hub_role: one of owner, collaborator")))
+            .ok_or_else(|| ServiceError::Invalid(String::from("hub_role: one of owner, manager, collaborator")))
     }
 }
 
@@ -172,7 +172,8 @@ pub async fn act(
             let task = match &deed {
                 Deed::Match(body) => desk.bind(&body.user, body.hub_role()?, "member.matched").map(|()| None),
                 Deed::Claim(body) => {
-                    let Some(user) = &body.user else {
+                    let own = scribe.caller.person.map(|person| person.to_string());
+                    let Some(user) = body.user.as_ref().or(own.as_ref()) else {
                         return Err(ServiceError::Invalid(String::from(
                             "user: say who claims this account; this credential is no person's",
                         )));

@@ -12,6 +12,7 @@ use super::effects::{HubEffect, Touched, effects};
 use super::outline::Plan;
 use super::steps::Diff;
 use crate::base::ids::WorkspaceId;
+use crate::service::rights::check_steps;
 use crate::service::scribe::Scribe;
 use crate::service::{Context, ServiceError};
 use crate::store::fingerprint::{self, Fingerprint};
@@ -58,6 +59,16 @@ pub(in crate::service) async fn show(
         .await
 }
 
+/// Every look, and the write, first holds the steps against the rights of whoever makes the change.
+pub(in crate::service) fn allowed<M: Make>(context: &Context, scribe: &Scribe, make: M) -> impl Make + use<M> {
+    let (scribe, catalog) = (scribe.clone(), context.catalog.clone());
+    move |conn: &mut DbConn| {
+        let diff = make(conn)?;
+        check_steps(conn, &scribe, &catalog, &diff)?;
+        Ok(diff)
+    }
+}
+
 /// Why a write transaction did not happen.
 enum Halt {
     Refused(ServiceError),
@@ -92,6 +103,7 @@ pub(in crate::service) async fn change<T: Send + 'static>(
     carry: impl Fn(&mut Tx<'_>, Diff, Arc<Vec<HubEffect>>) -> Result<T, ServiceError> + Clone + Send + 'static,
 ) -> Result<T, ServiceError> {
     let (workspace, now) = (scribe.workspace, scribe.now);
+    let make = allowed(context, scribe, make);
     let Some(expect) = expect else {
         let unlooked = move |tx: &mut Tx<'_>| {
             lock(tx, workspace, &hubs)?;

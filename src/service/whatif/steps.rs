@@ -111,6 +111,7 @@ fn gives(mapping: &Mapping) -> String {
     let mut text = if mapping.app_role.is_empty() { String::from("no role") } else { mapping.app_role.clone() };
     match mapping.hub_role {
         HubRole::Owner => text.push_str(", owner of the hub"),
+        HubRole::Manager => text.push_str(", manager of the hub"),
         HubRole::Collaborator => {}
     }
     if !mapping.seat {

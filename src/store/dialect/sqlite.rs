@@ -23,6 +23,7 @@ const UNIQUE: &[(&str, &str)] = &[
     ("holds.workspace, holds.hub_id, holds.reason", "holds_open"),
     ("access_intervals.workspace, access_intervals.member_id", "access_intervals_open"),
     ("activity.workspace, activity.seq", "activity_seq"),
+    ("workspace_roles.workspace", "workspace_roles_one_owner"),
 ];
 
 /// The name PostgreSQL gives the violated index, from SQLite's message

@@ -85,6 +85,10 @@ impl Bench {
             source_preset: Preset::Okta,
             dialect: Dialect::tolerant(),
             scope: Scope::Scim,
+            rights: scimhub::domain::rights::Rights::NOBODY,
+            person: None,
+            hub: None,
+            sight: scimhub::domain::caller::Sight::Nothing,
             token: None,
             request_id: "r1".into(),
         };

@@ -70,7 +70,10 @@ async fn what_happens_to_people_is_told_signed_and_without_a_secret() {
         mending::sandbox_hub(&admin, "box", &app.scim("box"), mending::GOOD).await;
         hubs::mapping(&admin, "box", &json!({"user": "bob@example.com", "app_role": "viewer"})).await;
         let failed = until_told(&receiver, "task.failed", 1).await.remove(0);
-        assert_eq!((&failed["data"]["task"]["code"], &failed["data"]["hub"]["id"]), (&json!("forbidden"), &json!("box")));
+        assert_eq!(
+            (&failed["data"]["task"]["code"], &failed["data"]["hub"]["id"]),
+            (&json!("forbidden"), &json!("box"))
+        );
         assert!(failed["data"]["task"]["remedy"].as_str().unwrap().contains("resume --hub box"), "{failed}");
         assert_eq!(failed["data"]["user"]["name"], "bob@example.com");
 

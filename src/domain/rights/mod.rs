@@ -1,0 +1,18 @@
+//! Who may do what: one rule set as data (business-hubs.md section 3), asked from every entrance
+//! through [`may`]. Pure: roles and hub rights come in as values, nothing is looked up here. Every
+//! match names every variant, so that a new action or role does not compile until somebody has
+//! decided about it (threat T-15).
+
+mod action;
+mod credentials;
+mod people;
+mod role;
+mod table;
+#[cfg(test)]
+mod tests;
+
+pub use action::{Action, Extent};
+pub use credentials::{Maker, Wanted, may_end, may_make};
+pub use people::{Claims, Given};
+pub use role::{HubRight, Role, UnknownRole};
+pub use table::{Kind, Needed, Rights, Verdict, may, needed, who};

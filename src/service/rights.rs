@@ -1,0 +1,313 @@
+//! What a caller may do, with everything looked up that `domain::rights` rests on: which hub a
+//! request is about, the caller's right there, and what lists show them. Every entrance asks here.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::scribe::Scribe;
+use super::whatif::steps::{Diff, Step};
+use super::{Caller, Context, ServiceError};
+use crate::base::clock::Micros;
+use crate::base::ids::{HoldId, HubId, TaskId, UserId, WorkspaceId};
+use crate::domain::caller::{Sight, Theirs};
+use crate::domain::catalog::Catalog;
+use crate::domain::decide::{Ground, decide};
+use crate::domain::hub::Hub;
+use crate::domain::hub_rules as rules;
+use crate::domain::mapping::{Binding, HubRole, Mapping};
+use crate::domain::rights::{Action, HubRight, Kind, Verdict, may, needed, who};
+use crate::store::{DbConn, StoreError, facts, holds, hubs as hub_rows, managers, roles, tasks};
+
+/// What a request is about, as its address says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum About {
+    /// The workspace.
+    Workspace,
+    /// The hub of this name.
+    Hub(String),
+    /// The hub of this task.
+    Task(String),
+    /// The hub of this held batch.
+    Hold(String),
+}
+
+/// One thing that gives a person a role in a hub.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// The role.
+    pub role: HubRole,
+    /// What gives it.
+    pub through: Through,
+}
+
+/// What gives a role in a hub.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Through {
+    /// A person made them Owner or Manager; with the hub's service account or without.
+    Name {
+        /// Whether they were given it.
+        service_account: bool,
+    },
+    /// A mapping to this person.
+    Share,
+    /// A mapping to a group of theirs, in words: `group meta-admins`.
+    Group(String),
+}
+
+/// Whether a hub is run with an account of its own, which its managers are given or not. One that is
+/// reached by a token needs none.
+pub fn has_service_account(hub: &Hub) -> bool {
+    hub.connection.contains_key("service_account")
+}
+
+/// Everything that gives a person a role in a hub now.
+///
+/// # Errors
+/// [`StoreError`] of the statements.
+pub(super) fn sources(
+    conn: &mut DbConn,
+    workspace: WorkspaceId,
+    catalog: &Catalog,
+    hub: &Hub,
+    user: UserId,
+    now: Micros,
+) -> Result<Vec<Source>, StoreError> {
+    let mut found = Vec::new();
+    let Some(claims) = roles::claims_of(conn, workspace, user)?.filter(|claims| claims.active) else {
+        return Ok(found);
+    };
+    if let Some(manager) = managers::find(conn, workspace, hub.id, user)?
+        // As with individual shares: what a person gave does not outlive a deactivation.
+        && claims.deactivated_at.is_none_or(|left| manager.given_at > left)
+    {
+        let through = Through::Name { service_account: manager.service_account };
+        found.push(Source { role: manager.role, through });
+    }
+    // An app that is not in the catalog any more gives nobody anything.
+    let Ok(app) = rules::app(catalog, &hub.app) else { return Ok(found) };
+    let of_hub = facts::rules(conn, workspace, hub.id)?;
+    let Some(facts) = facts::of_people(conn, workspace, hub.id, &of_hub, &[user])?.pop() else { return Ok(found) };
+    let (entitled, _) = decide(&Ground { app, policy: &hub.policy, rules: &of_hub }, &facts, now, now);
+    for reason in &entitled.reasons {
+        let Some(rule) = of_hub.iter().find(|rule| rule.mapping.id == reason.mapping) else { continue };
+        let through = match rule.mapping.binding {
+            Binding::User(_) => Through::Share,
+            Binding::Group(_) | Binding::Waiting | Binding::Gone => Through::Group(rule.subject.clone()),
+        };
+        found.push(Source { role: rule.mapping.hub_role, through });
+    }
+    Ok(found)
+}
+
+/// The strongest of these, as a right: what a mapping gives comes without the service account.
+pub fn strongest(hub: &Hub, sources: &[Source]) -> Option<HubRight> {
+    let entrusted = |source: &Source| match source.through {
+        Through::Name { service_account } => service_account || !has_service_account(hub),
+        Through::Share | Through::Group(_) => !has_service_account(hub),
+    };
+    sources.iter().map(|source| HubRight::of(source.role, entrusted(source))).max()
+}
+
+fn right_in(
+    conn: &mut DbConn,
+    workspace: WorkspaceId,
+    catalog: &Catalog,
+    hub: &Hub,
+    user: UserId,
+    now: Micros,
+) -> Result<Option<HubRight>, StoreError> {
+    Ok(strongest(hub, &sources(conn, workspace, catalog, hub, user, now)?))
+}
+
+/// The hub that a request is about; `None` for the workspace.
+fn hub_of(conn: &mut DbConn, workspace: WorkspaceId, about: &About) -> Result<Option<HubId>, ServiceError> {
+    let unknown = |what| {
+        move |error| if matches!(error, StoreError::NotFound) { ServiceError::NotFound(what) } else { error.into() }
+    };
+    match about {
+        About::Workspace => Ok(None),
+        About::Hub(slug) => Ok(Some(hub_rows::by_slug(conn, workspace, slug).map_err(unknown("hub"))?.id)),
+        About::Task(id) => {
+            let id: TaskId = id.parse().map_err(|_| ServiceError::NotFound("task"))?;
+            Ok(Some(tasks::load(conn, workspace, id).map_err(unknown("task"))?.hub))
+        }
+        About::Hold(id) => {
+            let id: HoldId = id.parse().map_err(|_| ServiceError::NotFound("held batch"))?;
+            Ok(Some(holds::load(conn, workspace, id).map_err(unknown("held batch"))?.hub))
+        }
+    }
+}
+
+/// What somebody calls their own.
+fn theirs(
+    conn: &mut DbConn,
+    workspace: WorkspaceId,
+    catalog: &Catalog,
+    caller: &Caller,
+    now: Micros,
+) -> Result<Theirs, StoreError> {
+    let Some(user) = caller.person else { return Ok(Theirs::default()) };
+    let (mut uses, mut runs) = (BTreeSet::new(), BTreeSet::new());
+    for id in managers::hubs_near(conn, workspace, user)? {
+        let hub = match hub_rows::load(conn, workspace, id) {
+            Err(StoreError::NotFound) => continue,
+            other => other?,
+        };
+        let found = right_in(conn, workspace, catalog, &hub, user, now)?;
+        let Some(right) = caller.rights.in_hub(found) else { continue };
+        uses.insert(id);
+        if right >= HubRight::SecurityManager {
+            runs.insert(id);
+        }
+    }
+    Ok(Theirs { person: Some(user), uses, runs })
+}
+
+/// Whether the caller may do this, and what they see while they do. `person` is whom the address
+/// names, where it names somebody: what is only allowed for one's own is held against it.
+///
+/// # Errors
+/// [`ServiceError::Missing`] with what is missing, [`ServiceError::NotFound`] for what is not there.
+pub async fn authorize(
+    context: &Context,
+    caller: Caller,
+    action: Action,
+    about: About,
+    person: Option<String>,
+) -> Result<Caller, ServiceError> {
+    match caller.rights.kind {
+        Kind::Operator => return Ok(Caller { sight: Sight::Everything, ..caller }),
+        Kind::Service | Kind::Person => {}
+    }
+    let (catalog, now) = (context.catalog.clone(), context.clock.now());
+    context
+        .store
+        .read(move |conn| {
+            let mut caller = caller.clone();
+            let workspace = caller.workspace;
+            if let (Some(user), Some(id)) = (caller.person, hub_of(conn, workspace, &about)?) {
+                // A hub that was removed gave nobody any right that still counts.
+                caller.hub = match hub_rows::load(conn, workspace, id) {
+                    Err(StoreError::NotFound) => None,
+                    other => right_in(conn, workspace, &catalog, &other?, user, now)?,
+                };
+            }
+            let own = || caller.person.map(|user| user.to_string());
+            let verdict = caller.may(action);
+            caller.sight = match verdict {
+                Verdict::Yes => Sight::Everything,
+                Verdict::Own => match &person {
+                    Some(named) if own().as_ref() != Some(named) => return Err(refusal(&caller, action, verdict)),
+                    Some(_) | None => Sight::Theirs(Arc::new(theirs(conn, workspace, &catalog, &caller, now)?)),
+                },
+                Verdict::No => return Err(refusal(&caller, action, verdict)),
+            };
+            Ok(caller)
+        })
+        .await
+}
+
+/// The refusal that says what is missing.
+fn refusal(caller: &Caller, action: Action, got: Verdict) -> ServiceError {
+    ServiceError::Missing(Box::new(missing(caller, action, got)))
+}
+
+fn missing(caller: &Caller, action: Action, got: Verdict) -> Missing {
+    let needed = needed(action, got);
+    Missing {
+        detail: format!("this needs {}; you are {}", needed.words(), who(caller.rights, caller.hub, action.extent())),
+        action,
+        roles: needed.roles.iter().map(|role| role.as_str()).collect(),
+        hub_rights: needed.hub_rights.iter().map(|right| right.as_str()).collect(),
+    }
+}
+
+/// What somebody would need who was refused.
+#[derive(Clone, Debug)]
+pub struct Missing {
+    /// One sentence.
+    pub detail: String,
+    /// What was to be done.
+    pub action: Action,
+    /// Workspace roles of which one is enough.
+    pub roles: Vec<&'static str>,
+    /// Rights in the hub of which one is enough.
+    pub hub_rights: Vec<&'static str>,
+}
+
+/// Hold every step of a change against the rights of whoever makes it, in the moment of the
+/// database that it is made in: a file may reach several hubs, and a mapping may make Owners.
+///
+/// # Errors
+/// [`ServiceError::Missing`] for the first step that is not allowed.
+pub(super) fn check_steps(
+    conn: &mut DbConn,
+    scribe: &Scribe,
+    catalog: &Catalog,
+    diff: &Diff,
+) -> Result<(), ServiceError> {
+    if scribe.caller.rights.kind == Kind::Operator {
+        return Ok(());
+    }
+    // What is connected with the same change belongs to whoever connects it.
+    let made: BTreeSet<HubId> = diff
+        .steps
+        .iter()
+        .filter_map(|step| match step {
+            Step::AddHub(hub) => Some(hub.id),
+            Step::ChangeHub { .. }
+            | Step::RemoveHub(_)
+            | Step::AddMapping(..)
+            | Step::ChangeMapping { .. }
+            | Step::RemoveMapping(..)
+            | Step::BindMapping { .. }
+            | Step::Seal(..) => None,
+        })
+        .collect();
+    let others = |step: &&Step| {
+        let (action, hub) = asks(step);
+        action == Action::ConnectHub || !made.contains(&hub.id)
+    };
+    diff.steps.iter().filter(others).try_for_each(|step| check_step(conn, scribe, catalog, step))
+}
+
+/// The same for one step in a hub that is there.
+///
+/// # Errors
+/// [`ServiceError::Missing`].
+pub(super) fn check_step(
+    conn: &mut DbConn,
+    scribe: &Scribe,
+    catalog: &Catalog,
+    step: &Step,
+) -> Result<(), ServiceError> {
+    let (action, hub) = asks(step);
+    let mut caller = scribe.caller.clone();
+    if let Some(user) = caller.person {
+        caller.hub = right_in(conn, caller.workspace, catalog, hub, user, scribe.now)?;
+    }
+    match may(caller.rights, action, caller.hub) {
+        Verdict::Yes => Ok(()),
+        verdict @ (Verdict::Own | Verdict::No) => {
+            let mut missing = missing(&caller, action, verdict);
+            missing.detail = format!("hub '{}': {}", hub.slug, missing.detail);
+            Err(ServiceError::Missing(Box::new(missing)))
+        }
+    }
+}
+
+/// What one step asks for, and in which hub.
+fn asks(step: &Step) -> (Action, &Hub) {
+    let manages = |mapping: &Mapping| mapping.hub_role > HubRole::Collaborator;
+    let about = |any: bool| if any { Action::AssignManagers } else { Action::ManageMembers };
+    match step {
+        Step::AddHub(hub) => (Action::ConnectHub, hub),
+        Step::ChangeHub { after, .. } => (Action::EditHub, after),
+        Step::RemoveHub(hub) => (Action::DeleteHub, hub),
+        Step::Seal(hub, ..) => (Action::EditHub, hub),
+        Step::AddMapping(hub, mapping) | Step::RemoveMapping(hub, mapping) => (about(manages(mapping)), hub),
+        Step::ChangeMapping { hub, before, after } | Step::BindMapping { hub, before, after } => {
+            (about(manages(before) || manages(after)), hub)
+        }
+    }
+}

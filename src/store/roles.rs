@@ -1,0 +1,228 @@
+//! Workspace roles as rows: given to people by name, or to groups of the identity provider. What a
+//! person's role comes to is `domain::rights`' to say.
+
+use std::collections::HashMap;
+
+use diesel::prelude::*;
+
+use super::StoreError;
+use super::conn::DbConn;
+use super::kept::Keep as _;
+use super::schema::{memberships, role_mappings, sources, user_groups, users, workspace_roles};
+use crate::base::clock::Micros;
+use crate::base::ids::{GroupId, UserId, WorkspaceId};
+use crate::domain::entitlement::Regain;
+use crate::domain::rights::{Claims, Given, Role};
+
+fn role(word: &str) -> Result<Role, StoreError> {
+    word.parse().map_err(|_| StoreError::Corrupt(format!("a workspace role '{word}'")))
+}
+
+fn user_id(bytes: &[u8]) -> Result<UserId, StoreError> {
+    UserId::from_bytes(bytes).map_err(|_| StoreError::Corrupt("a user id".into()))
+}
+
+fn group_id(bytes: &[u8]) -> Result<GroupId, StoreError> {
+    GroupId::from_bytes(bytes).map_err(|_| StoreError::Corrupt("a group id".into()))
+}
+
+/// What is known of these people's roles; who does not exist is missing.
+///
+/// # Errors
+/// A failed statement, [`StoreError::Corrupt`].
+pub fn claims(
+    conn: &mut DbConn,
+    workspace: WorkspaceId,
+    people: &[UserId],
+) -> Result<HashMap<UserId, Claims>, StoreError> {
+    let ids: Vec<Vec<u8>> = people.iter().map(|user| user.bytes()).collect();
+    let one = ids.len() == 1;
+    let rows: Vec<(Vec<u8>, bool, Option<i64>, String)> = users::table
+        .inner_join(sources::table.on(sources::workspace.eq(users::workspace).and(sources::id.eq(users::source))))
+        .filter(users::workspace.eq(workspace.0))
+        .filter(users::id.eq_any(&ids))
+        .select((users::id, users::active, users::deactivated_at, sources::preset))
+        .kept_if(one)
+        .load(conn)?;
+    let mut found = HashMap::with_capacity(rows.len());
+    for (id, active, deactivated_at, preset) in rows {
+        let regain = Regain::of_preset(&preset);
+        let claims = Claims { active, deactivated_at: deactivated_at.map(Micros), regain, given: Vec::new() };
+        found.insert(user_id(&id)?, claims);
+    }
+    let direct: Vec<(Vec<u8>, String, i64)> = workspace_roles::table
+        .filter(workspace_roles::workspace.eq(workspace.0))
+        .filter(workspace_roles::user_id.eq_any(&ids))
+        .select((workspace_roles::user_id, workspace_roles::role, workspace_roles::given_at))
+        .kept_if(one)
+        .load(conn)?;
+    let through: Vec<(Vec<u8>, Vec<u8>, String, i64)> = memberships::table
+        .inner_join(role_mappings::table.on(
+            role_mappings::workspace.eq(memberships::workspace).and(role_mappings::group_id.eq(memberships::group_id)),
+        ))
+        .filter(memberships::workspace.eq(workspace.0))
+        .filter(memberships::member_id.eq_any(&ids))
+        .filter(memberships::member_kind.eq(0))
+        .select((memberships::member_id, memberships::group_id, role_mappings::role, memberships::confirmed_at))
+        .kept_if(one)
+        .load(conn)?;
+    for (user, word, at) in direct {
+        if let Some(claims) = found.get_mut(&user_id(&user)?) {
+            claims.given.push(Given { role: role(&word)?, at: Micros(at), group: None });
+        }
+    }
+    for (user, group, word, at) in through {
+        if let Some(claims) = found.get_mut(&user_id(&user)?) {
+            claims.given.push(Given { role: role(&word)?, at: Micros(at), group: Some(group_id(&group)?) });
+        }
+    }
+    Ok(found)
+}
+
+/// The same for one person; `None` for nobody.
+///
+/// # Errors
+/// As [`claims`].
+pub fn claims_of(conn: &mut DbConn, workspace: WorkspaceId, user: UserId) -> Result<Option<Claims>, StoreError> {
+    Ok(claims(conn, workspace, &[user])?.remove(&user))
+}
+
+/// Who was made Owner of the workspace, whether they are still there or not.
+///
+/// # Errors
+/// A failed statement.
+pub fn owner(conn: &mut DbConn, workspace: WorkspaceId) -> Result<Option<UserId>, StoreError> {
+    let found: Option<Vec<u8>> = workspace_roles::table
+        .filter(workspace_roles::workspace.eq(workspace.0))
+        .filter(workspace_roles::role.eq(Role::Owner.as_str()))
+        .select(workspace_roles::user_id)
+        .kept()
+        .get_result(conn)
+        .optional()?;
+    found.map(|id| user_id(&id)).transpose()
+}
+
+/// Give a person a role by name, in place of the one they were given before.
+///
+/// # Errors
+/// [`StoreError::Conflict`] where it would make a second Owner.
+pub fn give(
+    conn: &mut DbConn,
+    workspace: WorkspaceId,
+    user: UserId,
+    role: Role,
+    by: &str,
+    now: Micros,
+) -> Result<(), StoreError> {
+    take(conn, workspace, user)?;
+    diesel::insert_into(workspace_roles::table)
+        .values((
+            workspace_roles::workspace.eq(workspace.0),
+            workspace_roles::user_id.eq(user.bytes()),
+            workspace_roles::role.eq(role.as_str()),
+            workspace_roles::given_by.eq(by),
+            workspace_roles::given_at.eq(now.0),
+        ))
+        .kept()
+        .execute(conn)?;
+    Ok(())
+}
+
+/// Take away what a person was given by name; whether there was anything.
+///
+/// # Errors
+/// A failed statement.
+pub fn take(conn: &mut DbConn, workspace: WorkspaceId, user: UserId) -> Result<bool, StoreError> {
+    let gone = diesel::delete(workspace_roles::table.find((workspace.0, user.bytes()))).kept().execute(conn)?;
+    Ok(gone > 0)
+}
+
+/// A group that gives a role.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RoleMapping {
+    /// The group.
+    pub group: GroupId,
+    /// Its name now; `None` where it was deleted.
+    pub name: Option<String>,
+    /// The role its members get.
+    pub role: Role,
+    /// Who said so.
+    pub given_by: String,
+    /// When.
+    pub given_at: Micros,
+}
+
+/// A page of the groups that give a role, by id.
+///
+/// # Errors
+/// A failed statement, [`StoreError::Corrupt`].
+pub fn mappings(
+    conn: &mut DbConn,
+    workspace: WorkspaceId,
+    after: Option<GroupId>,
+    limit: i64,
+) -> Result<Vec<RoleMapping>, StoreError> {
+    let rows: Vec<(Vec<u8>, String, String, i64)> = role_mappings::table
+        .filter(role_mappings::workspace.eq(workspace.0))
+        .filter(role_mappings::group_id.gt(after.map(GroupId::bytes).unwrap_or_default()))
+        .order(role_mappings::group_id)
+        .limit(limit)
+        .select((role_mappings::group_id, role_mappings::role, role_mappings::given_by, role_mappings::given_at))
+        .kept()
+        .load(conn)?;
+    let ids: Vec<Vec<u8>> = rows.iter().map(|row| row.0.clone()).collect();
+    let names: HashMap<Vec<u8>, String> = user_groups::table
+        .filter(user_groups::workspace.eq(workspace.0))
+        .filter(user_groups::id.eq_any(ids))
+        .select((user_groups::id, user_groups::display_name))
+        .load::<(Vec<u8>, String)>(conn)?
+        .into_iter()
+        .collect();
+    rows.into_iter()
+        .map(|(group, word, given_by, at)| {
+            let name = names.get(&group).cloned();
+            Ok(RoleMapping { group: group_id(&group)?, name, role: role(&word)?, given_by, given_at: Micros(at) })
+        })
+        .collect()
+}
+
+/// Let a group give its members a role, in place of the one it gave before.
+///
+/// # Errors
+/// A failed statement.
+pub fn map(
+    conn: &mut DbConn,
+    workspace: WorkspaceId,
+    group: GroupId,
+    role: Role,
+    by: &str,
+    now: Micros,
+) -> Result<(), StoreError> {
+    unmap(conn, workspace, group)?;
+    diesel::insert_into(role_mappings::table)
+        .values((
+            role_mappings::workspace.eq(workspace.0),
+            role_mappings::group_id.eq(group.bytes()),
+            role_mappings::role.eq(role.as_str()),
+            role_mappings::given_by.eq(by),
+            role_mappings::given_at.eq(now.0),
+        ))
+        .kept()
+        .execute(conn)?;
+    Ok(())
+}
+
+/// The role a group gives now, if any; it gives none afterwards.
+///
+/// # Errors
+/// A failed statement, [`StoreError::Corrupt`].
+pub fn unmap(conn: &mut DbConn, workspace: WorkspaceId, group: GroupId) -> Result<Option<Role>, StoreError> {
+    let found: Option<String> = role_mappings::table
+        .find((workspace.0, group.bytes()))
+        .select(role_mappings::role)
+        .kept()
+        .get_result(conn)
+        .optional()?;
+    diesel::delete(role_mappings::table.find((workspace.0, group.bytes()))).kept().execute(conn)?;
+    found.map(|word| role(&word)).transpose()
+}
