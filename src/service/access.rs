@@ -97,7 +97,7 @@ pub async fn list(context: &Context, caller: &Caller, query: AccessQuery) -> Res
         })
         .transpose()?;
     let user = query.user.as_deref().map(tasks::user).transpose()?;
-    let filter = IntervalFilter { at, user, hub_slug: query.hub };
+    let filter = IntervalFilter { at, user, hub_slug: query.hub, theirs: caller.sight.narrowed() };
     let found = context
         .store
         .read(move |conn| {

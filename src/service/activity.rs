@@ -74,12 +74,12 @@ pub async fn list(
     let page = PageRequest { limit: query.limit, cursor: query.cursor };
     let (limit, before) = (page.limit(), page.after::<Uuid>()?);
     let user = query.user.as_deref().map(tasks::user).transpose()?;
-    let (slug, kind) = (query.hub, query.kind);
+    let (slug, kind, theirs) = (query.hub, query.kind, caller.sight.narrowed());
     let found = context
         .store
         .read(move |conn| {
             let hub = slug.as_deref().map(|slug| hubs::find(conn, workspace, slug)).transpose()?.map(|hub| hub.id);
-            let filter = ActivityFilter { hub, user, kind };
+            let filter = ActivityFilter { hub, user, kind, theirs };
             let wanted = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
             let names = hubs::slugs(conn, workspace)?;
             let rows = reading::activity(conn, workspace, &filter, before, wanted)?;

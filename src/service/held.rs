@@ -114,20 +114,21 @@ pub enum Verdict {
 /// # Errors
 /// [`ServiceError::Store`].
 pub async fn list(context: &Context, caller: &Caller) -> Result<Held, ServiceError> {
-    let (workspace, now) = (caller.workspace, context.clock.now());
+    let (workspace, now, sight) = (caller.workspace, context.clock.now(), caller.sight.clone());
     context
         .store
         .read(move |conn| {
             let names = hubs::slugs(conn, workspace)?;
             let mut items = Vec::new();
-            for hold in holds::all_open(conn, workspace)? {
+            for hold in holds::all_open(conn, workspace)?.into_iter().filter(|hold| sight.runs(hold.hub)) {
                 let view = view(conn, workspace, hold, &names)?;
                 // A batch whose tasks were all superseded has nothing left to decide.
                 if view.total > 0 {
                     items.push(view);
                 }
             }
-            let passes = passes::all(conn, workspace, now)?.into_iter().map(|pass| pass_view(pass, &names)).collect();
+            let passes = passes::all(conn, workspace, now)?.into_iter().filter(|pass| sight.runs(pass.hub));
+            let passes = passes.map(|pass| pass_view(pass, &names)).collect();
             Ok(Held { items, passes })
         })
         .await

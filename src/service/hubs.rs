@@ -503,18 +503,19 @@ pub async fn show(context: &Context, caller: &Caller, slug: &str) -> Result<HubV
         .await
 }
 
-/// All hubs of the workspace.
+/// All hubs of the workspace that the caller sees.
 ///
 /// # Errors
 /// [`ServiceError::Store`].
 pub async fn list(context: &Context, caller: &Caller) -> Result<Vec<HubView>, ServiceError> {
-    let workspace = caller.workspace;
+    let (workspace, sight) = (caller.workspace, caller.sight.clone());
     let (catalog, now) = (context.catalog.clone(), context.clock.now());
     context
         .store
         .read(move |conn| {
             let standing = Standing::read(conn, workspace, &catalog, now)?;
-            rows::records(conn, workspace)?.into_iter().map(|record| view(conn, &standing, workspace, record)).collect()
+            let shown = rows::records(conn, workspace)?.into_iter().filter(|record| sight.uses(record.hub.id));
+            shown.map(|record| view(conn, &standing, workspace, record)).collect()
         })
         .await
 }

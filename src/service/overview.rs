@@ -178,10 +178,13 @@ pub async fn overview(context: &Context, caller: &Caller, depth: Depth) -> Resul
         .read(move |conn| {
             let own = workspaces::load(conn, workspace)?;
             let mut counted = Counted::read(conn, workspace, now)?;
+            if sight.narrowed().is_some() {
+                counted.narrow(&sight);
+            }
             let standing = Standing::read(conn, workspace, &catalog, now)?;
             let (dead_deliveries, webhooks_off) = deliveries::not_heard(conn, workspace)?;
             let mut hubs = Vec::new();
-            for record in hub_rows::records(conn, workspace)? {
+            for record in hub_rows::records(conn, workspace)?.into_iter().filter(|record| sight.runs(record.hub.id)) {
                 hubs.push(hub_view(conn, workspace, (record, &standing), &mut counted, now, depth)?);
             }
             Ok(Overview {
@@ -194,7 +197,10 @@ pub async fn overview(context: &Context, caller: &Caller, depth: Depth) -> Resul
                 not_told: NotTold { dead_deliveries, webhooks_off },
                 tasks: counted.all,
                 hubs,
-                sources: source_status(conn, workspace, &heard, now)?,
+                sources: match sight {
+                    Sight::Everything => source_status(conn, workspace, &heard, now)?,
+                    Sight::Theirs(_) | Sight::Nothing => Vec::new(),
+                },
             })
         })
         .await

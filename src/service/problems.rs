@@ -57,7 +57,7 @@ pub struct PersonPresent {
 /// [`ServiceError::Store`], [`ServiceError::Invalid`] for a bad cursor.
 pub async fn list(context: &Context, caller: &Caller, page: &PageRequest) -> Result<Page<ProblemView>, ServiceError> {
     let (workspace, now) = (caller.workspace, context.clock.now());
-    let limit = page.limit();
+    let (limit, sight) = (page.limit(), caller.sight.clone());
     // The cursor counts rows: the list is short.
     let skip: usize = page.after::<usize>()?.unwrap_or(0);
     let found = context
@@ -66,6 +66,7 @@ pub async fn list(context: &Context, caller: &Caller, page: &PageRequest) -> Res
             let names = hubs::slugs(conn, workspace)?;
             problems::open(conn, workspace, MOST)?
                 .into_iter()
+                .filter(|problem| sight.runs(problem.hub))
                 .skip(skip)
                 .take(limit.saturating_add(1))
                 .map(|problem| {

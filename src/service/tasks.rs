@@ -239,6 +239,7 @@ pub async fn list(context: &Context, caller: &Caller, query: TaskQuery) -> Resul
         statuses: query.status.as_deref().map(statuses).transpose()?.unwrap_or_default(),
         kind: query.kind.as_deref().map(kind).transpose()?,
         user: query.user.as_deref().map(user).transpose()?,
+        within: caller.sight.narrowed().map(|theirs| theirs.runs.iter().copied().collect()),
         ..TaskFilter::default()
     };
     let slug = query.hub;

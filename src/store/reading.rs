@@ -1,6 +1,8 @@
 //! Reading queries for views: names, activity, access intervals and counts. Nothing here is used
 //! to decide what to push.
 
+use std::sync::Arc;
+
 use diesel::prelude::*;
 use uuid::Uuid;
 
@@ -8,6 +10,7 @@ use super::StoreError;
 use super::conn::DbConn;
 use super::schema::{access_intervals, activity, hub_members, memberships, reconcile_marks, user_groups, users};
 use crate::base::clock::Micros;
+use crate::domain::caller::Theirs;
 use crate::base::ids::{GroupId, HubId, IntervalId, MemberId, TaskId, UserId, WorkspaceId};
 
 /// A group's displayName.
@@ -90,6 +93,8 @@ pub struct ActivityFilter {
     pub user: Option<UserId>,
     /// This kind, or all kinds below it where it ends with a dot.
     pub kind: Option<String>,
+    /// Only what is theirs: of a hub they run, or about themselves.
+    pub theirs: Option<Arc<Theirs>>,
 }
 
 type ActivityColumns = (
@@ -144,6 +149,13 @@ pub fn activity(
     }
     if let Some(user) = filter.user {
         query = query.filter(activity::user_id.eq(user.bytes()));
+    }
+    if let Some(theirs) = &filter.theirs {
+        let hubs: Vec<Vec<u8>> = theirs.runs.iter().map(|hub| hub.bytes()).collect();
+        // Nobody has the empty id: who is no person sees only hubs.
+        let person = theirs.person.map(UserId::bytes).unwrap_or_default();
+        let concerns = activity::hub_id.eq_any(hubs).or(activity::user_id.eq(person));
+        query = query.filter(concerns.assume_not_null());
     }
     match filter.kind.as_deref() {
         None => {}
@@ -219,6 +231,8 @@ pub struct IntervalFilter {
     pub user: Option<UserId>,
     /// The hub of this name, also after it was removed.
     pub hub_slug: Option<String>,
+    /// Only what is theirs: of a hub they run, or their own.
+    pub theirs: Option<Arc<Theirs>>,
 }
 
 type IntervalColumns = (
@@ -271,6 +285,11 @@ pub fn intervals(
             t::evidence,
         ))
         .into_boxed();
+    if let Some(theirs) = &filter.theirs {
+        let hubs: Vec<Vec<u8>> = theirs.runs.iter().map(|hub| hub.bytes()).collect();
+        let person = theirs.person.map(UserId::bytes).unwrap_or_default();
+        query = query.filter(t::hub_id.nullable().eq_any(hubs).or(t::user_id.eq(person)).assume_not_null());
+    }
     if let Some(at) = filter.at {
         query = query.filter(t::from_at.le(at.0)).filter(t::to_at.is_null().or(t::to_at.gt(at.0)));
     }

@@ -420,6 +420,8 @@ pub struct TaskFilter {
     pub statuses: Vec<TaskStatus>,
     /// This hub.
     pub hub: Option<HubId>,
+    /// One of these hubs; `None` for whichever.
+    pub within: Option<Vec<HubId>>,
     /// This kind.
     pub kind: Option<TaskKind>,
     /// This person.
@@ -445,6 +447,9 @@ pub fn page(
     }
     if let Some(hub) = filter.hub {
         query = query.filter(tasks::hub_id.eq(hub.bytes()));
+    }
+    if let Some(within) = &filter.within {
+        query = query.filter(tasks::hub_id.eq_any(within.iter().map(|hub| hub.bytes()).collect::<Vec<_>>()));
     }
     if let Some(kind) = filter.kind {
         query = query.filter(tasks::kind.eq(kind.as_str()));
