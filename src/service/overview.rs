@@ -14,6 +14,7 @@ use super::workspaces::WorkspaceView;
 use super::{Caller, Context, ServiceError};
 use crate::base::clock::Micros;
 use crate::base::ids::{HubId, WorkspaceId};
+use crate::domain::caller::Sight;
 use crate::domain::hub_status::HubStatus as HubStanding;
 use crate::domain::task::TaskStatus;
 use crate::store::health::{self, Health};
@@ -172,7 +173,7 @@ pub enum Depth {
 /// [`ServiceError::Store`].
 pub async fn overview(context: &Context, caller: &Caller, depth: Depth) -> Result<Overview, ServiceError> {
     let (workspace, now) = (caller.workspace, context.clock.now());
-    let (heard, catalog) = (context.heard.clone(), context.catalog.clone());
+    let (heard, catalog, sight) = (context.heard.clone(), context.catalog.clone(), caller.sight.clone());
     context
         .store
         .read(move |conn| {
@@ -217,6 +218,16 @@ struct Counted {
 }
 
 impl Counted {
+    /// Only of hubs that are shown; what was closed lately is counted for the whole workspace alone.
+    fn narrow(&mut self, sight: &Sight) {
+        self.tasks.retain(|hub, _| sight.runs(*hub));
+        self.problems.retain(|hub, _| sight.runs(*hub));
+        self.all.clear();
+        for (status, count) in self.tasks.values().flatten() {
+            *self.all.entry(status.clone()).or_default() += *count;
+        }
+    }
+
     fn read(conn: &mut DbConn, workspace: WorkspaceId, now: Micros) -> Result<Self, StoreError> {
         let ready: HashMap<HubId, Ready> = counts::ready(conn, workspace, now)?.into_iter().collect();
         let mut tasks: HashMap<HubId, BTreeMap<String, i64>> = HashMap::new();

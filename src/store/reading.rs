@@ -10,8 +10,8 @@ use super::StoreError;
 use super::conn::DbConn;
 use super::schema::{access_intervals, activity, hub_members, memberships, reconcile_marks, user_groups, users};
 use crate::base::clock::Micros;
-use crate::domain::caller::Theirs;
 use crate::base::ids::{GroupId, HubId, IntervalId, MemberId, TaskId, UserId, WorkspaceId};
+use crate::domain::caller::Theirs;
 
 /// A group's displayName.
 ///

@@ -29,7 +29,7 @@ pub async fn export(context: &Context, caller: &Caller, part: Part) -> Result<St
     if let Some(owner) = &part.owner {
         names::check("an owner", owner)?;
     }
-    let workspace = caller.workspace;
+    let (workspace, sight) = (caller.workspace, caller.sight.clone());
     context
         .store
         .read(move |conn| {
@@ -40,7 +40,7 @@ pub async fn export(context: &Context, caller: &Caller, part: Part) -> Result<St
                 None => hub_rows::list(conn, workspace)?,
             };
             let mut declared = Vec::new();
-            for hub in hubs {
+            for hub in hubs.into_iter().filter(|hub| sight.runs(hub.id)) {
                 let mut mappings = rows::of_hub(conn, workspace, hub.id)?;
                 let mut mine = true;
                 if part.owner.is_some() {

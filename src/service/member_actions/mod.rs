@@ -10,6 +10,7 @@ mod removing;
 use serde::{Deserialize, Serialize};
 
 use super::members::MemberView;
+use super::rights::check_step;
 use super::scribe::{About, Scribe};
 use super::whatif::Plan;
 use super::whatif::steps::{Step, carry_out};
@@ -298,6 +299,7 @@ impl Desk<'_, '_> {
     }
 
     fn carry(&mut self, step: &Step) -> Result<(), ServiceError> {
+        check_step(self.tx, self.scribe, self.catalog, step)?;
         carry_out(self.tx, self.scribe, self.catalog, self.keyring, step, &mut Plan::default())
     }
 

@@ -5,6 +5,7 @@ mod connecting;
 mod deciding;
 mod invitations;
 mod members;
+mod rights;
 mod shapes;
 pub mod sync;
 mod teams;
