@@ -1,7 +1,7 @@
 //! What a decision about people in a hub rests on, loaded for a batch in a few statements, and
 //! the hubs that have something due. Reads only.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Binary};
@@ -10,7 +10,7 @@ use super::conn::DbConn;
 use super::kept::Keep as _;
 use super::schema::{memberships, sources, tasks, user_emails, user_groups, users};
 use super::tasks::{TaskRow, is_open};
-use super::{StoreError, decisions, hub_members, mappings};
+use super::{StoreError, decisions, hub_members, mappings, sync_seen};
 use crate::base::clock::Micros;
 use crate::base::ids::{GroupId, HubId, UserId, WorkspaceId};
 use crate::domain::decide::Facts;
@@ -18,6 +18,7 @@ use crate::domain::entitlement::{Membership, Person, Regain, Rule};
 use crate::domain::mapping::{Binding, Mapping};
 use crate::domain::member::{Member, Presence};
 use crate::domain::principal;
+use crate::domain::sync;
 use crate::domain::task::{Principal, Task};
 use crate::scim::fold;
 use crate::scim::resource::Object;
@@ -289,45 +290,33 @@ fn leaver(
     })
 }
 
-/// For people without an account of their own in the app: the unmatched accounts that show their
-/// e-mail, and whether somebody else bears it too.
+/// For people without an account of their own in the app: the unmatched accounts that show an e-mail
+/// of theirs letter by letter, as a sync compares them (R4.1), and whether somebody else bears it, or
+/// one that folds to the same.
 fn look_alikes(conn: &mut DbConn, workspace: WorkspaceId, hub: HubId, facts: &mut [Facts]) -> Result<(), StoreError> {
     let lacking = |facts: &Facts| {
         facts.person.is_some() && facts.member.as_ref().is_none_or(|member| member.known == Presence::Absent)
     };
-    let keys: BTreeSet<String> =
-        facts.iter().filter(|one| lacking(one)).flat_map(|one| one.email_keys.iter().cloned()).collect();
+    let mut keys = BTreeSet::new();
+    for one in facts.iter().filter(|one| lacking(one)) {
+        keys.extend(one.email_keys.iter().cloned());
+        // An account's row has its address less folded than the directory's keys.
+        keys.extend(sync::address(&one.principal.email));
+    }
     let accounts = hub_members::unmatched_by_email(conn, workspace, hub, &keys.into_iter().collect::<Vec<_>>())?;
-    if accounts.is_empty() {
+    let shown: BTreeSet<String> = accounts.iter().filter_map(|account| account.email_key.clone()).collect();
+    if shown.is_empty() {
         return Ok(());
     }
-    let mut by_email: BTreeMap<String, Vec<Member>> = BTreeMap::new();
-    for account in accounts {
-        by_email.entry(account.email_key.clone().unwrap_or_default()).or_default().push(account);
-    }
-    let shown: Vec<&String> = by_email.keys().collect();
-    let mut owners: BTreeMap<String, BTreeSet<Vec<u8>>> = BTreeMap::new();
-    let rows: Vec<(String, Vec<u8>)> = user_emails::table
-        .filter(user_emails::workspace.eq(workspace.0))
-        .filter(user_emails::email_key.eq_any(&shown))
-        .select((user_emails::email_key, user_emails::user_id))
-        .kept_if(shown.len() == 1)
-        .load(conn)?;
-    let names: Vec<(String, Vec<u8>)> = users::table
-        .filter(users::workspace.eq(workspace.0))
-        .filter(users::user_name_key.eq_any(&shown))
-        .select((users::user_name_key, users::id))
-        .kept_if(shown.len() == 1)
-        .load(conn)?;
-    for (key, user) in rows.into_iter().chain(names) {
-        owners.entry(key).or_default().insert(user);
-    }
+    let bearers = sync_seen::people(conn, workspace, &shown)?;
     for one in facts.iter_mut().filter(|one| lacking(one)) {
-        let mine = one.user.bytes();
-        for key in &one.email_keys {
-            let Some(found) = by_email.get(key) else { continue };
-            one.look_alikes.extend(found.iter().cloned());
-            one.email_shared |= owners.get(key).is_some_and(|owners| owners.iter().any(|owner| *owner != mine));
+        for account in &accounts {
+            let Some(address) = &account.email_key else { continue };
+            let near = bearers.get(&sync::key(address)).map(Vec::as_slice).unwrap_or_default();
+            if near.iter().any(|bearer| bearer.user == one.user && bearer.addresses.contains(address)) {
+                one.look_alikes.push(account.clone());
+                one.email_shared |= near.iter().any(|bearer| bearer.user != one.user);
+            }
         }
     }
     Ok(())
