@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::clock::Micros;
 use crate::base::ids::UserId;
-use crate::domain::hub::Login;
+use crate::domain::hub::{ConnectionValue, Hub, Login};
 use crate::domain::mapping::HubRole;
 use crate::domain::member::{Bucket, Member, MemberStatus, Presence};
 
@@ -71,6 +71,18 @@ pub struct Evidence<'a> {
     pub service: bool,
     /// The people who connected the hub.
     pub owners: &'a BTreeSet<UserId>,
+}
+
+/// Whether an account that shows these names is the one that the hub works with (R4.8): its address, its
+/// name or its id is the one in the hub's connection.
+pub fn is_service<'a>(hub: &Hub, shown: impl IntoIterator<Item = &'a str>) -> bool {
+    match hub.connection.get("service_account") {
+        Some(ConnectionValue::Plain(name)) => {
+            let name = name.trim();
+            !name.is_empty() && shown.into_iter().any(|shown| shown.eq_ignore_ascii_case(name))
+        }
+        Some(ConnectionValue::Secret { .. }) | None => false,
+    }
 }
 
 /// Where an account that is nobody's goes.

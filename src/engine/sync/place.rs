@@ -10,7 +10,7 @@ use crate::base::clock::Micros;
 use crate::base::ids::{IntervalId, MemberId, UserId, WorkspaceId};
 use crate::base::limits::SYNC_BATCH;
 use crate::base::random::Ids;
-use crate::domain::hub::{ConnectionValue, Drift, Hub};
+use crate::domain::hub::{Drift, Hub};
 use crate::domain::member::{Bucket, Member, MemberStatus, Presence};
 use crate::domain::sync::{self, Claimant, Counts, Evidence, Observed, Placement};
 use crate::domain::task::Task;
@@ -63,7 +63,6 @@ struct Stretch<'a, 'tx> {
     ids: &'a Ids,
     now: Micros,
     owners: BTreeSet<UserId>,
-    service: Option<String>,
     counts: Counts,
     /// People whom the planner must look at again.
     marked: Vec<UserId>,
@@ -80,10 +79,6 @@ struct Known {
 
 impl<'a, 'tx> Stretch<'a, 'tx> {
     fn new(tx: &'a mut Tx<'tx>, hub: &'a Hub, task: &'a Task, ids: &'a Ids, now: Micros) -> Result<Self, StoreError> {
-        let service = match hub.connection.get("service_account") {
-            Some(ConnectionValue::Plain(name)) => Some(name.trim().to_ascii_lowercase()),
-            Some(ConnectionValue::Secret { .. }) | None => None,
-        };
         let owners = BTreeSet::new();
         let workspace = task.workspace;
         Ok(Self {
@@ -94,7 +89,6 @@ impl<'a, 'tx> Stretch<'a, 'tx> {
             ids,
             now,
             owners,
-            service,
             counts: Counts::default(),
             marked: Vec::new(),
             touched: Vec::new(),
@@ -327,12 +321,8 @@ impl<'a, 'tx> Stretch<'a, 'tx> {
     }
 
     fn is_service(&self, seen: &Observed) -> bool {
-        self.service.as_deref().is_some_and(|name| {
-            [seen.address.as_deref(), Some(seen.display.as_str()), Some(seen.remote_id.as_str())]
-                .into_iter()
-                .flatten()
-                .any(|shown| shown.eq_ignore_ascii_case(name))
-        })
+        let shown = [seen.address.as_deref(), Some(seen.display.as_str()), Some(seen.remote_id.as_str())];
+        sync::is_service(self.hub, shown.into_iter().flatten())
     }
 
     fn blank(&self, id: MemberId, seen: &Observed) -> Member {

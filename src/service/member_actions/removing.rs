@@ -12,6 +12,7 @@ use crate::domain::mapping::Mapping;
 use crate::domain::member::{MemberStatus, Presence};
 use crate::domain::plan::PRIORITY_REDUCE;
 use crate::domain::principal;
+use crate::domain::sync;
 use crate::domain::task::{Effect, Principal, Task, TaskKind, TaskStatus};
 use crate::service::ServiceError;
 use crate::service::whatif::steps::Step;
@@ -22,6 +23,12 @@ impl Desk<'_, '_> {
     /// Remove; the task, where the app has something to lose.
     pub(super) fn remove(&mut self, mode: RemovalMode) -> Result<Option<TaskId>, ServiceError> {
         self.not_exempted()?;
+        let shown = [self.member.email_key.as_deref(), Some(&*self.member.display), self.member.remote_id.as_deref()];
+        if sync::is_service(self.hub, shown.into_iter().flatten()) {
+            return Err(ServiceError::Conflict(String::from(
+                "this is the account that the hub works with; name another in the hub's connection first",
+            )));
+        }
         match (self.member.user, mode) {
             (None, RemovalMode::HubAndApp) => {
                 self.there()?;
