@@ -158,6 +158,27 @@ impl MemberStatus {
     }
 }
 
+impl MemberStatus {
+    /// Whether it tells of a task that failed; over once the app is as wanted.
+    pub const fn is_failure(self) -> bool {
+        match self {
+            Self::InviteFailed | Self::UpdateFailed | Self::DeprovisioningFailed => true,
+            Self::Settled
+            | Self::UnmatchedUser
+            | Self::Exempted
+            | Self::PendingUserClaim
+            | Self::Inviting
+            | Self::PendingInviteClaim
+            | Self::InviteExpired
+            | Self::AwaitingUserLogin
+            | Self::AwaitingUpdate
+            | Self::AwaitingDeprovisioning
+            | Self::SyncFailed
+            | Self::Removed => false,
+        }
+    }
+}
+
 impl Serialize for MemberStatus {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.as_str())

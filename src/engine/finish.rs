@@ -77,6 +77,15 @@ pub(super) fn write(tx: &mut Tx<'_>, record: &Record<'_>) -> Result<(), StoreErr
         }
         Follow::Landed(_) | Follow::Exists(_) | Follow::Again { .. } | Follow::Person | Follow::Refused => {}
     }
+    match &follow {
+        Follow::Person | Follow::Refused if task.effect.kind != TaskKind::Sync => landed::failed(tx, task, now)?,
+        Follow::Person
+        | Follow::Refused
+        | Follow::Landed(_)
+        | Follow::Exists(_)
+        | Follow::Gone
+        | Follow::Again { .. } => {}
+    }
     attempts::end(tx, task.workspace, task.id, record.lease.epoch, &ended, now)?;
     let (lane, problem) = match mended_since(tx, record)? {
         // What the old credential was told must not stop the new one.
@@ -192,7 +201,7 @@ fn land(
     landing: &Landing,
 ) -> Result<Option<crate::base::ids::UserId>, StoreError> {
     let Some(hub) = record.hub else { return Ok(None) };
-    match landed::record(tx, record.task, &hub.slug, landing, record.ids, record.now)? {
+    match landed::record(tx, record.task, hub, landing, record.ids, record.now)? {
         Recorded::In(_) => Ok(None),
         Recorded::BelongsTo(owner) => Ok(Some(owner)),
     }

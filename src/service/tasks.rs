@@ -19,7 +19,7 @@ use crate::domain::task::Task;
 use crate::store::attempts::{self, Attempt};
 use crate::store::landed::{self, Landing, Recorded};
 use crate::store::tasks::{self as rows, ByHand, TaskFilter};
-use crate::store::{DbConn, StoreError, Tx, decisions, holds, hubs as hub_rows, marks, waits};
+use crate::store::{DbConn, StoreError, Tx, decisions, holds, hub_members, hubs as hub_rows, marks, waits};
 
 pub use crate::domain::task::{TaskKind, TaskStatus};
 
@@ -386,6 +386,7 @@ fn retry(tx: &mut Tx<'_>, scribe: &Scribe, task: &Task, by: &ByHand<'_>) -> Resu
         )));
     }
     if rows::retry(tx, scribe.workspace, task.id, by)? {
+        hub_members::under_way_again(tx, scribe.workspace, &[task.id.bytes()], scribe.now)?;
         hub_changes::mended(tx, scribe, task.hub, Mended::Perhaps)?;
         return Ok(());
     }
@@ -419,7 +420,7 @@ fn done(
         return Err(not_now(task, "done by hand"));
     }
     let hub = hub_rows::load(tx, scribe.workspace, task.hub)?;
-    match landed::record(tx, task, &hub.slug, &Landing::by_hand(task), ids, scribe.now)? {
+    match landed::record(tx, task, &hub, &Landing::by_hand(task), ids, scribe.now)? {
         Recorded::In(_) if task.effect.kind == TaskKind::Remove && hub.policy.max_seats.is_some() => {
             holds::seat_freed(tx, scribe.workspace, task.hub, scribe.now)?;
         }

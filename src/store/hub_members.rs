@@ -11,10 +11,11 @@ use super::conn::DbConn;
 use super::dialect::{self, Cell};
 use super::kept::Keep as _;
 use super::mappings::{hub_role, hub_role_word};
-use super::schema::{hub_members, memberships, users};
+use super::schema::{hub_members, memberships, tasks, users};
 use crate::base::clock::Micros;
 use crate::base::ids::{GroupId, HubId, MemberId, UserId, WorkspaceId};
 use crate::domain::member::{Bucket, Member, MemberStatus, Presence};
+use crate::domain::task::TaskKind;
 
 /// The columns that make a [`Member`], and no others.
 #[derive(Clone, Debug, Queryable, Selectable)]
@@ -617,6 +618,39 @@ pub fn exempt_reasons(
             Ok((id, reason))
         })
         .collect()
+}
+
+/// Tasks that had failed are tried again: what their members' rows say of it is under way again. One
+/// statement for each kind of failure, whatever the number of tasks.
+///
+/// # Errors
+/// [`StoreError`] of the statements.
+pub fn under_way_again(
+    tx: &mut DbConn,
+    workspace: WorkspaceId,
+    task_ids: &[Vec<u8>],
+    now: Micros,
+) -> Result<(), StoreError> {
+    let members: Vec<Option<Vec<u8>>> = tasks::table
+        .filter(tasks::workspace.eq(workspace.0))
+        .filter(tasks::id.eq_any(task_ids))
+        .select(tasks::member_id)
+        .kept_if(task_ids.len() == 1)
+        .load(tx)?;
+    let members: Vec<Vec<u8>> = members.into_iter().flatten().collect();
+    if members.is_empty() {
+        return Ok(());
+    }
+    for kind in [TaskKind::Add, TaskKind::UpdateRole, TaskKind::Remove] {
+        diesel::update(hub_members::table)
+            .filter(hub_members::workspace.eq(workspace.0))
+            .filter(hub_members::id.eq_any(&members))
+            .filter(hub_members::status.eq(MemberStatus::failed(kind).as_str()))
+            .set((hub_members::status.eq(MemberStatus::under_way(kind).as_str()), hub_members::modified_at.eq(now.0)))
+            .kept_if(members.len() == 1)
+            .execute(tx)?;
+    }
+    Ok(())
 }
 
 /// Invitations that ran out become `invite_expired`, over all workspaces; answers how many.

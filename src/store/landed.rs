@@ -7,8 +7,9 @@ use super::kept::Keep as _;
 use super::schema::tasks;
 use super::{StoreError, Tx, hub_members};
 use crate::base::clock::Micros;
-use crate::base::ids::{HubSlug, IntervalId, MemberId, UserId};
+use crate::base::ids::{IntervalId, MemberId, UserId};
 use crate::base::random::Ids;
+use crate::domain::hub::{Hub, Login};
 use crate::domain::member::{Bucket, Member, MemberStatus, Presence};
 use crate::domain::task::{Task, TaskKind};
 use diesel::prelude::*;
@@ -62,7 +63,7 @@ pub enum Recorded {
 pub fn record(
     tx: &mut Tx<'_>,
     task: &Task,
-    slug: &HubSlug,
+    hub: &Hub,
     landing: &Landing,
     ids: &Ids,
     now: Micros,
@@ -81,7 +82,7 @@ pub fn record(
     }
     let known = mine.is_some();
     let mut member = mine.unwrap_or_else(|| blank(task, ids, now));
-    settle(&mut member, task, landing, now);
+    settle(&mut member, task, hub.login, landing, now);
     if known {
         hub_members::update(tx, workspace, &member, &from, now)?;
     } else {
@@ -90,7 +91,7 @@ pub fn record(
     if landing.presence == Presence::Pending {
         hub_members::invited(tx, workspace, member.id, now, landing.expires_at)?;
     }
-    interval(tx, task, slug, &member, landing, ids, now)?;
+    interval(tx, task, hub, &member, landing, ids, now)?;
     Ok(Recorded::In(member.id))
 }
 
@@ -169,12 +170,16 @@ fn blank(task: &Task, ids: &Ids, now: Micros) -> Member {
     }
 }
 
-fn settle(member: &mut Member, task: &Task, landing: &Landing, now: Micros) {
+fn settle(member: &mut Member, task: &Task, login: Login, landing: &Landing, now: Micros) {
     member.known = landing.presence;
     member.known_at = now;
     member.status = match landing.presence {
         Presence::Pending => MemberStatus::PendingInviteClaim,
         Presence::Absent => MemberStatus::Removed,
+        // Joined at once, and their password for the app is not known yet.
+        Presence::Active if task.effect.kind == TaskKind::Add && login == Login::Password && member.user.is_some() => {
+            MemberStatus::AwaitingUserLogin
+        }
         Presence::Active | Presence::Suspended => MemberStatus::Settled,
     };
     match landing.presence {
@@ -202,7 +207,7 @@ fn settle(member: &mut Member, task: &Task, landing: &Landing, now: Micros) {
 fn interval(
     tx: &mut Tx<'_>,
     task: &Task,
-    slug: &HubSlug,
+    hub: &Hub,
     member: &Member,
     landing: &Landing,
     ids: &Ids,
@@ -220,7 +225,7 @@ fn interval(
                 user: member.user,
                 person: &task.effect.principal.email,
                 hub: task.hub,
-                hub_slug: slug.as_str(),
+                hub_slug: hub.slug.as_str(),
                 member: member.id,
                 app_role: member.known_role.as_deref(),
                 assets: &assets,
@@ -228,4 +233,19 @@ fn interval(
             intervals::hold(tx, task.workspace, &holding, &because)
         }
     }
+}
+
+/// The task failed, or waits for a person: its member's row says so (section 4.2). A kept account shows
+/// that it is kept, whatever happened.
+///
+/// # Errors
+/// A failed statement.
+pub fn failed(tx: &mut Tx<'_>, task: &Task, now: Micros) -> Result<(), StoreError> {
+    let Some(mut member) = find(tx, task)?.filter(|member| member.bucket != Bucket::Exempted) else { return Ok(()) };
+    let status = MemberStatus::failed(task.effect.kind);
+    if member.status == status {
+        return Ok(());
+    }
+    member.status = status;
+    hub_members::set_plan(tx, task.workspace, &member, now)
 }

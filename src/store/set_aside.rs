@@ -9,7 +9,7 @@ use diesel::sql_types::Bool;
 
 use super::kept::Keep as _;
 use super::schema::tasks;
-use super::{DbConn, StoreError, Tx, problems};
+use super::{DbConn, StoreError, Tx, hub_members, problems};
 use crate::base::clock::Micros;
 use crate::base::ids::{HubId, WorkspaceId};
 use crate::base::limits::ATTEMPTS;
@@ -49,6 +49,7 @@ pub fn mended(
     if ids.is_empty() {
         return Ok(0);
     }
+    hub_members::under_way_again(tx, workspace, &ids, now)?;
     Ok(diesel::update(tasks::table)
         .filter(tasks::workspace.eq(workspace.0))
         .filter(tasks::id.eq_any(&ids))

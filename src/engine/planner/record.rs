@@ -160,7 +160,7 @@ impl Recorder<'_, '_> {
             return Ok(());
         };
         let mut after = before.clone();
-        if after.status.is_under_way() {
+        if after.status.is_under_way() || after.status.is_failure() {
             after.status = MemberStatus::Settled;
         }
         if grant.is_some() || after.known == Presence::Absent {

@@ -65,7 +65,7 @@ fn close(tx: &mut Tx<'_>, hub: &Hub, sync: &Task, items: Vec<Task>, ids: &Ids, n
             expires_at: None,
             evidence: "sync",
         };
-        landed::record(tx, &item, &hub.slug, &landing, ids, now)?;
+        landed::record(tx, &item, hub, &landing, ids, now)?;
         decisions::end(tx, sync.workspace, hub.id, &item.subject)?;
         if let Some(user) = item.user {
             marks::touch(tx, sync.workspace, hub.id, user, now)?;
