@@ -11,5 +11,6 @@ mod shutdown;
 mod slow;
 pub mod stage;
 mod steps;
+mod syncs;
 mod two_processes;
 mod two_servers;

@@ -7,6 +7,7 @@ mod invitations;
 mod members;
 mod rights;
 mod shapes;
+mod statuses;
 pub mod sync;
 mod teams;
 mod waiting;
@@ -175,6 +176,13 @@ impl Stage {
         let page = self.admin.get("/api/v1/activity?limit=200").await.expect(200).json();
         page["items"].as_array().unwrap().iter().filter(|one| one["kind"] == kind).cloned().collect()
     }
+}
+
+/// Put somebody into a group over SCIM.
+pub async fn join(scim: &Client, group: &str, user: &str) {
+    let body = json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
+        "Operations": [{"op": "add", "path": "members", "value": [{"value": user}]}]});
+    scim.patch(&format!("/scim/v2/Groups/{group}"), &body).await.expect(204);
 }
 
 /// `active` of a user over SCIM.
