@@ -30,6 +30,8 @@ pub enum Budget {
     AtLeast(f64, f64, f64),
     /// At most this.
     AtMost(f64, f64, f64),
+    /// Nobody set one: told, not judged.
+    Open,
 }
 
 impl Budget {
@@ -37,8 +39,10 @@ impl Budget {
         let reaches = |mark: f64| match self {
             Self::AtLeast(..) => value >= mark,
             Self::AtMost(..) => value <= mark,
+            Self::Open => false,
         };
         match self {
+            Self::Open => "–",
             Self::AtLeast(good, budget, edge) | Self::AtMost(good, budget, edge) => {
                 if reaches(edge) {
                     "edge"
@@ -55,6 +59,7 @@ impl Budget {
 
     fn shown(self) -> String {
         let (sign, good, budget, edge) = match self {
+            Self::Open => return String::from("–"),
             Self::AtLeast(good, budget, edge) => ('≥', good, budget, edge),
             Self::AtMost(good, budget, edge) => ('≤', good, budget, edge),
         };

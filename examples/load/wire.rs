@@ -29,6 +29,11 @@ impl Target {
         ensure!(address.ip().is_loopback(), "{address} is not on this machine: loopback only");
         Ok(Self { address, authorization: format!("Bearer {token}") })
     }
+
+    /// The same place, as somebody else.
+    pub fn with_token(&self, token: &str) -> Self {
+        Self { address: self.address, authorization: format!("Bearer {token}") }
+    }
 }
 
 /// What to ask.

@@ -9,6 +9,7 @@ mod planning;
 mod reads;
 mod resident;
 mod stores;
+mod sync;
 
 use super::options::{Kind, Options};
 use super::report::{Budget, Line, Report};
@@ -20,7 +21,7 @@ pub struct Row {
 }
 
 /// All of them, in the order of the budgets.
-pub const ALL: [Row; 13] = [
+pub const ALL: [Row; 14] = [
     Row { name: "get" },
     Row { name: "create" },
     Row { name: "filter" },
@@ -30,6 +31,7 @@ pub const ALL: [Row; 13] = [
     Row { name: "first-sync" },
     Row { name: "tasks" },
     Row { name: "planning" },
+    Row { name: "sync" },
     Row { name: "latency" },
     Row { name: "memory" },
     Row { name: "ready" },
@@ -75,6 +77,9 @@ pub fn run(stage: &mut Stage<'_>) -> anyhow::Result<()> {
     }
     if stage.wants("planning") || stage.wants("tasks") {
         planning::run(stage)?;
+    }
+    if stage.wants("sync") {
+        sync::run(stage)?;
     }
     if stage.wants("latency") {
         latency::run(stage)?;
