@@ -1,6 +1,8 @@
 //! Who is calling. Everything is refused that does not carry exactly one living token; nothing
 //! here reads a body, a query or a path.
 
+#![deny(clippy::wildcard_enum_match_arm, reason = "a new kind must not slip past a decision (T-15)")]
+
 pub mod authenticator;
 pub mod bearer;
 pub mod error;

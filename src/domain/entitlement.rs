@@ -2,6 +2,8 @@
 //! R5.1 to R5.7 of business-hubs.md. A pure function of current facts; the order and repetition
 //! of events cannot matter because no event is an input.
 
+#![deny(clippy::wildcard_enum_match_arm, reason = "a new kind must not slip past a decision (T-15)")]
+
 use std::cmp::Reverse;
 
 use crate::base::clock::Micros;

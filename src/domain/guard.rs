@@ -2,6 +2,8 @@
 //! away, or an overeager one hand out, before a person looks. It counts what really goes out, over
 //! a sliding window, so that a thousand single removals meet it like one batch of a thousand.
 
+#![deny(clippy::wildcard_enum_match_arm, reason = "a new kind must not slip past a decision (T-15)")]
+
 use std::collections::BTreeSet;
 
 use crate::base::limits::{GUARD_PEOPLE, GUARD_PEOPLE_PERCENT};

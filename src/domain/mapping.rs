@@ -1,5 +1,7 @@
 //! Mappings: standing rules from a group or a user to a role in a hub (DESIGN.md section 5).
 
+#![deny(clippy::wildcard_enum_match_arm, reason = "a new kind must not slip past a decision (T-15)")]
+
 use serde::{Deserialize, Serialize};
 
 use crate::base::clock::Micros;

@@ -1,6 +1,8 @@
 //! The next step for one person in one hub: wanted against known (business-hubs.md section 5.2).
 //! A pure function; whether a removal may go out now is asked of `guard` afterwards.
 
+#![deny(clippy::wildcard_enum_match_arm, reason = "a new kind must not slip past a decision (T-15)")]
+
 use std::time::Duration;
 
 use crate::base::clock::Micros;

@@ -1,6 +1,8 @@
 //! The one place before every handler where a caller's rights are held against what the route does
 //! (business-hubs.md section 3). The body is not looked at yet.
 
+#![deny(clippy::wildcard_enum_match_arm, reason = "a new kind must not slip past a decision (T-15)")]
+
 use actix_web::body::BoxBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;

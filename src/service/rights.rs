@@ -1,6 +1,8 @@
 //! What a caller may do, with everything looked up that `domain::rights` rests on: which hub a
 //! request is about, the caller's right there, and what lists show them. Every entrance asks here.
 
+#![deny(clippy::wildcard_enum_match_arm, reason = "a new kind must not slip past a decision (T-15)")]
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 

@@ -3,6 +3,8 @@
 //! match names every variant, so that a new action or role does not compile until somebody has
 //! decided about it (threat T-15).
 
+#![deny(clippy::wildcard_enum_match_arm, reason = "a new kind must not slip past a decision (T-15)")]
+
 mod action;
 mod credentials;
 mod people;

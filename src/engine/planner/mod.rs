@@ -2,6 +2,8 @@
 //! in the transaction that deletes the marks. One planner per hub at a time, cluster-wide; no
 //! transaction is longer than a batch; nothing here calls an app.
 
+#![deny(clippy::wildcard_enum_match_arm, reason = "a new kind must not slip past a decision (T-15)")]
+
 mod batch;
 mod guarding;
 mod record;

@@ -1,6 +1,8 @@
 //! What handlers take from a request. A handler without a caller extractor in the first place of
 //! its signature cannot be put into the table of routes.
 
+#![deny(clippy::wildcard_enum_match_arm, reason = "a new kind must not slip past a decision (T-15)")]
+
 pub mod body;
 pub mod caller;
 pub mod expect;
