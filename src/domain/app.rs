@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::hub::Login;
+use crate::domain::permissions::{self, Permissions};
 use crate::domain::task::TaskKind;
 
 /// One kind of external application.
@@ -87,6 +88,16 @@ impl App {
         self.roles.iter().filter(|role| role.admin).map(|role| role.id.clone()).collect()
     }
 
+    /// A role's rank: higher wins. A role the manifest does not list ranks below every listed one.
+    pub fn rank(&self, role: &str) -> i32 {
+        self.role(role).map_or(i32::MIN, |role| role.rank)
+    }
+
+    /// Whether a held role, or one of the held permissions, makes somebody an admin.
+    pub fn is_admin(&self, held: &str) -> bool {
+        permissions::each(self, held).into_iter().any(|id| self.role(id).is_some_and(|role| role.admin))
+    }
+
     /// A role by id.
     pub fn role(&self, id: &str) -> Option<&Role> {
         self.roles.iter().find(|role| role.id == id)
@@ -118,9 +129,14 @@ impl App {
         if !self.tasks.includes(kind) {
             return false;
         }
-        let fixed = |role: Option<&str>| role.and_then(|role| self.role(role)).is_some_and(|role| !role.updatable);
+        let fixed = |role: &str| self.role(role).is_some_and(|role| !role.updatable);
         match kind {
-            TaskKind::UpdateRole => !fixed(from) && !fixed(to),
+            TaskKind::UpdateRole if self.ranked => !from.is_some_and(fixed) && !to.is_some_and(fixed),
+            // Of permissions only those count that change.
+            TaskKind::UpdateRole => {
+                let [from, to] = [from, to].map(|role| Permissions::read(role.unwrap_or_default()));
+                !from.differing(&to).any(fixed)
+            }
             TaskKind::Sync | TaskKind::Add | TaskKind::Remove => true,
         }
     }

@@ -5,12 +5,14 @@
 #![deny(clippy::wildcard_enum_match_arm, reason = "a new kind must not slip past a decision (T-15)")]
 
 use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::base::clock::Micros;
 use crate::base::ids::{GroupId, MappingId, UserId};
 use crate::domain::app::App;
 use crate::domain::mapping::{AssetGrant, Binding, HubRole, Mapping, SubjectName};
 use crate::domain::member::Reason;
+use crate::domain::permissions::{GivesWay, Permissions};
 use crate::domain::scope::Scope;
 use crate::scim::resource::Object;
 
@@ -79,6 +81,10 @@ impl Rule {
         };
         Self { scope: Scope::stored(mapping.scope.as_deref()), mapping, subject }
     }
+
+    fn refused(&self, why: Refusal) -> Refused {
+        Refused { mapping: self.mapping.id, subject: self.subject.clone(), why }
+    }
 }
 
 /// Why a mapping that is about a person gives them nothing.
@@ -92,6 +98,8 @@ pub enum Refusal {
     ScopeUnreadable,
     /// Deactivated once, and neither the IdP nor a person has confirmed it since.
     WaitingForConfirmation,
+    /// All it gives is excluded by permissions that are given (R5.1).
+    Incompatible,
 }
 
 impl Refusal {
@@ -105,6 +113,7 @@ impl Refusal {
                 "the user was deactivated since: waiting until the identity provider names the membership again or a \
                  person releases it"
             }
+            Self::Incompatible => "what it gives cannot be held together with what is given already",
         }
     }
 }
@@ -147,6 +156,8 @@ pub struct Entitlement {
     pub reasons: Vec<Reason>,
     /// The mappings about this person that don't, by id.
     pub refused: Vec<Refused>,
+    /// Permissions that are granted and give way to others.
+    pub given_way: Vec<GivesWay>,
 }
 
 impl Entitlement {
@@ -156,11 +167,6 @@ impl Entitlement {
     }
 }
 
-/// A role's rank: higher wins. A role the manifest does not list ranks below every listed one.
-pub fn rank(app: &App, role: &str) -> i32 {
-    app.role(role).map_or(i32::MIN, |role| role.rank)
-}
-
 /// Compute what `person` should hold; `held` is the role held now, which wins a tie of ranks.
 pub fn entitlement(person: &Person, rules: &[Rule], app: &App, held: Option<&str>) -> Entitlement {
     let mut counting = Vec::new();
@@ -168,12 +174,19 @@ pub fn entitlement(person: &Person, rules: &[Rule], app: &App, held: Option<&str
     for rule in rules {
         match judge(person, rule) {
             None => {}
-            Some(Ok(())) => counting.push(&rule.mapping),
-            Some(Err(why)) => {
-                refused.push(Refused { mapping: rule.mapping.id, subject: rule.subject.clone(), why });
-            }
+            Some(Ok(())) => counting.push(rule),
+            Some(Err(why)) => refused.push(rule.refused(why)),
         }
     }
+    let mut given_way = Vec::new();
+    let mut united = None;
+    if !app.ranked {
+        let (kept, way) = unite(&counting, app, held);
+        let (stays, goes): (Vec<&Rule>, Vec<&Rule>) = counting.into_iter().partition(|rule| gives(rule, &kept));
+        refused.extend(goes.into_iter().map(|rule| rule.refused(Refusal::Incompatible)));
+        (counting, given_way, united) = (stays, way, Some(kept));
+    }
+    let counting: Vec<&Mapping> = counting.into_iter().map(|rule| &rule.mapping).collect();
     let mut reasons: Vec<Reason> = rules
         .iter()
         .filter(|rule| counting.iter().any(|mapping| mapping.id == rule.mapping.id))
@@ -191,8 +204,23 @@ pub fn entitlement(person: &Person, rules: &[Rule], app: &App, held: Option<&str
         .iter()
         .map(|mapping| mapping.hub_role)
         .max()
-        .map(|hub_role| Grant { seat: seat(&counting, app, held), hub_role });
-    Entitlement { grant, reasons, refused }
+        .map(|hub_role| Grant { seat: seat(&counting, app, held, united), hub_role });
+    Entitlement { grant, reasons, refused, given_way }
+}
+
+/// What all grants of an app without ranks add up to, as far as it can be held together.
+fn unite(counting: &[&Rule], app: &App, held: Option<&str>) -> (Permissions, Vec<GivesWay>) {
+    let seated = counting.iter().filter(|rule| rule.mapping.seat);
+    let all: Permissions = seated
+        .flat_map(|rule| Permissions::read(&rule.mapping.app_role).ids().map(String::from).collect::<Vec<_>>())
+        .collect();
+    all.settle(app, &Permissions::read(held.unwrap_or_default()))
+}
+
+/// Whether anything of what a rule gives is given.
+fn gives(rule: &Rule, kept: &Permissions) -> bool {
+    let permissions = Permissions::read(&rule.mapping.app_role);
+    !rule.mapping.seat || permissions.is_empty() || permissions.ids().any(|id| kept.holds(id))
 }
 
 /// `None`: the rule is not about this person. Otherwise whether it counts.
@@ -231,13 +259,60 @@ fn confirmed_since(person: &Person, confirmed_at: Micros) -> bool {
 
 /// The account the seat-giving mappings add up to. The highest rank wins; among equals the role
 /// already held, else the smallest id, so that the result is stable.
-fn seat(counting: &[&Mapping], app: &App, held: Option<&str>) -> Option<Seat> {
+///
+/// Where there are no ranks, the permissions of all add up to `united`.
+fn seat(counting: &[&Mapping], app: &App, held: Option<&str>, united: Option<Permissions>) -> Option<Seat> {
     let seated = || counting.iter().filter(|mapping| mapping.seat);
-    let role = seated()
+    let highest = seated()
         .map(|mapping| mapping.app_role.as_str())
-        .max_by_key(|role| (rank(app, role), held == Some(role), Reverse(*role)))?;
-    let mut assets: Vec<AssetGrant> = seated().flat_map(|mapping| mapping.assets.iter().cloned()).collect();
-    assets.sort();
-    assets.dedup();
-    Some(Seat { role: role.to_owned(), assets })
+        .max_by_key(|role| (app.rank(role), held == Some(role), Reverse(*role)))?;
+    let role = united.map_or_else(|| highest.to_owned(), |permissions| permissions.to_string());
+    Some(Seat { role, assets: united_assets(seated().flat_map(|mapping| &mapping.assets)) })
+}
+
+/// Per asset the same rule (business-hubs.md section 5.1): the named actions of all grants add up, and
+/// full permission has everything. One grant for each asset, in order.
+fn united_assets<'a>(grants: impl Iterator<Item = &'a AssetGrant>) -> Vec<AssetGrant> {
+    let mut all: BTreeMap<(&str, &str), Option<BTreeSet<&str>>> = BTreeMap::new();
+    for grant in grants {
+        let actions = all.entry((&grant.kind, &grant.id)).or_insert_with(|| Some(BTreeSet::new()));
+        if grant.tasks.is_empty() {
+            *actions = None;
+        } else if let Some(actions) = actions {
+            actions.extend(grant.tasks.iter().map(String::as_str));
+        }
+    }
+    all.into_iter()
+        .map(|((kind, id), actions)| AssetGrant {
+            kind: kind.to_owned(),
+            id: id.to_owned(),
+            tasks: actions.into_iter().flatten().map(String::from).collect(),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn grant(id: &str, tasks: &[&str]) -> AssetGrant {
+        AssetGrant { kind: "page".into(), id: id.into(), tasks: tasks.iter().map(|task| (*task).to_owned()).collect() }
+    }
+
+    proptest! {
+        #[test]
+        fn assets_add_up_and_full_permission_wins(order in Just(vec![0usize, 1, 2, 3, 4]).prop_shuffle()) {
+            let grants = [
+                grant("1", &["post", "read"]),
+                grant("1", &["read", "ads"]),
+                grant("2", &["read"]),
+                grant("2", &[]),
+                grant("2", &["post"]),
+            ];
+            let united = united_assets(order.iter().map(|place| &grants[*place]));
+            prop_assert_eq!(united, [grant("1", &["ads", "post", "read"]), grant("2", &[])]);
+        }
+    }
 }

@@ -36,7 +36,7 @@ pub fn questions<'a>(
 fn change(ground: &Ground<'_>, facts: &Facts, verdict: &Verdict, action: &Action) -> Change {
     let adopted = |id| facts.look_alikes.iter().find(|member| member.id == id);
     let member = verdict.adopt.and_then(adopted).or(facts.member.as_ref());
-    let is_admin = |role: Option<&str>| role.and_then(|role| ground.app.role(role)).is_some_and(|role| role.admin);
+    let is_admin = |role: Option<&str>| role.is_some_and(|role| ground.app.is_admin(role));
     let was_admin = is_admin(member.and_then(|member| member.known_role.as_deref()));
     let removes = action.effect.kind == TaskKind::Remove;
     let there = member.is_some_and(|member| member.known != Presence::Absent);

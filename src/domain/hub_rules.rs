@@ -7,6 +7,7 @@ use crate::domain::app::{App, Field, FieldFormat};
 use crate::domain::catalog::Catalog;
 use crate::domain::hub::{ConnectionValue, Hub, HubPolicy, Login};
 use crate::domain::mapping::AssetGrant;
+use crate::domain::permissions::{self, Permissions};
 use crate::scim::filter::Filter;
 use crate::scim::fold;
 use crate::scim::schema::ResourceKind;
@@ -272,11 +273,39 @@ pub fn missing(app: &App, has: impl Fn(&str) -> bool) -> Vec<&Field> {
     app.fields.iter().filter(|field| !field.optional && !has(&field.name)).collect()
 }
 
-/// The role of a mapping.
+/// The role of a mapping; of an app without ranks one permission or several, `a+b`.
 ///
 /// # Errors
-/// When the app has no such role.
+/// When the app has no such role, or permissions exclude each other.
 pub fn role(app: &App, id: &str) -> Result<(), String> {
+    if app.ranked {
+        return one_role(app, id);
+    }
+    let ids = permissions::each(app, id);
+    if ids.is_empty() {
+        return one_role(app, "");
+    }
+    ids.into_iter().try_for_each(|id| one_role(app, id))?;
+    together(app, id)
+}
+
+/// Whether what a mapping gives can be held together.
+///
+/// # Errors
+/// With both permissions that exclude each other.
+pub fn together(app: &App, id: &str) -> Result<(), String> {
+    match Permissions::read(id).clash(app).filter(|_| !app.ranked) {
+        None => Ok(()),
+        Some((one, two)) => Err(format!(
+            "{} lets nobody hold '{}' and '{}' together; give one of them",
+            app.name,
+            shown(one),
+            shown(two)
+        )),
+    }
+}
+
+fn one_role(app: &App, id: &str) -> Result<(), String> {
     if let Some(role) = app.role(id) {
         if role.assignable {
             return Ok(());

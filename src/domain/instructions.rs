@@ -1,13 +1,18 @@
 //! The steps a person takes in the app, from the manifest's text for the kind of task.
 
 use crate::domain::app::{App, Invite};
+use crate::domain::permissions;
 use crate::domain::task::{Effect, TaskKind};
 
 /// Instructions for doing this by hand. The values come from an IdP and are put in as plain text.
 pub fn write(app: &App, hub_label: &str, effect: &Effect) -> String {
     let principal = &effect.principal;
     let role = effect.role.as_deref().unwrap_or_default();
-    let label = app.role(role).map_or(role, |role| role.label.as_str());
+    let label = permissions::each(app, role)
+        .into_iter()
+        .map(|role| app.role(role).map_or(role, |role| role.label.as_str()))
+        .collect::<Vec<_>>()
+        .join(", ");
     let name = principal.display_name.clone().unwrap_or_else(|| {
         let names = [&principal.given_name, &principal.family_name].map(|name| name.as_deref().unwrap_or_default());
         let both = names.join(" ").trim().to_owned();
@@ -30,7 +35,7 @@ pub fn write(app: &App, hub_label: &str, effect: &Effect) -> String {
         match word {
             "email" => written.push_str(&principal.email),
             "name" => written.push_str(&name),
-            "role" => written.push_str(label),
+            "role" => written.push_str(&label),
             "hub" => written.push_str(hub_label),
             other => {
                 written.push('{');

@@ -19,6 +19,7 @@ pub mod hub_status;
 pub mod instructions;
 pub mod mapping;
 pub mod member;
+pub mod permissions;
 pub mod plan;
 pub mod principal;
 pub mod problem;

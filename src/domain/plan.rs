@@ -9,9 +9,10 @@ use crate::base::clock::Micros;
 use crate::base::ids::MemberId;
 use crate::domain::app::App;
 use crate::domain::decision::Decision;
-use crate::domain::entitlement::{Entitlement, Seat, rank};
+use crate::domain::entitlement::{Entitlement, Seat};
 use crate::domain::hub::{Deprovision, HubPolicy};
 use crate::domain::member::{Bucket, Member, MemberStatus, Presence, Reason};
+use crate::domain::permissions;
 use crate::domain::task::{Effect, Principal, Task, TaskKind, TaskStatus};
 
 /// Runs before everything else: people who left.
@@ -301,8 +302,7 @@ fn role(situation: &Situation<'_>, seat: &Seat, member: &Member) -> Step {
     }
     let effect = effect(situation, TaskKind::UpdateRole, Some(seat), Some(member));
     let reasons = situation.entitlement.reasons.clone();
-    let lower = known.is_some_and(|known| rank(situation.app, &seat.role) < rank(situation.app, known));
-    if lower {
+    if known.is_some_and(|known| permissions::takes_away(situation.app, known, &seat.role)) {
         return settled(situation, effect, reasons, member);
     }
     act(situation, effect, reasons, Direction::Gives, Some(member))

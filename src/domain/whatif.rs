@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use crate::base::clock::Micros;
 use crate::domain::app::App;
 use crate::domain::decide::{Facts, Ground, decide};
-use crate::domain::entitlement::rank;
 use crate::domain::member::{Bucket, Member, Presence};
+use crate::domain::permissions;
 use crate::domain::plan::{Action, PRIORITY_LEAVER, Start, Step, Verdict, Why, may_be_replaced};
 use crate::domain::principal;
 use crate::domain::task::{Task, TaskKind};
@@ -136,8 +136,10 @@ fn outcome(app: &App, facts: &Facts, from: Option<String>, action: &Action) -> P
         TaskKind::Remove => (Outcome::Remove, None),
         TaskKind::UpdateRole | TaskKind::Sync if action.takes_away => (Outcome::Demote, to),
         TaskKind::UpdateRole | TaskKind::Sync => {
-            let rank_of = |role: &Option<String>| role.as_deref().map_or(i32::MIN, |role| rank(app, role));
-            (if rank_of(&to) < rank_of(&from) { Outcome::Demote } else { Outcome::Promote }, to)
+            let less = from
+                .as_deref()
+                .is_some_and(|from| permissions::takes_away(app, from, to.as_deref().unwrap_or_default()));
+            (if less { Outcome::Demote } else { Outcome::Promote }, to)
         }
     };
     PersonEffect {

@@ -134,7 +134,8 @@ pub(super) fn write(tx: &mut Tx<'_>, record: &Record<'_>) -> Result<(), StoreErr
 }
 
 /// Whether an account was made with a role that no mapping gives: the app adds everybody so, and the
-/// wanted role follows as an update.
+/// wanted role follows as an update. Permissions that add up are no single mapping's either: looking
+/// at such a person once more finds them as wanted.
 fn added_as_another(task: &Task) -> bool {
     let Some(role) = task.effect.role.as_deref().filter(|_| task.effect.kind == TaskKind::Add) else { return false };
     !task.reasons.is_empty() && task.reasons.iter().all(|reason| reason.app_role != role)

@@ -211,7 +211,7 @@ pub(super) fn check(document: &Object, rules: &Rules) -> Result<(), Reply> {
             (name, Value::String(text)) if TEXTS.contains(&name) => text.len() <= 1024,
             ("active", Value::Bool(_)) => true,
             ("name", Value::Object(parts)) => parts.values().all(Value::is_string),
-            ("emails" | "phoneNumbers" | "roles", Value::Array(items)) => items.iter().all(|item| {
+            ("emails" | "phoneNumbers" | "roles" | "entitlements", Value::Array(items)) => items.iter().all(|item| {
                 item.get("value").is_some_and(Value::is_string)
                     && item.get("primary").is_none_or(Value::is_boolean)
                     && item.as_object().is_some_and(|parts| parts.values().all(|p| !p.is_null()))

@@ -17,8 +17,9 @@ use crate::domain::entitlement::{Entitlement, Refusal, Rule};
 use crate::domain::guard::HoldReason;
 use crate::domain::hub::{Hub, HubMode};
 use crate::domain::hub_rules as rules;
-use crate::domain::mapping::Binding;
+use crate::domain::mapping::{Binding, Mapping};
 use crate::domain::member::Reason;
+use crate::domain::permissions::Permissions;
 use crate::domain::plan::Step;
 use crate::domain::task::TaskStatus;
 use crate::store::marks::{self, Mark};
@@ -359,6 +360,21 @@ fn why_refused(why: Refusal, binding: Binding) -> &'static str {
     }
 }
 
+/// Which permissions of a mapping give way to which, to be put behind a sentence.
+fn without(mapping: &Mapping, entitled: &Entitlement) -> String {
+    if !mapping.seat || entitled.given_way.is_empty() {
+        return String::new();
+    }
+    let named = Permissions::read(&mapping.app_role);
+    let ways: Vec<String> = entitled
+        .given_way
+        .iter()
+        .filter(|way| named.holds(&way.permission))
+        .map(|way| format!("{} excludes {}", way.to, way.permission))
+        .collect();
+    if ways.is_empty() { String::new() } else { format!(": {}", ways.join(", ")) }
+}
+
 fn rule_view(rule: &Rule, facts: &Facts, entitled: &Entitlement) -> RuleView {
     let mapping = &rule.mapping;
     let membership = match (mapping.binding, &facts.person) {
@@ -368,9 +384,10 @@ fn rule_view(rule: &Rule, facts: &Facts, entitled: &Entitlement) -> RuleView {
     let refused = entitled.refused.iter().find(|refused| refused.mapping == mapping.id);
     let counts = entitled.reasons.iter().any(|reason| reason.mapping == mapping.id);
     let (applies, why) = if counts {
-        ("counts", String::from("it gives this person access"))
+        ("counts", format!("it gives this person access{}", without(mapping, entitled)))
     } else if let Some(refused) = refused {
-        ("refused", why_refused(refused.why, mapping.binding).to_owned())
+        let why = why_refused(refused.why, mapping.binding);
+        ("refused", format!("{why}{}", without(mapping, entitled)))
     } else {
         match mapping.binding {
             Binding::Waiting => ("waiting", String::from("its subject has not arrived yet")),
@@ -411,6 +428,9 @@ fn summary(
         (_, Some(seat)) => {
             let because: Vec<&str> = entitled.reasons.iter().map(|reason| reason.subject.as_str()).collect();
             lines.push(format!("{} is wanted because of {}", seat.role, because.join(" and ")));
+            lines.extend(
+                entitled.given_way.iter().map(|way| format!("{} is refused: {} excludes it", way.permission, way.to)),
+            );
         }
         (_, None) => {
             let near = mappings.iter().filter(|rule| rule.applies == "refused");

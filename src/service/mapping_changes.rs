@@ -19,6 +19,7 @@ use crate::domain::hub::Hub;
 use crate::domain::hub_file::subject_text;
 use crate::domain::hub_rules as rules;
 use crate::domain::mapping::{Binding, HubRole, Mapping, SubjectName};
+use crate::domain::permissions::canonical;
 use crate::store::{DbConn, facts, hub_members, mappings as rows, reading};
 
 /// One change.
@@ -240,9 +241,10 @@ impl Row<'_> {
             Some(found) => found.binding,
             None => rows::find_subject(conn, self.workspace(), &subject, source)?,
         };
+        let app_role = canonical(self.app, &body.app_role);
         // What a hand changed is no longer what that commit said; its owner's next apply says it anew.
         let as_committed = found.as_ref().filter(|found| {
-            found.app_role == body.app_role
+            found.app_role == app_role
                 && found.hub_role == body.hub_role.unwrap_or(HubRole::Collaborator)
                 && found.seat == body.seat.unwrap_or(true)
                 && found.assets == body.assets
@@ -256,7 +258,7 @@ impl Row<'_> {
             binding,
             scope,
             hub_role: body.hub_role.unwrap_or(HubRole::Collaborator),
-            app_role: body.app_role.clone(),
+            app_role,
             seat: body.seat.unwrap_or(true),
             assets: body.assets.clone(),
             owner: found.as_ref().and_then(|found| found.owner.clone()),

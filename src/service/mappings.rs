@@ -15,7 +15,7 @@ use crate::base::ids::{GroupId, MappingId, SourceId, WorkspaceId};
 use crate::base::limits::IDENTIFIER_BYTES;
 use crate::domain::app::App;
 use crate::domain::hub::Hub;
-use crate::domain::hub_rules as rules;
+use crate::domain::hub_rules::{self as rules, FieldError};
 use crate::domain::mapping::{AssetGrant, Binding, HubRole, Mapping, SubjectName};
 use crate::store::{DbConn, StoreError, mappings as rows, reading, sources};
 
@@ -116,8 +116,12 @@ impl MappingBody {
     /// Hold it against the app.
     ///
     /// # Errors
-    /// [`ServiceError::Invalid`] with everything that is wrong.
+    /// [`ServiceError::Invalid`] with everything that is wrong; [`ServiceError::InvalidFields`] for
+    /// permissions that exclude each other (R5.1).
     pub(super) fn check(&self, app: &App) -> Result<(), ServiceError> {
+        if let Err(why) = rules::together(app, &self.app_role) {
+            return Err(ServiceError::InvalidFields(vec![FieldError::new("app_role", why)]));
+        }
         let mut wrong = Vec::new();
         let seat = self.seat.unwrap_or(true);
         if !seat && self.hub_role.unwrap_or(HubRole::Collaborator) == HubRole::Collaborator {

@@ -14,6 +14,7 @@ use super::mappings::{hub_role, hub_role_word};
 use super::schema::{hub_members, memberships, tasks, users};
 use crate::base::clock::Micros;
 use crate::base::ids::{GroupId, HubId, MemberId, UserId, WorkspaceId};
+use crate::domain::app::App;
 use crate::domain::member::{Bucket, Member, MemberStatus, Presence};
 use crate::domain::task::TaskKind;
 
@@ -361,6 +362,32 @@ pub fn unmatched_by_email(
         .kept_if(email_keys.len() == 1)
         .load(conn)?;
     rows.into_iter().map(Row::read).collect()
+}
+
+/// The texts in `known_role` that make somebody an admin: of a ranked app its admin roles, else those
+/// of the sets of permissions held in this hub that hold one.
+///
+/// # Errors
+/// [`StoreError`] of the statement.
+pub fn admin_texts(
+    conn: &mut DbConn,
+    workspace: WorkspaceId,
+    hub: HubId,
+    app: &App,
+) -> Result<Vec<String>, StoreError> {
+    let single = app.admin_roles();
+    if app.ranked || single.is_empty() {
+        return Ok(single);
+    }
+    let held: Vec<Option<String>> = hub_members::table
+        .filter(hub_members::workspace.eq(workspace.0))
+        .filter(hub_members::hub_id.eq(hub.bytes()))
+        .filter(hub_members::known_role.is_not_null())
+        .select(hub_members::known_role)
+        .distinct()
+        .kept()
+        .load(conn)?;
+    Ok(held.into_iter().flatten().filter(|text| app.is_admin(text)).collect())
 }
 
 /// Managed accounts that are in the app now, and how many of these hold one of the admin roles.

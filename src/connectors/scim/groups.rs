@@ -12,6 +12,7 @@ use super::paging::{self, Cursor};
 use super::person::{self, attribute, text};
 use super::wire::Trouble;
 use super::{Object, Session};
+use crate::domain::permissions::Permissions;
 use crate::engine::connector::{Failure, FailureClass, RemoteMember};
 use crate::net::Method;
 use crate::scim::fold;
@@ -31,14 +32,20 @@ impl Session<'_> {
             .ok_or_else(|| Failure::new(FailureClass::Invalid, "the app shows an account without a usable id"))?;
         let _one_at_a_time = self.learned.group_writes.lock().await;
         let held = self.role_groups(resource, id).await?;
-        if !held.iter().any(|name| name.eq_ignore_ascii_case(role)) {
+        let wanted = if self.settings.flat {
+            Permissions::read(role).ids().map(String::from).collect()
+        } else {
+            vec![role.to_owned()]
+        };
+        let among = |names: &[String], name: &str| names.iter().any(|one| one.eq_ignore_ascii_case(name));
+        for role in wanted.iter().filter(|role| !among(&held, role)) {
             let group = self
                 .group(role)
                 .await?
                 .ok_or_else(|| Failure::new(FailureClass::Invalid, format!("the app has no group called '{role}'")))?;
             self.write_membership(&group, id, Membership::In).await?;
         }
-        for other in held.iter().filter(|name| !name.eq_ignore_ascii_case(role)) {
+        for other in held.iter().filter(|name| !among(&wanted, name)) {
             if let Some(group) = self.group(other).await? {
                 self.write_membership(&group, id, Membership::Out).await?;
             }
@@ -47,13 +54,16 @@ impl Session<'_> {
             return Err(Failure::new(FailureClass::NotFound, "the account is not in the app any more"));
         };
         let mut member = self.member(&fresh).await?;
-        member.role = Some(self.settings.spelled(role));
+        member.role = Some(if self.settings.flat { role.to_owned() } else { self.settings.spelled(role) });
         Ok(member)
     }
 
-    /// The best role among the groups a person is in.
+    /// The best role among the groups a person is in; of permissions that add up all of them.
     pub(super) async fn role_by_group(&self, resource: &Object, id: &str) -> Result<Option<String>, Failure> {
         let held = self.role_groups(resource, id).await?;
+        if self.settings.flat {
+            return Ok((!held.is_empty()).then(|| Permissions::from_iter(held).to_string()));
+        }
         let best = self.settings.roles.iter().find(|role| held.iter().any(|name| name.eq_ignore_ascii_case(role)));
         Ok(best.cloned().or_else(|| held.into_iter().next()))
     }

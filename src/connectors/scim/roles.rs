@@ -1,15 +1,26 @@
-//! Roles in an attribute of the user: reading the one held, and the edit that gives another.
+//! Roles in an attribute of the user: reading the one held, and the edit that gives another. Of an app
+//! without ranks several are held, and only those that are ours are given and taken.
 
 use serde_json::{Value, json};
 
 use super::person::{attribute, is_true, text};
 use super::{Object, RoleCarrier, Session, Settings};
+use crate::domain::permissions::{JOINT, Permissions};
 use crate::domain::task::Effect;
 use crate::engine::connector::RemoteMember;
+use crate::scim::fold;
 
 impl Settings {
     /// The role an account holds, in the manifest's spelling where it knows the role.
     pub(super) fn role_of(&self, resource: &Object) -> Option<String> {
+        if self.flat {
+            let held = match &self.role {
+                RoleCarrier::Roles => self.permissions(resource, "roles"),
+                RoleCarrier::Entitlements => self.permissions(resource, "entitlements"),
+                RoleCarrier::Attribute(_) | RoleCarrier::Groups | RoleCarrier::None => return None,
+            };
+            return (!held.is_empty()).then(|| held.to_string());
+        }
         let held = match &self.role {
             RoleCarrier::Roles => self.element(resource, "roles"),
             RoleCarrier::Entitlements => self.element(resource, "entitlements"),
@@ -26,6 +37,19 @@ impl Settings {
     /// The manifest's spelling of a role.
     pub(super) fn spelled(&self, role: &str) -> String {
         self.roles.iter().find(|known| known.eq_ignore_ascii_case(role)).map_or(role, String::as_str).to_owned()
+    }
+
+    /// The permissions of ours that an account holds.
+    fn permissions(&self, resource: &Object, list: &str) -> Permissions {
+        let elements = attribute(resource, list).and_then(Value::as_array).into_iter().flatten();
+        elements.filter_map(|element| self.permission(element)).collect()
+    }
+
+    /// Which permission of ours an element is, in the manifest's spelling.
+    fn permission(&self, element: &Value) -> Option<String> {
+        let value = element.as_str().or_else(|| element.get("value").and_then(Value::as_str))?.trim();
+        let known = self.open_roles || self.roles.iter().any(|role| role.eq_ignore_ascii_case(value));
+        (self.is_ours(element) && known && !value.is_empty() && !value.contains(JOINT)).then(|| self.spelled(value))
     }
 
     /// Ours among the elements of a list: of our type, the primary one, else the first.
@@ -58,7 +82,30 @@ impl Settings {
         }
     }
 
+    /// The list with these permissions of ours and no others of ours. What is there already and what is
+    /// not ours stays as it is.
+    fn list_of(&self, resource: &Object, list: &str, wanted: &Permissions) -> Value {
+        let present = attribute(resource, list).and_then(Value::as_array).into_iter().flatten();
+        let stays = |element: &&Value| self.permission(element).is_none_or(|id| wanted.holds(&id));
+        let mut after: Vec<Value> = present.filter(stays).cloned().collect();
+        for element in after.iter_mut().filter_map(Value::as_object_mut) {
+            element.retain(|_, value| !value.is_null());
+        }
+        let held = self.permissions(resource, list);
+        for id in wanted.ids().filter(|id| !held.holds(id)) {
+            let mut ours = json!({ "value": id });
+            if let (Some(kind), Some(map)) = (&self.role_type, ours.as_object_mut()) {
+                map.insert(String::from("type"), Value::String(kind.clone()));
+            }
+            after.push(ours);
+        }
+        Value::Array(after)
+    }
+
     fn list_with(&self, resource: &Object, list: &str, role: &str) -> Value {
+        if self.flat {
+            return self.list_of(resource, list, &Permissions::read(role));
+        }
         let mut ours = json!({"value": role, "primary": true});
         if let (Some(kind), Some(map)) = (&self.role_type, ours.as_object_mut()) {
             map.insert(String::from("type"), Value::String(kind.clone()));
@@ -82,6 +129,10 @@ impl Session<'_> {
     pub(super) fn has_role(&self, member: &RemoteMember, effect: &Effect) -> bool {
         match (&self.settings.role, &effect.role) {
             (RoleCarrier::None, _) | (_, None) => true,
+            (_, Some(wanted)) if self.settings.flat => {
+                Permissions::read(&fold::text(member.role.as_deref().unwrap_or_default()))
+                    == Permissions::read(&fold::text(wanted))
+            }
             (_, Some(wanted)) => member.role.as_ref().is_some_and(|held| held.eq_ignore_ascii_case(wanted)),
         }
     }
@@ -99,6 +150,8 @@ mod tests {
             role,
             role_type: role_type.map(String::from),
             roles: vec![String::from("admin"), String::from("viewer")],
+            flat: false,
+            open_roles: false,
             email_as_user_name: false,
             removal_deactivates: false,
         }
@@ -130,6 +183,22 @@ mod tests {
             settings(RoleCarrier::Roles, None).role_of(&object(&json!({"roles": ["Viewer"]}))).as_deref(),
             Some("viewer")
         );
+    }
+
+    #[test]
+    fn only_our_permissions_are_given_and_taken() {
+        let flat = Settings { flat: true, ..settings(RoleCarrier::Entitlements, None) };
+        let person = object(&json!({"entitlements": [
+            {"value": "theirs", "primary": true}, {"value": "ADMIN", "display": "Boss"}, {"value": "admin+x"}
+        ]}));
+        assert_eq!(flat.role_of(&person).as_deref(), Some("admin"));
+        let edited = |role: &str| flat.role_edit(&person, role).unwrap().1;
+        let (theirs, boss) =
+            (json!({"value": "theirs", "primary": true}), json!({"value": "ADMIN", "display": "Boss"}));
+        let odd = json!({"value": "admin+x"});
+        assert_eq!(edited("admin+viewer"), json!([theirs, boss, odd, {"value": "viewer"}]));
+        assert_eq!(edited("viewer"), json!([theirs, odd, {"value": "viewer"}]));
+        assert_eq!(flat.role_of(&object(&json!({"entitlements": [{"value": "theirs"}]}))), None);
     }
 
     #[test]

@@ -40,6 +40,10 @@ pub struct Settings {
     pub role_type: Option<String>,
     /// The app's roles from the manifest, best first; used to tell role groups from others.
     pub roles: Vec<String>,
+    /// Roles are permissions that add up: several are held, and only these of the manifest are ours.
+    pub flat: bool,
+    /// Besides the manifest's, any other permission is ours as well.
+    pub open_roles: bool,
     /// The app knows people by e-mail: send the address as userName.
     pub email_as_user_name: bool,
     /// In this app an inactive account takes no seat, and DELETE is not wanted.
@@ -77,12 +81,22 @@ impl Settings {
         base.check(policy).map_err(broken)?;
         let mut roles: Vec<_> = app.roles.iter().collect();
         roles.sort_by_key(|role| std::cmp::Reverse(role.rank));
+        let role = carrier(plain("role_attribute").as_deref())?;
+        if !app.ranked && matches!(role, RoleCarrier::Attribute(_)) {
+            return Err(Failure::new(
+                FailureClass::Invalid,
+                "permissions that add up need a list: role_attribute is roles, entitlements or groups",
+            ));
+        }
         Ok(Self {
             base,
             token: token(hub, secrets)?,
-            role: carrier(plain("role_attribute").as_deref())?,
+            role,
             role_type: plain("role_type"),
-            roles: roles.into_iter().map(|role| role.id.clone()).collect(),
+            // A permission that can only be given inside the app is not ours to take away either.
+            roles: roles.into_iter().filter(|role| app.ranked || role.assignable).map(|role| role.id.clone()).collect(),
+            flat: !app.ranked,
+            open_roles: app.open_roles || app.roles.is_empty(),
             email_as_user_name: flag("email_as_user_name"),
             removal_deactivates: flag("removal_deactivates"),
         })

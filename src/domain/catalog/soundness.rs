@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use crate::domain::app::{App, Field, FieldFormat, Role};
 use crate::domain::hub_rules::login_word;
+use crate::domain::permissions::JOINT;
 
 /// Check one manifest.
 ///
@@ -89,6 +90,9 @@ fn role(app: &App, role: &Role) -> Result<(), String> {
     if let Some(unknown) = role.incompatible.iter().find(|other| *other == id || app.role(other).is_none()) {
         return Err(format!("roles.{id}: incompatible names '{unknown}', which is no other role of this app"));
     }
+    if !app.ranked && (id.contains(JOINT) || id.trim() != id || id.is_empty()) {
+        return Err(format!("roles.{id}: the id of a permission has no '{JOINT}' and no blanks around it"));
+    }
     if role.default_on_add && !app.ranked {
         return Err(format!("roles.{id}: default_on_add needs ranked roles"));
     }
@@ -141,6 +145,7 @@ mod tests {
             ("", format!("{field}format='flag'\nunique=true\n"), "fields.f"),
             ("", format!("{role}incompatible=['b']\n"), "needs ranked = false"),
             ("ranked=false", format!("{role}incompatible=['b']\n"), "names 'b'"),
+            ("ranked=false", String::from("[[roles]]\nid='a+b'\nlabel='A'\n"), "no '+'"),
             ("ranked=false", format!("{role}default_on_add=true\n"), "default_on_add"),
             ("", String::from("[tasks_with.password]\nadd=false\n"), "no such login method"),
             ("", String::from("[tasks_with.sso]\nadd=true\n"), "only take away"),

@@ -11,7 +11,7 @@ use crate::domain::entitlement::Rule;
 use crate::domain::guard::{self, Around, Change, HoldReason, Passes};
 use crate::domain::guarding;
 use crate::domain::hub::Hub;
-use crate::store::{StoreError, Tx, around, facts, passes};
+use crate::store::{StoreError, Tx, around, facts, hub_members, passes};
 
 use super::batch::Planned;
 
@@ -67,5 +67,6 @@ fn around(
         let subject = planned.get(*index).map(|pair| facts::subject(pair.facts.user));
         change.person_counted = subject.is_some_and(|subject| counted.contains(&subject));
     }
-    around::of_batch(tx, workspace, hub.id, &app.admin_roles(), counted.len(), taking, now)
+    let admins = hub_members::admin_texts(tx, workspace, hub.id, app)?;
+    around::of_batch(tx, workspace, hub.id, &admins, counted.len(), taking, now)
 }

@@ -8,6 +8,7 @@ use crate::domain::hub::Hub;
 use crate::domain::hub_file::{HubDecl, MappingDecl, subject_text};
 use crate::domain::hub_rules as rules;
 use crate::domain::mapping::{Binding, Mapping};
+use crate::domain::permissions::canonical;
 use crate::service::ServiceError;
 use crate::service::hub_changes;
 use crate::service::mappings::{BindingView, binding_view, source_id};
@@ -43,7 +44,7 @@ pub(super) fn steps(
         let found = left.iter().position(same).map(|at| left.remove(at));
         let mapping = match found {
             Some(found) => {
-                let wanted = wanted(ground, declared, source, Some(&found), after, found.binding);
+                let wanted = wanted(ground, app, declared, source, Some(&found), after, found.binding);
                 if agrees(&found, &wanted) {
                     found
                 } else {
@@ -67,7 +68,7 @@ pub(super) fn steps(
             }
             None => {
                 let binding = rows::find_subject(conn, workspace, &declared.subject, source)?;
-                let wanted = wanted(ground, declared, source, None, after, binding);
+                let wanted = wanted(ground, app, declared, source, None, after, binding);
                 moves = true;
                 diff.plan.mappings.extend(mapping_diff(after, None, Some(&wanted)));
                 diff.steps.push(Step::AddMapping(after.clone(), wanted.clone()));
@@ -146,6 +147,7 @@ fn fits(app: &App, declared: &MappingDecl) -> Result<(), ServiceError> {
 
 fn wanted(
     ground: &Ground<'_>,
+    app: &App,
     declared: &MappingDecl,
     source: Option<SourceId>,
     found: Option<&Mapping>,
@@ -160,7 +162,7 @@ fn wanted(
         binding,
         scope: declared.scope.clone(),
         hub_role: declared.hub_role,
-        app_role: declared.app_role.clone(),
+        app_role: canonical(app, &declared.app_role),
         seat: declared.seat,
         assets: declared.assets.clone(),
         owner: ground.owner(found.and_then(|found| found.owner.as_ref())),

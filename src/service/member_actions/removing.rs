@@ -10,6 +10,7 @@ use crate::domain::hub_rules as rules;
 use crate::domain::instructions;
 use crate::domain::mapping::Mapping;
 use crate::domain::member::{MemberStatus, Presence};
+use crate::domain::permissions::canonical;
 use crate::domain::plan::PRIORITY_REDUCE;
 use crate::domain::principal;
 use crate::domain::sync;
@@ -174,8 +175,9 @@ impl Desk<'_, '_> {
                 "no individual share gives this person a seat: adopt the account, or share the hub with them",
             )));
         };
+        let app_role = canonical(self.app, app_role);
         let after =
-            Mapping { app_role: app_role.to_owned(), confirmed_at: self.scribe.now, file_ref: None, ..before.clone() };
+            Mapping { app_role: app_role.clone(), confirmed_at: self.scribe.now, file_ref: None, ..before.clone() };
         let was = before.app_role.clone();
         let hub = self.hub.clone();
         self.carry(&Step::ChangeMapping { hub, before: Box::new(before), after: Box::new(after) })?;

@@ -9,7 +9,7 @@ use crate::domain::decide::Ground;
 use crate::domain::guard::{self, Around, Change, Passes, Ruling};
 use crate::domain::guarding;
 use crate::domain::whatif::Judged;
-use crate::store::{DbConn, StoreError, around, facts, passes};
+use crate::store::{DbConn, StoreError, around, facts, hub_members, passes};
 
 /// The window of a workspace, as one plan over several hubs would leave it.
 #[derive(Debug)]
@@ -67,7 +67,7 @@ impl HubGuard<'_> {
         let (around, passes) = match self.met.take() {
             Some(met) => met,
             None => {
-                let roles = ground.app.admin_roles();
+                let roles = hub_members::admin_texts(conn, *workspace, self.hub, ground.app)?;
                 let around = around::of_batch(conn, *workspace, self.hub, &roles, people.len(), self.most, *now)?;
                 let given = passes::of_hub(conn, *workspace, self.hub, *now)?;
                 (around, given.iter().map(|pass| pass.reason).collect())

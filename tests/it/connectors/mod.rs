@@ -34,6 +34,8 @@ fn context() -> AttemptContext {
 
 fn settings(base: &str, token: &str) -> Settings {
     Settings {
+        flat: false,
+        open_roles: false,
         base: Target::parse(base).unwrap(),
         token: Some(SecretString::from(token.to_owned())),
         role: RoleCarrier::Roles,

@@ -3,6 +3,7 @@
 
 mod connecting;
 mod deciding;
+mod flat;
 mod invitations;
 mod members;
 mod rights;
