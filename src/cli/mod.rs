@@ -14,6 +14,7 @@ mod plan_text;
 mod prober;
 mod read_files;
 pub mod remote;
+mod report;
 mod sandbox;
 mod secret;
 mod serve;
@@ -61,6 +62,8 @@ enum Command {
     Apply(plan::ApplyArguments),
     /// Print hubs and mappings as a file whose application changes nothing.
     Export(export::Arguments),
+    /// Report to auditors who holds or held what, and what people held when they left.
+    Report(report::Arguments),
     /// Set the secrets of a hub's connection.
     Secret(secret::Arguments),
     /// Bring the database up to this version; every command does so as it starts.
@@ -86,6 +89,7 @@ impl Command {
             Self::Plan(arguments) => plan::plan(arguments),
             Self::Apply(arguments) => plan::apply(arguments),
             Self::Export(arguments) => export::run(arguments),
+            Self::Report(arguments) => report::run(arguments),
             Self::Secret(arguments) => secret::run(arguments),
             Self::Migrate(arguments) => migrate::run(&arguments),
             Self::Audit(arguments) => audit::run(arguments),

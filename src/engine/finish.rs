@@ -249,6 +249,10 @@ fn tell(
                 "outcome": ended.outcome,
                 "class": ended.error_class,
                 "attempt": record.lease.epoch,
+                "landed": match follow {
+                    Follow::Landed(landing) => Some(landing.told(task)),
+                    Follow::Exists(_) | Follow::Gone | Follow::Again { .. } | Follow::Person | Follow::Refused => None,
+                },
             }),
             personal: Some(json!({ "person": task.effect.principal.email })),
         },

@@ -3,6 +3,7 @@
 
 pub mod admin;
 pub mod conditions;
+pub mod csv;
 pub mod discovery;
 pub mod entry;
 pub mod error;

@@ -169,6 +169,7 @@ pub fn table() -> Vec<Route> {
         route(Method::GET, "/api/v1/audit/verify", admin::audit::verify).needs(Action::VerifyRecord),
         route(Method::GET, "/api/v1/audit/checkpoints", admin::audit::checkpoints).needs(Action::VerifyRecord),
         route(Method::POST, "/api/v1/audit/checkpoints", admin::audit::sign).needs(Action::SignRecord),
+        route(Method::GET, "/api/v1/reports/access", admin::activity::report).needs(Action::ReadActivity),
     ]
 }
 

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::moments::{self, Edge};
 use super::page::{Page, PageRequest};
 use super::{Caller, Context, ServiceError, activity, tasks};
 use crate::base::clock::Micros;
@@ -13,7 +14,7 @@ use crate::store::reading::{self, IntervalFilter, IntervalRow};
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AccessQuery {
-    /// A moment, RFC 3339: only what was held then.
+    /// A moment, RFC 3339 or a day (its beginning, UTC): only what was held then.
     pub at: Option<String>,
     /// A user's SCIM id, also after the user was deleted.
     pub user: Option<String>,
@@ -88,16 +89,9 @@ pub async fn list(context: &Context, caller: &Caller, query: AccessQuery) -> Res
     let workspace = caller.workspace;
     let page = PageRequest { limit: query.limit, cursor: query.cursor };
     let (limit, before) = (page.limit(), page.after::<IntervalId>()?);
-    let at = query
-        .at
-        .as_deref()
-        .map(|text| {
-            Micros::parse_rfc3339(text)
-                .ok_or_else(|| ServiceError::Invalid(String::from("at must be a moment like 2026-01-31T12:00:00Z")))
-        })
-        .transpose()?;
+    let at = moments::read("at", query.at.as_deref(), Edge::Start)?;
     let user = query.user.as_deref().map(tasks::user).transpose()?;
-    let filter = IntervalFilter { at, user, hub_slug: query.hub, theirs: caller.sight.narrowed() };
+    let filter = IntervalFilter { at, user, hub_slug: query.hub, person: None, theirs: caller.sight.narrowed() };
     let found = context
         .store
         .read(move |conn| {

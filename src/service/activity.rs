@@ -4,9 +4,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::page::{Page, PageRequest};
+use super::moments::{self, Edge};
+use super::page::{Format, Page, PageRequest};
 use super::{Caller, Context, ServiceError, hubs, tasks};
+use crate::base::ids::HubId;
 use crate::store::reading::{self, ActivityFilter, ActivityRow};
+use crate::store::{StoreError, hubs as hub_rows};
 
 /// What a list is narrowed to, and its page.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -18,6 +21,16 @@ pub struct ActivityQuery {
     pub user: Option<String>,
     /// `user.created` …, or all of a family: `user.`
     pub kind: Option<String>,
+    /// `token:<id>`, `planner`, `worker` …, or all of a family: `token:`
+    pub actor: Option<String>,
+    /// The hubs of an app, as they are now.
+    pub app: Option<String>,
+    /// RFC 3339 or a day (UTC): not before.
+    pub from: Option<String>,
+    /// RFC 3339: before; or a day, the day itself included.
+    pub to: Option<String>,
+    /// JSON or CSV.
+    pub format: Option<Format>,
     /// Items on the page.
     pub limit: Option<usize>,
     /// `next` of the page before.
@@ -64,7 +77,8 @@ pub(super) fn json(text: &str) -> Value {
 /// A page of the record, newest first.
 ///
 /// # Errors
-/// [`ServiceError::NotFound`] for an unknown hub or id.
+/// [`ServiceError::NotFound`] for an unknown hub, app or id, [`ServiceError::InvalidFields`] for a moment that
+/// is none.
 pub async fn list(
     context: &Context,
     caller: &Caller,
@@ -74,12 +88,25 @@ pub async fn list(
     let page = PageRequest { limit: query.limit, cursor: query.cursor };
     let (limit, before) = (page.limit(), page.after::<Uuid>()?);
     let user = query.user.as_deref().map(tasks::user).transpose()?;
-    let (slug, kind, theirs) = (query.hub, query.kind, caller.sight.narrowed());
+    let from = moments::read("from", query.from.as_deref(), Edge::Start)?;
+    let to = moments::read("to", query.to.as_deref(), Edge::End)?;
+    if let Some(app) = &query.app
+        && context.catalog.get(app).is_none()
+    {
+        return Err(ServiceError::NotFound("app"));
+    }
+    let (slug, app, theirs) = (query.hub, query.app, caller.sight.narrowed());
+    let filter =
+        ActivityFilter { user, kind: query.kind, actor: query.actor, from, to, theirs, ..ActivityFilter::default() };
     let found = context
         .store
         .read(move |conn| {
             let hub = slug.as_deref().map(|slug| hubs::find(conn, workspace, slug)).transpose()?.map(|hub| hub.id);
-            let filter = ActivityFilter { hub, user, kind, theirs };
+            let of_app = |app: String| -> Result<Vec<HubId>, StoreError> {
+                let all = hub_rows::list(conn, workspace)?;
+                Ok(all.into_iter().filter(|hub| hub.app.as_str() == app).map(|hub| hub.id).collect())
+            };
+            let filter = ActivityFilter { hub, hubs: app.map(of_app).transpose()?, ..filter };
             let wanted = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
             let names = hubs::slugs(conn, workspace)?;
             let rows = reading::activity(conn, workspace, &filter, before, wanted)?;

@@ -214,7 +214,8 @@ fn gather(
     let mut found = facts::of_people(conn, workspace, hub.id, &rules, &[user])?;
     let facts = found.pop().ok_or(ServiceError::NotFound("user"))?;
     let tasks = tasks(conn, workspace, hub.id, user)?;
-    let intervals = IntervalFilter { user: Some(user), hub_slug: Some(hub.slug.to_string()), at: None, theirs: None };
+    let intervals =
+        IntervalFilter { user: Some(user), hub_slug: Some(hub.slug.to_string()), ..IntervalFilter::default() };
     let access: Vec<AccessView> =
         reading::intervals(conn, workspace, &intervals, None, SHOWN)?.into_iter().map(access::view).collect();
     let activity = activity(conn, workspace, user)?;

@@ -356,6 +356,7 @@ fn note_mapping(
     let target = format!("mapping:{}", mapping.id);
     let mut detail = json!({
         "hub": hub.slug, "app_role": mapping.app_role, "hub_role": mapping.hub_role, "seat": mapping.seat,
+        "assets": mapping.assets,
         "where": mapping.scope, "owner": mapping.owner, "ref": mapping.file_ref,
     });
     // A userName is personal data; a group's name is not.

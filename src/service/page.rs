@@ -5,6 +5,16 @@ use serde::{Deserialize, Serialize};
 use super::ServiceError;
 use crate::base::limits;
 
+/// The form of a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// Pages of JSON.
+    Json,
+    /// All of it as CSV; a limit is the size of the steps it is read in.
+    Csv,
+}
+
 /// What a client asks for.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::hub_changes::{self, Mended};
-use super::page::{Page, PageRequest};
+use super::page::{Format, Page, PageRequest};
 use super::scribe::{About, Scribe};
 use super::sync::{self, SyncProgress};
 use super::{Caller, Context, ServiceError, hubs};
@@ -38,6 +38,8 @@ pub struct TaskQuery {
     pub kind: Option<String>,
     /// A user's SCIM id.
     pub user: Option<String>,
+    /// JSON or CSV.
+    pub format: Option<Format>,
     /// Items on the page.
     pub limit: Option<usize>,
     /// `next` of the page before.
@@ -352,7 +354,13 @@ pub async fn act(
                     hub: Some(task.hub),
                     user: task.user,
                     task: Some(id),
-                    detail: json!({ "kind": task.effect.kind, "role": task.effect.role }),
+                    detail: json!({
+                        "kind": task.effect.kind, "role": task.effect.role, "cause": task.cause,
+                        "landed": match act {
+                            Act::Done => Some(Landing::by_hand(&task).told(&task)),
+                            Act::Retry | Act::Cancel => None,
+                        },
+                    }),
                     personal: note.as_ref().map(|note| json!({ "note": note })),
                 },
             )?;

@@ -47,6 +47,22 @@ impl Landing {
     }
 }
 
+impl Landing {
+    /// What the activity record says of it: enough to write the access interval again (T-20).
+    pub fn told(&self, task: &Task) -> serde_json::Value {
+        let mappings: Vec<String> = task.reasons.iter().map(|reason| reason.mapping.to_string()).collect();
+        serde_json::json!({
+            "presence": self.presence,
+            "role": self.role,
+            "hub_role": task.effect.hub_role,
+            "assets": task.effect.assets,
+            "evidence": self.evidence,
+            "mappings": mappings,
+            "member": task.member.map(|member| member.to_string()),
+        })
+    }
+}
+
 /// What recording led to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Recorded {

@@ -47,6 +47,7 @@ pub mod problems;
 pub mod reach;
 pub mod reading;
 pub mod released;
+pub mod reports;
 mod rerun;
 pub mod roles;
 pub mod rules_lock;

@@ -2,6 +2,7 @@
 //! to decide what to push.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use diesel::prelude::*;
 use uuid::Uuid;
@@ -9,6 +10,7 @@ use uuid::Uuid;
 use super::StoreError;
 use super::conn::DbConn;
 use super::schema::{access_intervals, activity, hub_members, memberships, reconcile_marks, user_groups, users};
+use super::status::first_id;
 use crate::base::clock::Micros;
 use crate::base::ids::{GroupId, HubId, IntervalId, MemberId, TaskId, UserId, WorkspaceId};
 use crate::domain::caller::Theirs;
@@ -95,7 +97,18 @@ pub struct ActivityFilter {
     pub kind: Option<String>,
     /// Only what is theirs: of a hub they run, or about themselves.
     pub theirs: Option<Arc<Theirs>>,
+    /// One of these hubs.
+    pub hubs: Option<Vec<HubId>>,
+    /// Exactly this actor, or all of a family where it ends with a colon.
+    pub actor: Option<String>,
+    /// Not before.
+    pub from: Option<Micros>,
+    /// Before this.
+    pub to: Option<Micros>,
 }
+
+/// An id is made a moment before or after the time that its record tells.
+const ID_SLACK: Duration = Duration::from_secs(60 * 60);
 
 type ActivityColumns = (
     Vec<u8>,
@@ -111,7 +124,7 @@ type ActivityColumns = (
     Option<String>,
 );
 
-fn corrupt<E>(what: &'static str) -> impl Fn(E) -> StoreError {
+pub(super) fn corrupt<E>(what: &'static str) -> impl Fn(E) -> StoreError {
     move |_| StoreError::Corrupt(what.into())
 }
 
@@ -156,6 +169,24 @@ pub fn activity(
         let person = theirs.person.map(UserId::bytes).unwrap_or_default();
         let concerns = activity::hub_id.eq_any(hubs).or(activity::user_id.eq(person));
         query = query.filter(concerns.assume_not_null());
+    }
+    if let Some(hubs) = &filter.hubs {
+        query = query.filter(activity::hub_id.eq_any(hubs.iter().map(|hub| hub.bytes()).collect::<Vec<_>>()));
+    }
+    // Ids sort by time: the range in the key keeps the rest of the record unread.
+    if let Some(from) = filter.from {
+        query = query.filter(activity::at.ge(from.0)).filter(activity::id.ge(first_id(from.minus(ID_SLACK)).bytes()));
+    }
+    if let Some(to) = filter.to {
+        query = query.filter(activity::at.lt(to.0)).filter(activity::id.lt(first_id(to.plus(ID_SLACK)).bytes()));
+    }
+    match filter.actor.as_deref() {
+        None => {}
+        Some(actor) if actor.ends_with(':') => {
+            let end = format!("{};", actor.trim_end_matches(':'));
+            query = query.filter(activity::actor.ge(actor.to_owned())).filter(activity::actor.lt(end));
+        }
+        Some(actor) => query = query.filter(activity::actor.eq(actor.to_owned())),
     }
     match filter.kind.as_deref() {
         None => {}
@@ -233,6 +264,8 @@ pub struct IntervalFilter {
     pub hub_slug: Option<String>,
     /// Only what is theirs: of a hub they run, or their own.
     pub theirs: Option<Arc<Theirs>>,
+    /// The person of exactly this address, also after the user was deleted.
+    pub person: Option<String>,
 }
 
 type IntervalColumns = (
@@ -292,6 +325,7 @@ pub fn intervals(
     }
     if let Some(at) = filter.at {
         query = query.filter(t::from_at.le(at.0)).filter(t::to_at.is_null().or(t::to_at.gt(at.0)));
+        query = query.filter(t::id.lt(first_id(at.plus(ID_SLACK)).bytes()));
     }
     if let Some(user) = filter.user {
         query = query.filter(t::user_id.eq(user.bytes()));
@@ -299,11 +333,30 @@ pub fn intervals(
     if let Some(slug) = &filter.hub_slug {
         query = query.filter(t::hub_slug.eq(slug.clone()));
     }
+    if let Some(person) = &filter.person {
+        query = query.filter(t::person.eq(person.clone()));
+    }
     if let Some(before) = before {
         query = query.filter(t::id.lt(before.bytes()));
     }
     let rows: Vec<IntervalColumns> = query.load(conn)?;
     rows.into_iter().map(interval).collect()
+}
+
+/// Who last held something under this address, also after the user was deleted.
+///
+/// # Errors
+/// A failed statement.
+pub fn last_of(conn: &mut DbConn, workspace: WorkspaceId, person: &str) -> Result<Option<UserId>, StoreError> {
+    let found: Option<Option<Vec<u8>>> = access_intervals::table
+        .filter(access_intervals::workspace.eq(workspace.0))
+        .filter(access_intervals::person.eq(person))
+        .filter(access_intervals::user_id.is_not_null())
+        .order(access_intervals::id.desc())
+        .select(access_intervals::user_id)
+        .first(conn)
+        .optional()?;
+    found.flatten().map(|id| UserId::from_bytes(&id).map_err(corrupt("a user id"))).transpose()
 }
 
 fn interval(row: IntervalColumns) -> Result<IntervalRow, StoreError> {

@@ -85,7 +85,7 @@ fn close(tx: &mut Tx<'_>, hub: &Hub, sync: &Task, items: Vec<Task>, ids: &Ids, n
                 request_id: item.request_id.as_deref(),
                 detail: json!({
                     "task_kind": item.effect.kind.as_str(), "cause": item.cause, "role": item.effect.role,
-                    "outcome": "seen_by_sync", "sync": sync.id,
+                    "outcome": "seen_by_sync", "sync": sync.id, "landed": landing.told(&item),
                 }),
                 personal: Some(json!({ "person": item.effect.principal.email })),
             },

@@ -2,9 +2,10 @@
 //! what a person must look at.
 
 use actix_web::http::StatusCode;
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 
 use crate::http::App;
+use crate::http::csv;
 use crate::http::error::ApiFailure;
 use crate::http::extract::{ApiQuery, ApiReader};
 use crate::http::respond;
@@ -12,17 +13,32 @@ use crate::service::access::{self, AccessQuery};
 use crate::service::activity::{self, ActivityQuery};
 use crate::service::page::PageRequest;
 use crate::service::problems;
+use crate::service::reports::{self, ReportQuery};
 
-/// `GET /api/v1/activity?hub=&user=&kind=`, newest first.
+/// Columns of the record as CSV.
+const RECORD: [&str; 11] =
+    ["id", "at", "kind", "actor", "target", "hub", "user", "task", "request_id", "detail", "personal"];
+
+/// `GET /api/v1/activity?hub=&app=&user=&kind=&actor=&from=&to=&format=`, newest first; as CSV the whole of it.
 ///
 /// # Errors
-/// 404 for an unknown hub.
+/// 404 for an unknown hub or app, 400 for a moment that is none or an unknown name.
 pub async fn list(
     caller: ApiReader,
     query: ApiQuery<ActivityQuery>,
+    request: HttpRequest,
     app: web::Data<App>,
 ) -> Result<HttpResponse, ApiFailure> {
-    let page = activity::list(&app.context, &caller, query.0).await?;
+    let query = query.0;
+    if csv::wanted(&request, query.format) {
+        let query = ActivityQuery { limit: query.limit.or(Some(usize::MAX)), ..query };
+        let first = activity::list(&app.context, &caller, query.clone()).await?;
+        return Ok(csv::reply("activity", &RECORD, first, move |cursor| {
+            let (app, caller, query) = (app.clone(), caller.clone(), query.clone());
+            async move { activity::list(&app.context, &caller, ActivityQuery { cursor: Some(cursor), ..query }).await }
+        }));
+    }
+    let page = activity::list(&app.context, &caller, query).await?;
     respond::json(StatusCode::OK, &page)
 }
 
@@ -36,6 +52,29 @@ pub async fn access(
     app: web::Data<App>,
 ) -> Result<HttpResponse, ApiFailure> {
     let page = access::list(&app.context, &caller, query.0).await?;
+    respond::json(StatusCode::OK, &page)
+}
+
+/// `GET /api/v1/reports/access?at=&person=&hub=&leavers=&format=`: for auditors; as CSV the whole of it.
+///
+/// # Errors
+/// 400 for a moment that is none, or two kinds of report at once.
+pub async fn report(
+    caller: ApiReader,
+    query: ApiQuery<ReportQuery>,
+    request: HttpRequest,
+    app: web::Data<App>,
+) -> Result<HttpResponse, ApiFailure> {
+    let query = query.0;
+    if csv::wanted(&request, query.format) {
+        let query = ReportQuery { limit: query.limit.or(Some(usize::MAX)), ..query };
+        let first = reports::access(&app.context, &caller, query.clone()).await?;
+        return Ok(csv::reply("access", &csv::REPORT, first, move |cursor| {
+            let (app, caller, query) = (app.clone(), caller.clone(), query.clone());
+            async move { reports::access(&app.context, &caller, ReportQuery { cursor: Some(cursor), ..query }).await }
+        }));
+    }
+    let page = reports::access(&app.context, &caller, query).await?;
     respond::json(StatusCode::OK, &page)
 }
 

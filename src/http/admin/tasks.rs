@@ -1,10 +1,11 @@
 //! `/api/v1/tasks` and `/api/v1/held`: looking at tasks and deciding about them.
 
 use actix_web::http::StatusCode;
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
 
 use crate::http::App;
+use crate::http::csv;
 use crate::http::error::ApiFailure;
 use crate::http::extract::{ApiAdmin, ApiJson, ApiQuery, ApiReader};
 use crate::http::respond;
@@ -19,16 +20,46 @@ pub struct NoteBody {
     note: Option<String>,
 }
 
-/// `GET /api/v1/tasks?status=&hub=&kind=&user=`
+/// Columns of tasks as CSV.
+const COLUMNS: [&str; 16] = [
+    "id",
+    "hub",
+    "kind",
+    "status",
+    "user",
+    "person.user_name",
+    "person.email",
+    "role",
+    "cause",
+    "attempts",
+    "created",
+    "finished",
+    "finished_by",
+    "error.class",
+    "note",
+    "request_id",
+];
+
+/// `GET /api/v1/tasks?status=&hub=&kind=&user=&format=`; as CSV all of them.
 ///
 /// # Errors
 /// 400 for a bad filter, 404 for an unknown hub.
 pub async fn list(
     caller: ApiReader,
     query: ApiQuery<TaskQuery>,
+    request: HttpRequest,
     app: web::Data<App>,
 ) -> Result<HttpResponse, ApiFailure> {
-    let page = tasks::list(&app.context, &caller, query.0).await?;
+    let query = query.0;
+    if csv::wanted(&request, query.format) {
+        let query = TaskQuery { limit: query.limit.or(Some(usize::MAX)), ..query };
+        let first = tasks::list(&app.context, &caller, query.clone()).await?;
+        return Ok(csv::reply("tasks", &COLUMNS, first, move |cursor| {
+            let (app, caller, query) = (app.clone(), caller.clone(), query.clone());
+            async move { tasks::list(&app.context, &caller, TaskQuery { cursor: Some(cursor), ..query }).await }
+        }));
+    }
+    let page = tasks::list(&app.context, &caller, query).await?;
     respond::json(StatusCode::OK, &page)
 }
 

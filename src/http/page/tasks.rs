@@ -50,7 +50,7 @@ pub async fn list(
         cursor: filled(cursor),
     };
     let Narrowed { status, hub, kind, user, cursor } = narrowed.clone();
-    let wanted = TaskQuery { status, hub, kind, user, cursor, limit: Some(SHOWN) };
+    let wanted = TaskQuery { status, hub, kind, user, cursor, format: None, limit: Some(SHOWN) };
     let page = tasks::list(&app.context, &caller, wanted).await?;
     let now = overview::overview(&app.context, &caller, Depth::Glance).await?;
     let body = html! {

@@ -1,3 +1,5 @@
 //! The activity record: sealed, checked, cut, exported; and what can be read back from it.
 
+mod reading;
+mod replay;
 mod tampering;
