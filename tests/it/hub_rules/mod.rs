@@ -10,6 +10,7 @@ mod rights;
 mod shapes;
 mod statuses;
 pub mod sync;
+mod table;
 mod teams;
 mod waiting;
 
