@@ -8,10 +8,10 @@ use super::page::{Page, PageRequest};
 use super::{Caller, Context, ServiceError, hubs};
 use crate::base::ids::MemberId;
 use crate::domain::mapping::{AssetGrant, HubRole};
-use crate::domain::member::{Bucket, Member, MemberStatus, Reason};
-use crate::store::hub_members;
+use crate::domain::member::{Member, Reason};
+use crate::store::{StoreError, hub_members};
 
-pub use crate::domain::member::Presence;
+pub use crate::domain::member::{Bucket, MemberStatus, Presence};
 
 /// What a list is narrowed to, and its page.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -107,6 +107,34 @@ impl From<Member> for MemberView {
     }
 }
 
+/// One account of a hub.
+///
+/// # Errors
+/// [`ServiceError::NotFound`] for the hub, and for an account that is not in it.
+pub async fn show(context: &Context, caller: &Caller, slug: &str, member: &str) -> Result<MemberView, ServiceError> {
+    let id: MemberId = member.parse().map_err(|_| ServiceError::NotFound("member"))?;
+    let (workspace, slug) = (caller.workspace, slug.to_owned());
+    context
+        .store
+        .read(move |conn| {
+            let hub = hubs::find(conn, workspace, &slug)?;
+            let member = match hub_members::load(conn, workspace, id) {
+                Ok(member) if member.hub == hub.id => member,
+                Ok(_) | Err(StoreError::NotFound) => return Err(ServiceError::NotFound("member")),
+                Err(other) => return Err(other.into()),
+            };
+            let exempt_reason = hub_members::exempt_reason(conn, workspace, id)?;
+            let seen = hub_members::observed(conn, workspace, &[id])?.into_iter().next();
+            let observed = seen.map(|(_, seen)| observed_view(seen));
+            Ok::<_, ServiceError>(MemberView { exempt_reason, observed, ..MemberView::from(member) })
+        })
+        .await
+}
+
+fn observed_view(seen: hub_members::Observed) -> ObservedView {
+    ObservedView { state: seen.state, role: seen.role, at: seen.at.to_rfc3339() }
+}
+
 /// A page of a hub's accounts.
 ///
 /// # Errors
@@ -138,8 +166,7 @@ pub async fn list(
             let view = |member: Member| {
                 let exempt_reason = reasons.remove(&member.id);
                 let seen = seen.remove(&member.id);
-                let observed =
-                    seen.map(|seen| ObservedView { state: seen.state, role: seen.role, at: seen.at.to_rfc3339() });
+                let observed = seen.map(observed_view);
                 MemberView { exempt_reason, observed, ..MemberView::from(member) }
             };
             Ok::<_, ServiceError>(rows.into_iter().map(view).collect::<Vec<_>>())

@@ -15,7 +15,6 @@ use super::{Caller, Context, ServiceError};
 use crate::base::clock::Micros;
 use crate::base::ids::{HubId, WorkspaceId};
 use crate::domain::caller::Sight;
-use crate::domain::hub_status::HubStatus as HubStanding;
 use crate::domain::task::TaskStatus;
 use crate::store::health::{self, Health};
 use crate::store::hubs::{self as hub_rows, HubRecord};
@@ -24,6 +23,7 @@ use crate::store::status::{self as counts, LivingToken, Ready, Removals};
 use crate::store::{DbConn, StoreError, deliveries, lanes, pausing, problems, reading, waits, workspaces};
 
 pub use crate::domain::hub::HubMode;
+pub use crate::domain::hub_status::HubStatus as HubStanding;
 
 /// Problems shown in one answer.
 const PROBLEMS: i64 = 1_000;

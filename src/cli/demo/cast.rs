@@ -140,6 +140,13 @@ impl Cast {
         }
     }
 
+    /// Somebody comes into a team.
+    pub(super) fn join(&mut self, key: &'static str, name: &str) {
+        for team in self.teams.iter_mut().filter(|team| team.name == name) {
+            team.members.insert(key);
+        }
+    }
+
     /// Everybody is taken out of a team; who that was.
     pub(super) fn empty(&mut self, name: &str) -> Vec<Person> {
         let mut keys = BTreeSet::new();

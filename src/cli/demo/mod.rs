@@ -1,8 +1,9 @@
 //! `scimhub demo`: the whole story in one command. A throw-away database, the practice app as two
 //! hubs, an Okta-shaped and an Entra-shaped push through real HTTP, a move, two leavers, a change
-//! that is only looked at, a mass removal that waits for a person, and then who holds which seat,
-//! and why.
+//! that is only looked at, a mass removal that waits for a person, a change that the app refuses and
+//! a person makes, and then who holds which seat, and why.
 
+mod by_hand;
 mod cast;
 mod hands;
 mod show;
@@ -88,7 +89,7 @@ async fn play(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let api = Api::new(client.clone(), &server.base, admin.clone())?;
     let scim = format!("{}/scim/v2", server.base);
     let mut okta = Okta::new(Line::new(client.clone(), &scim, token(&folder, "scim", "okta")?)?);
-    let mut entra = Entra::new(Line::new(client, &scim, token(&folder, "scim", "entra")?)?);
+    let mut entra = Entra::new(Line::new(client.clone(), &scim, token(&folder, "scim", "entra")?)?);
 
     say("\nFirst push");
     first_push(&cast, &mut okta, &mut entra).await?;
@@ -104,7 +105,13 @@ async fn play(arguments: Arguments) -> anyhow::Result<ExitCode> {
     okta.push_changes("marketing", &[], &out.iter().collect::<Vec<_>>()).await?;
     say("  Okta      everybody is out of marketing");
     hands::look_and_release(&api, &cast, 3, &clock).await?;
+    let done = settled(&api, &sandbox, &cast, done, &clock, &server).await?;
+
+    say("\nBy hand");
+    let gus = by_hand::refused(&mut cast, &okta, &sandbox).await?;
+    let item = by_hand::done(&api, &client, &sandbox, &key, &gus, &clock).await?;
     settled(&api, &sandbox, &cast, done, &clock, &server).await?;
+    by_hand::closed(&api, &item).await?;
 
     let tasks = api.tasks().await?;
     let hubs = [(ADS, api.members(ADS).await?), (SEO, api.members(SEO).await?)];

@@ -28,7 +28,10 @@ pub(super) fn table(cast: &Cast, hubs: &[(&str, Vec<Member>)], tasks: &[Task]) -
             table.add_row(vec![Cell::new(name), Cell::new(person), painted(role), Cell::new(why(member))]);
             name = "";
         }
-        for task in tasks.iter().filter(|t| t.hub == *hub && t.kind == "remove" && t.status == "completed") {
+        // Who came back since has a seat above.
+        let back = |name: &str| members.iter().any(|m| m.known == "active" && m.email.as_deref() == Some(name));
+        let removed = tasks.iter().filter(|t| t.hub == *hub && t.kind == "remove" && t.status == "completed");
+        for task in removed.filter(|task| !back(&task.person.user_name)) {
             let person = cast.display(&task.person.user_name);
             let cells =
                 [Cell::new(""), Cell::new(person), Cell::new("-"), Cell::new(format!("removed: {}", cause(task)))];

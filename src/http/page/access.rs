@@ -225,6 +225,13 @@ form!(
     PageActor,
     Access::PageAct
 );
+impl PageActor {
+    /// The same person, for a view that is shown in answer to the form.
+    pub fn reader(&self) -> PageReader {
+        PageReader { caller: self.caller.clone(), session: self.session.clone() }
+    }
+}
+
 form!(
     /// Ends the session, with a form of ours: scope `read` or `admin`.
     PageLeaver,

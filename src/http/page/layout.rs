@@ -16,6 +16,8 @@ pub enum Place {
     Tasks,
     /// `/held`
     Held,
+    /// `/manual`
+    Manual,
     /// `/people`, and a person's picture
     People,
     /// `/history`
@@ -23,12 +25,13 @@ pub enum Place {
 }
 
 impl Place {
-    const ALL: [Self; 5] = [Self::Overview, Self::Tasks, Self::Held, Self::People, Self::History];
+    const ALL: [Self; 6] = [Self::Overview, Self::Tasks, Self::Manual, Self::Held, Self::People, Self::History];
 
     const fn path(self) -> &'static str {
         match self {
             Self::Overview => "/",
             Self::Tasks => "/tasks",
+            Self::Manual => "/manual",
             Self::Held => "/held",
             Self::People => "/people",
             Self::History => "/history",
@@ -39,6 +42,7 @@ impl Place {
         match self {
             Self::Overview => "Overview",
             Self::Tasks => "Tasks",
+            Self::Manual => "By hand",
             Self::Held => "Held",
             Self::People => "People",
             Self::History => "History",

@@ -42,7 +42,7 @@ fn head(status: &Overview) -> Markup {
         ul.tiles #tiles {
             (tile("/tasks?status=open", open, "open tasks", if open > 0 { Tone::Busy } else { Tone::Dim }))
             (tile("/held", status.held, "held for a person", if status.held > 0 { Tone::Wait } else { Tone::Dim }))
-            (tile("/tasks?status=manual", of("manual"), "to do by hand",
+            (tile("/manual", of("manual"), "to do by hand",
                 if of("manual") > 0 { Tone::Wait } else { Tone::Dim }))
             (tile("#problems", i64::try_from(status.problems).unwrap_or(i64::MAX), "problems",
                 if status.problems > 0 { Tone::Bad } else { Tone::Dim }))
@@ -116,7 +116,7 @@ fn hub_card(hub: &HubStatus, now: &str) -> Markup {
     html! {
         article.card id={ "hub-" (hub.id) } {
             header {
-                h3 { a href={ "/tasks?hub=" (hub.id) } { (hub.label) } }
+                h3 { a href={ "/hubs/" (hub.id) } { (hub.label) } }
                 (hub_state(hub))
             }
             p.hint { (hub.id) " · " (hub.app) }
@@ -138,7 +138,7 @@ fn hub_card(hub: &HubStatus, now: &str) -> Markup {
                 }
                 @if of("manual") > 0 {
                     (fact("By hand", &html! {
-                        a href={ "/tasks?status=manual&hub=" (hub.id) } { (badge(Tone::Wait, &words::grouped(of("manual")))) }
+                        a href={ "/manual?hub=" (hub.id) } { (badge(Tone::Wait, &words::grouped(of("manual")))) }
                     }))
                 }
                 @if of("waiting") > 0 { (fact("Waiting", &html! { (words::grouped(of("waiting"))) })) }

@@ -7,8 +7,8 @@ use std::time::Duration;
 use maud::{Markup, html};
 
 use crate::base::clock::Micros;
-use crate::service::members::Presence;
-use crate::service::overview::HubMode;
+use crate::service::members::{Bucket, MemberStatus, Presence};
+use crate::service::overview::{HubMode, HubStanding};
 use crate::service::tasks::{TaskKind, TaskStatus};
 
 /// How something looks: a class of the style sheet. Colour never says it alone; the word does.
@@ -66,6 +66,50 @@ pub const fn mode(mode: HubMode) -> (&'static str, Tone) {
     match mode {
         HubMode::Observe => ("observing", Tone::Dim),
         HubMode::Active => ("active", Tone::Good),
+    }
+}
+
+/// How a hub stands, in words (business-hubs.md section 7).
+pub const fn standing(status: HubStanding) -> (&'static str, Tone) {
+    match status {
+        HubStanding::UnderValidation => ("under validation", Tone::Busy),
+        HubStanding::UnderReview => ("under review", Tone::Bad),
+        HubStanding::ReviewConfiguration => ("review the configuration", Tone::Bad),
+        HubStanding::ReviewServiceAccount => ("review the service account", Tone::Bad),
+        HubStanding::RequiresSync => ("requires a sync", Tone::Wait),
+        HubStanding::Healthy => ("healthy", Tone::Good),
+        HubStanding::Disabled => ("disabled", Tone::Dim),
+    }
+}
+
+/// A bucket as a tab's name.
+pub const fn bucket(bucket: Bucket) -> &'static str {
+    match bucket {
+        Bucket::Onboarded => "Onboarded",
+        Bucket::Unmatched => "Unmatched",
+        Bucket::Guest => "Guest",
+        Bucket::Exempted => "Exempted",
+    }
+}
+
+/// What an account's status means, in words; `None` where there is nothing to report.
+pub const fn member(status: MemberStatus) -> Option<(&'static str, Tone)> {
+    match status {
+        MemberStatus::Settled => None,
+        MemberStatus::UnmatchedUser => Some(("nobody here", Tone::Wait)),
+        MemberStatus::Exempted => Some(("kept on purpose", Tone::Dim)),
+        MemberStatus::PendingUserClaim => Some(("not claimed yet", Tone::Wait)),
+        MemberStatus::Inviting => Some(("being invited", Tone::Busy)),
+        MemberStatus::PendingInviteClaim => Some(("invited, not accepted yet", Tone::Wait)),
+        MemberStatus::InviteExpired => Some(("the invitation ran out", Tone::Bad)),
+        MemberStatus::InviteFailed => Some(("adding failed", Tone::Bad)),
+        MemberStatus::AwaitingUserLogin => Some(("waits for the person to sign in", Tone::Wait)),
+        MemberStatus::AwaitingUpdate => Some(("role being changed", Tone::Busy)),
+        MemberStatus::UpdateFailed => Some(("changing the role failed", Tone::Bad)),
+        MemberStatus::AwaitingDeprovisioning => Some(("being removed", Tone::Busy)),
+        MemberStatus::DeprovisioningFailed => Some(("removing failed", Tone::Bad)),
+        MemberStatus::SyncFailed => Some(("the sync could not place it", Tone::Bad)),
+        MemberStatus::Removed => Some(("removed", Tone::Dim)),
     }
 }
 

@@ -23,6 +23,9 @@ fn the_demo_ends_with_everybody_where_they_belong() {
         "removed: taken out of the group, released by a person",
         "user kira@example.com",
         "removed: deactivated at the identity provider",
+        "refuses: ",
+        "add gus@example.com (Gus Garcia) as Viewer",
+        "sync      sees the seat and closes the item",
     ] {
         assert!(out.contains(part), "{part}: {out}");
     }

@@ -32,7 +32,7 @@ async fn slow_hub(admin: &Client, delay_ms: u64) -> Sandbox {
     app
 }
 
-async fn sign_in(browser: &Browser, server: &Server, scope: &str) {
+pub(super) async fn sign_in(browser: &Browser, server: &Server, scope: &str) {
     browser.go(&format!("{}/sign-in", server.base)).await;
     browser.type_into("#token", &server.token(scope)).await;
     browser.click("main button[type=submit]").await;
@@ -163,6 +163,9 @@ fn views(hold: &str, ids: &[String], task: &str) -> Vec<String> {
         String::from("/"),
         String::from("/tasks"),
         String::from("/tasks?hub=long"),
+        String::from("/manual"),
+        String::from("/hubs/long"),
+        String::from("/hubs/ads/members?bucket=onboarded"),
         format!("/hubs/long/users/{}", ids[3]),
         format!("/tasks/{task}"),
         String::from("/held"),
@@ -177,7 +180,7 @@ fn views(hold: &str, ids: &[String], task: &str) -> Vec<String> {
 }
 
 /// What is wider than the page, if anything is.
-fn overflow(width: u32) -> String {
+pub(super) fn overflow(width: u32) -> String {
     format!(
         "const wide = document.documentElement; if (wide.scrollWidth <= {width} && innerWidth <= {width}) return []; \
          return [...document.querySelectorAll('body *')].filter(e => e.getBoundingClientRect().right > {width} + 1) \
@@ -193,7 +196,7 @@ const OUT_OF_ITS_CARD: &str = "
         .map(e => e.tagName + ' ' + e.textContent.slice(0, 40)))";
 
 /// Words too pale for their ground (WCAG 2.1, 1.4.3: 4.5 to 1), and fields without a name.
-const HARD_TO_READ: &str = "
+pub(super) const HARD_TO_READ: &str = "
     const light = c => { const [r, g, b] = c.map(v => { v /= 255; return v <= .03928 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4 }); \
         return .2126 * r + .7152 * g + .0722 * b };
     const colour = text => (text.match(/[\\d.]+/g) ?? []).map(Number);

@@ -27,6 +27,8 @@ async fn markup_in_names_and_notes_is_shown_and_never_run() {
         let pages = [
             String::from("/"),
             String::from("/tasks"),
+            String::from("/manual"),
+            String::from("/hubs/wiki"),
             format!("/tasks/{id}"),
             format!("/people/{ann}"),
             format!("/hubs/wiki/users/{ann}"),
@@ -85,7 +87,7 @@ async fn a_name_that_would_read_as_somebody_elses_is_seen_through() {
 }
 
 #[track_caller]
-fn assert_harmless(what: &str, page: &str) {
+pub(super) fn assert_harmless(what: &str, page: &str) {
     let lower = page.to_lowercase();
     assert!(!lower.contains("<script>") && !lower.contains("<img src=x"), "{what}: {page}");
     assert!(!lower.contains("onerror=") || lower.contains("&lt;img src=x onerror="), "{what}: {page}");

@@ -4,6 +4,8 @@
 mod chromium;
 mod escaping;
 mod forms;
+mod manual;
+mod members;
 mod pictures;
 mod session;
 mod status;

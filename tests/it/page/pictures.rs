@@ -30,6 +30,8 @@ async fn pictures_of_the_running_demo() {
             ("held", "/held"),
             ("history", "/history?reach=hour"),
             ("people", "/people?q=a"),
+            ("members", "/hubs/marketing-ads"),
+            ("manual", "/manual"),
         ];
         for (view, path) in views {
             browser.go(&format!("{base}{path}")).await;

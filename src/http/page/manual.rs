@@ -1,0 +1,93 @@
+//! `GET /manual`: what people must do in the apps, over all hubs, each with its steps and the form
+//! that notes it as done.
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpResponse, web};
+use maud::{Markup, html};
+use serde::Deserialize;
+
+use super::access::PageReader;
+use super::layout::{self, Pace, Place};
+use super::query::{PageQuery, filled, link};
+use super::reply::{self, PageFailure};
+use super::tasks::person;
+use super::words;
+use crate::auth::Scope;
+use crate::http::App;
+use crate::service::page::Page;
+use crate::service::tasks::{self, TaskQuery, TaskStatus, TaskView};
+
+/// Items on a page: each takes a person minutes.
+const SHOWN: usize = 20;
+
+/// What the list is narrowed to.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Narrowed {
+    hub: Option<String>,
+    cursor: Option<String>,
+}
+
+/// `GET /manual?hub=`
+///
+/// # Errors
+/// As the use case.
+pub async fn list(
+    caller: PageReader,
+    query: PageQuery<Narrowed>,
+    app: web::Data<App>,
+) -> Result<HttpResponse, PageFailure> {
+    let (hub, cursor) = (filled(query.0.hub), filled(query.0.cursor));
+    let wanted = TaskQuery {
+        status: Some(TaskStatus::Manual.as_str().to_owned()),
+        hub: hub.clone(),
+        cursor: cursor.clone(),
+        limit: Some(SHOWN),
+        ..TaskQuery::default()
+    };
+    let page = tasks::list(&app.context, &caller, wanted).await?;
+    let now = app.clock.now().to_rfc3339();
+    let body = html! {
+        h1 { "By hand" }
+        p.hint { "What automation cannot do in an app. Do the steps there, then note it as done; where the app can be read, "
+            "the next sync closes the item by itself." }
+        @if let Some(hub) = &hub { p { "Of hub " a href={ "/hubs/" (hub) } { (hub) } " only. " a href="/manual" { "All hubs" } } }
+        @if page.items.is_empty() { p.empty { "Nothing to do by hand." } }
+        div.cards #manual { @for item in &page.items { (card(&caller, item, &now)) } }
+        (pages(hub.as_deref(), cursor.is_some(), &page))
+    };
+    // Somebody may be writing a note: it stands still where there are forms.
+    let pace = if caller.scope == Scope::Admin { Pace::Still } else { Pace::Live };
+    Ok(reply::page(StatusCode::OK, layout::view(&caller, Place::Manual, "By hand", pace, &body)))
+}
+
+fn card(caller: &PageReader, item: &TaskView, now: &str) -> Markup {
+    html! {
+        article.card id={ "item-" (item.id) } {
+            header { h3 { a href={ "/tasks/" (item.id) } { (words::kind(item.kind, item.role.as_deref())) } } }
+            p.hint { a href={ "/hubs/" (item.hub) } { (item.hub) } " · since " (words::ago(&item.created, now)) }
+            p { (person(item)) }
+            @if let Some(detail) = item.error.as_ref().and_then(|error| error.detail.as_deref()) { p.hint { "Why not by machine: " (detail) } }
+            @if let Some(steps) = &item.instructions { pre { (steps) } }
+            @if caller.scope == Scope::Admin {
+                form method="post" action={ "/tasks/" (item.id) "/decide" } {
+                    (layout::proof(caller))
+                    div {
+                        label for={ "note-" (item.id) } { "What was done, and by whom" }
+                        input id={ "note-" (item.id) } type="text" name="note" maxlength="2000" required;
+                    }
+                    button type="submit" name="act" value="done" { "Done in the app" }
+                }
+            }
+        }
+    }
+}
+
+fn pages(hub: Option<&str>, further: bool, page: &Page<TaskView>) -> Markup {
+    html! {
+        p.pages {
+            @if further { a href=(link("/manual", &[("hub", hub)])) { "Newest" } }
+            @if let Some(next) = &page.next { a rel="next" href=(link("/manual", &[("hub", hub), ("cursor", Some(next))])) { "Older" } }
+        }
+    }
+}

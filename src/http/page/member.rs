@@ -1,0 +1,230 @@
+//! `GET /hubs/{hub}/members/{member}`: one account of a hub, and what a person may do with it. What is
+//! refused is said above its form, with what was filled in.
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpResponse, web};
+use maud::{Markup, html};
+use serde::Deserialize;
+
+use super::access::{PageActor, PageReader};
+use super::hub::{name, seen, status, why};
+use super::layout::{self, Pace, Place};
+use super::query::{PageQuery, link};
+use super::reply::{self, PageFailure};
+use super::words;
+use crate::auth::Scope;
+use crate::http::App;
+use crate::http::error::Refusal;
+use crate::service::ServiceError;
+use crate::service::member_actions::{self, ClaimBody, Deed, ExemptBody, MatchBody, RemoveBody};
+use crate::service::members::{self, Bucket, MemberView};
+
+type Path = web::Path<(String, String)>;
+
+/// What a form did, as a word in the address after it.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Done {
+    done: Option<String>,
+    seal: Option<String>,
+}
+
+/// A form that was refused: which one, why, and what was filled in.
+struct Refused<'a> {
+    word: &'a str,
+    why: String,
+    form: &'a PageActor,
+}
+
+/// What the seal of such a word covers.
+fn sealed_words(member: &str, word: &str) -> String {
+    format!("member {member} {word}")
+}
+
+/// `GET /hubs/{hub}/members/{member}`
+///
+/// # Errors
+/// 404.
+pub async fn show(
+    caller: PageReader,
+    path: Path,
+    query: PageQuery<Done>,
+    app: web::Data<App>,
+) -> Result<HttpResponse, PageFailure> {
+    let (hub, member) = path.into_inner();
+    let member = members::show(&app.context, &caller, &hub, &member).await?;
+    let Done { done, seal } = query.0;
+    let done = done.filter(|word| caller.session.said(&app, &sealed_words(&member.id, word), seal.as_deref()));
+    Ok(view(StatusCode::OK, &caller, &hub, &member, done.as_deref(), None))
+}
+
+fn view(
+    code: StatusCode,
+    caller: &PageReader,
+    hub: &str,
+    member: &MemberView,
+    done: Option<&str>,
+    refused: Option<&Refused<'_>>,
+) -> HttpResponse {
+    let said = match done {
+        Some("match") => Some("It is this person's account now."),
+        Some("claim") => Some("It is claimed."),
+        Some("exempt") => Some("It is kept as it is: no task touches it."),
+        Some("unexempt") => Some("It is one of the others again."),
+        Some("adopt") => Some("It is managed from now on."),
+        Some("remove") => Some("Its removal is under way."),
+        _ => None,
+    };
+    let body = html! {
+        @if let Some(said) = said { p.note.good role="status" { (said) } }
+        div.title { h1 { (name(member)) } span { (status(member)) } }
+        section.card {
+            dl {
+                div { dt { "Hub" } dd { a href={ "/hubs/" (hub) } { (hub) } } }
+                div { dt { "Tab" } dd { (words::bucket(member.bucket)) } }
+                @if let Some(email) = &member.email { div { dt { "E-mail" } dd { (email) } } }
+                @if let Some(remote) = &member.remote_id { div { dt { "The app's id" } dd { (remote) } } }
+                div { dt { "Known" } dd { (words::presence(member.known, member.role.as_deref())) } }
+                div { dt { "Seen by the sync" } dd { (seen(member.observed.as_ref())) } }
+                @for reason in &member.reasons { div { dt { "Mapping" } dd { (reason.subject) " gives " (reason.app_role) } } }
+                div { dt { "How it came about" } dd { (why(hub, member)) } }
+            }
+        }
+        @if caller.scope == Scope::Admin { (forms(caller, hub, member, refused)) }
+    };
+    reply::page(code, layout::view(caller, Place::Overview, name(member), Pace::Still, &body))
+}
+
+/// The forms that this account's state lets come to something; the use case has the last word.
+fn forms(caller: &PageReader, hub: &str, member: &MemberView, refused: Option<&Refused<'_>>) -> Markup {
+    let to = format!("/hubs/{hub}/members/{}", member.id);
+    let given = |word: &str, field: &str| {
+        refused
+            .filter(|refused| refused.word == word)
+            .and_then(|refused| refused.form.fields.get(field))
+            .unwrap_or_default()
+    };
+    let form = |word: &'static str, title: &str, hint: &str, fields: Markup, danger: bool| {
+        let action = if word == "claim" { format!("{to}/claim") } else { format!("{to}/act") };
+        html! {
+            form.card method="post" action=(action) id=(word) {
+                h3 { (title) }
+                p.hint { (hint) }
+                @if let Some(refused) = refused.filter(|refused| refused.word == word) { p.note.bad role="alert" { (refused.why) } }
+                (layout::proof(caller))
+                (fields)
+                button.danger[danger] type="submit" name="act" value=(word) { (title) }
+            }
+        }
+    };
+    let exempted = member.bucket == Bucket::Exempted;
+    html! {
+        h2 { "Decide" }
+        div.cards {
+            @if member.user.is_none() && !exempted {
+                (form("match", "Match", "Whose account it is.", html! {
+                    div { label for="match-user" { "Person (user name or id)" }
+                        input #match-user type="text" name="user" value=(given("match", "user")) required; }
+                    div { label for="hub-role" { "Role in the hub" }
+                        select #hub-role name="hub_role" {
+                            @for role in ["collaborator", "manager", "owner"] {
+                                option value=(role) selected[given("match", "hub_role") == role] { (role) }
+                            }
+                        } }
+                }, false))
+                (form("claim", "Claim", "It is the owner's own, under another e-mail.", html! {
+                    div { label for="claim-user" { "Owner (user name or id)" }
+                        input #claim-user type="text" name="user" value=(given("claim", "user")); }
+                }, false))
+            }
+            @if member.user.is_some() && !member.managed && !exempted {
+                (form("adopt", "Adopt", "It is managed from now on: mappings may change and remove it.", html! {}, false))
+            }
+            @if exempted { (form("unexempt", "Un-exempt", "Tasks may touch it again.", html! {}, false)) }
+            @else {
+                (form("exempt", "Exempt", "It stays in the app, and no task ever touches it.", html! {
+                    div { label for="reason" { "Reason" }
+                        input #reason type="text" name="reason" maxlength="2000" value=(given("exempt", "reason")) required; }
+                }, false))
+                (form("remove", "Remove", "The access ends here.", html! {
+                    div { label for="mode" { "From" }
+                        select #mode name="mode" {
+                            option value="hub_and_app" { "hub and app" }
+                            option value="hub_only" selected[given("remove", "mode") == "hub_only"] { "the hub only" }
+                        } }
+                }, true))
+            }
+        }
+    }
+}
+
+/// `POST /hubs/{hub}/members/{member}/act`: `act` is `match`, `exempt`, `unexempt`, `adopt` or `remove`.
+///
+/// # Errors
+/// 404 for hub and account; what else is refused is said in the form.
+pub async fn act(form: PageActor, path: Path, app: web::Data<App>) -> Result<HttpResponse, PageFailure> {
+    let text = |name: &str| form.fields.get(name).unwrap_or_default().to_owned();
+    let (word, deed) = match form.fields.get("act") {
+        Some("match") => ("match", Deed::Match(MatchBody { user: text("user"), hub_role: text("hub_role") })),
+        Some("exempt") => ("exempt", Deed::Exempt(ExemptBody { reason: text("reason") })),
+        Some("unexempt") => ("unexempt", Deed::Unexempt),
+        Some("adopt") => ("adopt", Deed::Adopt),
+        Some("remove") => ("remove", Deed::Remove(RemoveBody { mode: form.fields.get("mode").map(str::to_owned) })),
+        _ => {
+            let detail = "act must be match, exempt, unexempt, adopt or remove";
+            return Err(Refusal::new(StatusCode::BAD_REQUEST, detail).into());
+        }
+    };
+    carry_out(&form, path, &app, word, deed).await
+}
+
+/// `POST /hubs/{hub}/members/{member}/claim` (R4.9): who owns the hub decides, so it is a route of its own.
+///
+/// # Errors
+/// As [`act`].
+pub async fn claim(form: PageActor, path: Path, app: web::Data<App>) -> Result<HttpResponse, PageFailure> {
+    let user = form.fields.get("user").map(str::trim).filter(|user| !user.is_empty()).map(str::to_owned);
+    carry_out(&form, path, &app, "claim", Deed::Claim(ClaimBody { user })).await
+}
+
+async fn carry_out(
+    form: &PageActor,
+    path: Path,
+    app: &App,
+    word: &'static str,
+    deed: Deed,
+) -> Result<HttpResponse, PageFailure> {
+    let (hub, id) = path.into_inner();
+    match member_actions::act(&app.context, form, &hub, &id, deed).await {
+        Ok(done) => {
+            let seal = form.session.seal_words(app, &sealed_words(&done.member.id, word));
+            let to = link(
+                &format!("/hubs/{hub}/members/{}", done.member.id),
+                &[("done", Some(word)), ("seal", Some(&seal))],
+            );
+            Ok(reply::see_other(&to).finish())
+        }
+        Err(error) => refused(form, &hub, &id, app, word, error).await,
+    }
+}
+
+/// The account's page again, as it is now, with what was wrong in the form. What no form can mend is
+/// answered as everywhere.
+async fn refused(
+    form: &PageActor,
+    hub: &str,
+    id: &str,
+    app: &App,
+    word: &str,
+    error: ServiceError,
+) -> Result<HttpResponse, PageFailure> {
+    let refusal = Refusal::from(error);
+    if !matches!(refusal.status, StatusCode::BAD_REQUEST | StatusCode::CONFLICT | StatusCode::NOT_FOUND) {
+        return Err(refusal.into());
+    }
+    let caller = form.reader();
+    // Not there at all: that is the answer.
+    let member = members::show(&app.context, &caller, hub, id).await?;
+    let refused = Refused { word, why: refusal.detail.to_string(), form };
+    Ok(view(refusal.status, &caller, hub, &member, None, Some(&refused)))
+}

@@ -1,0 +1,165 @@
+//! A hub's accounts on the page: a sync asked for, the tabs, and what a person does with one account,
+//! without a script and in a real browser of a phone's width.
+
+use std::sync::Arc;
+
+use scimhub::base::clock::SystemClock;
+use scimhub::base::secret::SecretString;
+use scimhub::sandbox::Sandbox;
+use serde_json::{Value, json};
+
+use super::chromium::{HARD_TO_READ, overflow, sign_in};
+use super::visitor::Visitor;
+use super::{SOON, user_named};
+use crate::support::browser::{Scripts, Setup, browser};
+use crate::support::http::Client;
+use crate::support::server::Server;
+use crate::support::{Database, databases, eventually};
+
+const APP_TOKEN: &str = "sandbox-token";
+const EVIL: &str = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&amp;";
+
+/// A hub whose app has this account already.
+async fn hub_with(admin: &Client, email: &str, display: &str) -> Sandbox {
+    let clock = Arc::new(SystemClock::new());
+    let app = Sandbox::start("127.0.0.1:0", SecretString::from(String::from(APP_TOKEN)), clock).unwrap();
+    let body = json!({"id": "ads", "label": "Marketing ads", "app": "sandbox", "mode": "active", "settle": "0s",
+        "connection": {"base_url": app.scim("ads"), "token": {"secret": "TOKEN"}}, "secrets": {"TOKEN": APP_TOKEN}});
+    admin.post("/api/v1/hubs", &body).await.expect(201);
+    let seat = json!({"schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"], "userName": email,
+        "displayName": display, "active": true, "emails": [{"value": email, "type": "work", "primary": true}],
+        "roles": [{"value": "viewer", "primary": true}]});
+    let headers = [("content-type", "application/scim+json")];
+    let seats = Client::new(&app.scim("ads"), APP_TOKEN);
+    seats.send("POST", "/Users", &headers, Some(seat.to_string().into_bytes())).await.expect(201);
+    app
+}
+
+/// The accounts of a bucket, once there is one.
+async fn one_in(admin: &Client, bucket: &str) -> Value {
+    let mut found = Vec::new();
+    eventually(&format!("one account in {bucket}"), SOON, async || {
+        let path = format!("/api/v1/hubs/ads/members?bucket={bucket}");
+        found = admin.get(&path).await.expect(200).json()["items"].as_array().unwrap().clone();
+        found.len() == 1
+    })
+    .await;
+    found.remove(0)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_is_found_matched_and_exempted_by_forms() {
+    for database in databases() {
+        let server = Server::start(&database, &["--app-network", "127.0.0.0/8"]);
+        let (admin, scim) = (server.client("admin"), server.client("scim"));
+        let _app = hub_with(&admin, "ann.other@example.com", EVIL).await;
+        let ann = user_named(&scim, "ann@example.com", "Ann").await;
+        let me = Visitor::signed_in(&server.base, &server.token("admin")).await;
+        let reader = Visitor::signed_in(&server.base, &server.token("read")).await;
+        let proof = me.proof().await;
+        let overview = me.get("/").await.expect(200).text();
+        assert!(overview.contains("href=\"/hubs/ads\""), "{overview}");
+        let hub = me.get("/hubs/ads").await.expect(200).text();
+        assert!(hub.contains("under validation") && hub.contains("never") && hub.contains("Sync now"), "{hub}");
+        assert!(!reader.get("/hubs/ads").await.expect(200).text().contains("Sync now"), "a reader cannot act");
+
+        me.post("/hubs/ads/sync", &[]).await.expect(403);
+        reader.post("/hubs/ads/sync", &[("proof", &reader.proof().await)]).await.expect(403);
+        let open = admin.get("/api/v1/tasks?hub=ads&kind=sync").await.expect(200).json();
+        assert_eq!(open["items"], json!([]), "{}: nothing was asked for", database.name);
+        let asked = me.post("/hubs/ads/sync", &[("proof", &proof)]).await.expect(303);
+        let told = me.get(asked.header("location").unwrap()).await.expect(200).text();
+        assert!(told.contains("A sync is asked for."), "{told}");
+        assert!(!me.get("/hubs/ads?done=sync").await.expect(200).text().contains("is asked for"), "a made-up link");
+
+        let member = one_in(&admin, "unmatched").await["id"].as_str().unwrap().to_owned();
+        let page = format!("/hubs/ads/members/{member}");
+        let tab = me.get("/hubs/ads/members?bucket=unmatched").await.expect(200).text();
+        assert!(tab.contains(&page) && tab.contains("nobody here") && tab.contains("viewer"), "{tab}");
+        super::escaping::assert_harmless("the tab", &tab);
+        assert!(me.get("/hubs/ads/members").await.expect(200).text().contains("No account here."));
+        me.get("/hubs/ads/members?bucket=%3Cscript%3E").await.expect(400);
+        me.get("/hubs/nowhere").await.expect(404);
+        me.get(&format!("/hubs/nowhere/members/{member}")).await.expect(404);
+
+        let act = format!("{page}/act");
+        let shown = me.get(&page).await.expect(200).text();
+        super::escaping::assert_harmless("the account", &shown);
+        assert!(shown.contains(&format!("action=\"{act}\"")), "{shown}");
+        assert!(!reader.get(&page).await.expect(200).text().contains("action=\"/hubs/ads/members"));
+        let matched = |user: &'static str| vec![("act", "match"), ("user", user), ("hub_role", "manager")];
+        me.post(&act, &matched("ann@example.com")).await.expect(403);
+        let own = [("proof", reader.proof().await)];
+        reader.post(&act, &[("proof", own[0].1.as_str()), ("act", "exempt"), ("reason", "x")]).await.expect(403);
+
+        // What is refused is said in its form, with what was filled in.
+        let with = |mut fields: Vec<(&'static str, &'static str)>| {
+            fields.sort_unstable();
+            fields
+        };
+        let send = async |fields: Vec<(&'static str, &'static str)>| {
+            let mut all = vec![("proof", proof.as_str())];
+            all.extend(with(fields));
+            me.post(&act, &all).await
+        };
+        let wrong = send(matched("nobody@example.com")).await.expect(404).text();
+        assert!(wrong.contains("role=\"alert\"") && wrong.contains("user not found"), "{wrong}");
+        assert!(wrong.contains("value=\"nobody@example.com\""), "{wrong}");
+        assert!(wrong.contains("<option value=\"manager\" selected>"), "{wrong}");
+        let blank = send(vec![("act", "exempt"), ("reason", " ")]).await.expect(400).text();
+        assert!(blank.contains("role=\"alert\"") && blank.contains("reason"), "{blank}");
+        send(vec![("act", "erase")]).await.expect(400);
+        let untouched = one_in(&admin, "unmatched").await;
+        assert_eq!(untouched["id"], member.as_str(), "{}", database.name);
+
+        let done = send(matched("ann@example.com")).await.expect(303);
+        let told = me.get(done.header("location").unwrap()).await.expect(200).text();
+        assert!(told.contains("this person&#39;s account") || told.contains("this person's account"), "{told}");
+        assert!(told.contains(&format!("/hubs/ads/users/{ann}")), "the way to explain: {told}");
+        assert_eq!(one_in(&admin, "onboarded").await["id"], member.as_str());
+        send(vec![("act", "exempt"), ("reason", EVIL)]).await.expect(303);
+        assert_eq!(one_in(&admin, "exempted").await["exempt_reason"], EVIL);
+        super::escaping::assert_harmless("the reason", &me.get(&page).await.expect(200).text());
+        send(vec![("act", "unexempt")]).await.expect(303);
+        let twice = send(vec![("act", "unexempt")]).await.expect(409).text();
+        assert!(twice.contains("Ann") || twice.contains("exempt"), "{twice}");
+        assert_eq!(one_in(&admin, "onboarded").await["id"], member.as_str());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_phone_without_a_script_goes_from_the_overview_to_a_matched_account() {
+    for scripts in [Scripts::Off, Scripts::On] {
+        let setup = Setup { size: (360, 740), scripts, ..Setup::default() };
+        let Some(browser) = browser(setup).await else { return };
+        let server = Server::start(&Database::sqlite(), &["--app-network", "127.0.0.0/8"]);
+        let (admin, scim) = (server.client("admin"), server.client("scim"));
+        let long = "a-person-with-a-very-long-name-that-has-no-place-to-break-at-all@subsidiary.example.com";
+        let _app = hub_with(&admin, long, &"Wolfeschlegelsteinhausenbergerdorff".repeat(3)).await;
+        user_named(&scim, "ann@example.com", "Ann").await;
+        sign_in(&browser, &server, "admin").await;
+        browser.click("#hub-ads h3 a").await;
+        browser.click("#sync").await;
+        browser.until_shown("A sync is asked for.").await;
+        one_in(&admin, "unmatched").await;
+        browser.click(".tabs a[href$='bucket=unmatched']").await;
+        browser.find("#members").await;
+        let fits = async |what: &str| {
+            assert_eq!(browser.run(&overflow(360)).await, json!([]), "{what}");
+            assert_eq!(browser.run(HARD_TO_READ).await, json!([]), "{what}");
+            assert_eq!(browser.complaints().await, Vec::<String>::new(), "{what}");
+        };
+        fits("the tab").await;
+        browser.click("#members td.lead a").await;
+        browser.find("#match").await;
+        fits("the account").await;
+        browser.type_into("#match-user", "ann@example.com").await;
+        browser.click("#match button").await;
+        browser.until_shown("person's account now").await;
+        fits("after the form").await;
+        one_in(&admin, "onboarded").await;
+        browser.go(&format!("{}/hubs/ads", server.base)).await;
+        browser.find("#members").await;
+        fits("the hub").await;
+    }
+}
