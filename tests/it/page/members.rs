@@ -132,7 +132,8 @@ async fn a_phone_without_a_script_goes_from_the_overview_to_a_matched_account() 
     for scripts in [Scripts::Off, Scripts::On] {
         let setup = Setup { size: (360, 740), scripts, ..Setup::default() };
         let Some(browser) = browser(setup).await else { return };
-        let server = Server::start(&Database::sqlite(), &["--app-network", "127.0.0.0/8"]);
+        let database = Database::sqlite();
+        let server = Server::start(&database, &["--app-network", "127.0.0.0/8"]);
         let (admin, scim) = (server.client("admin"), server.client("scim"));
         let long = "a-person-with-a-very-long-name-that-has-no-place-to-break-at-all@subsidiary.example.com";
         let _app = hub_with(&admin, long, &"Wolfeschlegelsteinhausenbergerdorff".repeat(3)).await;
