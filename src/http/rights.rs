@@ -112,6 +112,10 @@ async fn checked(need: Need, request: &HttpRequest) -> Result<Option<Caller>, Re
         Scope::Scim => return Ok(None),
         Scope::Admin | Scope::Read => {}
     }
+    // Ending one's own session is everybody's who has one.
+    if need.access == Access::PageLeave {
+        return Ok(None);
+    }
     let Some(action) = need.action else {
         return Err(Refusal::new(StatusCode::FORBIDDEN, "this needs the operator of this installation"));
     };
