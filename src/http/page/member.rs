@@ -3,12 +3,13 @@
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
-use maud::{Markup, html};
+use maud::html;
 use serde::Deserialize;
 
 use super::access::{PageActor, PageReader};
 use super::hub::{name, seen, status, why};
 use super::layout::{self, Pace, Place};
+use super::member_forms::{self, Refused};
 use super::query::{PageQuery, link};
 use super::reply::{self, PageFailure};
 use super::words;
@@ -16,8 +17,8 @@ use crate::auth::Scope;
 use crate::http::App;
 use crate::http::error::Refusal;
 use crate::service::ServiceError;
-use crate::service::member_actions::{self, ClaimBody, Deed, ExemptBody, MatchBody, RemoveBody};
-use crate::service::members::{self, Bucket, MemberView};
+use crate::service::member_actions::{self, ClaimBody, Deed, ExemptBody, MatchBody, RemoveBody, RoleBody};
+use crate::service::members::{self, MemberView};
 
 type Path = web::Path<(String, String)>;
 
@@ -27,13 +28,6 @@ type Path = web::Path<(String, String)>;
 pub struct Done {
     done: Option<String>,
     seal: Option<String>,
-}
-
-/// A form that was refused: which one, why, and what was filled in.
-struct Refused<'a> {
-    word: &'a str,
-    why: String,
-    form: &'a PageActor,
 }
 
 /// What the seal of such a word covers.
@@ -73,6 +67,8 @@ fn view(
         Some("unexempt") => Some("It is one of the others again."),
         Some("adopt") => Some("It is managed from now on."),
         Some("remove") => Some("Its removal is under way."),
+        Some("role") => Some("The role is what this share says now; the app follows."),
+        Some("resend") => Some("The invitation is sent again."),
         _ => None,
     };
     let body = html! {
@@ -90,75 +86,13 @@ fn view(
                 div { dt { "How it came about" } dd { (why(hub, member)) } }
             }
         }
-        @if caller.scope == Scope::Admin { (forms(caller, hub, member, refused)) }
+        @if caller.scope == Scope::Admin { (member_forms::forms(caller, hub, member, refused)) }
     };
     reply::page(code, layout::view(caller, Place::Overview, name(member), Pace::Still, &body))
 }
 
-/// The forms that this account's state lets come to something; the use case has the last word.
-fn forms(caller: &PageReader, hub: &str, member: &MemberView, refused: Option<&Refused<'_>>) -> Markup {
-    let to = format!("/hubs/{hub}/members/{}", member.id);
-    let given = |word: &str, field: &str| {
-        refused
-            .filter(|refused| refused.word == word)
-            .and_then(|refused| refused.form.fields.get(field))
-            .unwrap_or_default()
-    };
-    let form = |word: &'static str, title: &str, hint: &str, fields: Markup, danger: bool| {
-        let action = if word == "claim" { format!("{to}/claim") } else { format!("{to}/act") };
-        html! {
-            form.card method="post" action=(action) id=(word) {
-                h3 { (title) }
-                p.hint { (hint) }
-                @if let Some(refused) = refused.filter(|refused| refused.word == word) { p.note.bad role="alert" { (refused.why) } }
-                (layout::proof(caller))
-                (fields)
-                button.danger[danger] type="submit" name="act" value=(word) { (title) }
-            }
-        }
-    };
-    let exempted = member.bucket == Bucket::Exempted;
-    html! {
-        h2 { "Decide" }
-        div.cards {
-            @if member.user.is_none() && !exempted {
-                (form("match", "Match", "Whose account it is.", html! {
-                    div { label for="match-user" { "Person (user name or id)" }
-                        input #match-user type="text" name="user" value=(given("match", "user")) required; }
-                    div { label for="hub-role" { "Role in the hub" }
-                        select #hub-role name="hub_role" {
-                            @for role in ["collaborator", "manager", "owner"] {
-                                option value=(role) selected[given("match", "hub_role") == role] { (role) }
-                            }
-                        } }
-                }, false))
-                (form("claim", "Claim", "It is the owner's own, under another e-mail.", html! {
-                    div { label for="claim-user" { "Owner (user name or id)" }
-                        input #claim-user type="text" name="user" value=(given("claim", "user")); }
-                }, false))
-            }
-            @if member.user.is_some() && !member.managed && !exempted {
-                (form("adopt", "Adopt", "It is managed from now on: mappings may change and remove it.", html! {}, false))
-            }
-            @if exempted { (form("unexempt", "Un-exempt", "Tasks may touch it again.", html! {}, false)) }
-            @else {
-                (form("exempt", "Exempt", "It stays in the app, and no task ever touches it.", html! {
-                    div { label for="reason" { "Reason" }
-                        input #reason type="text" name="reason" maxlength="2000" value=(given("exempt", "reason")) required; }
-                }, false))
-                (form("remove", "Remove", "The access ends here.", html! {
-                    div { label for="mode" { "From" }
-                        select #mode name="mode" {
-                            option value="hub_and_app" { "hub and app" }
-                            option value="hub_only" selected[given("remove", "mode") == "hub_only"] { "the hub only" }
-                        } }
-                }, true))
-            }
-        }
-    }
-}
-
-/// `POST /hubs/{hub}/members/{member}/act`: `act` is `match`, `exempt`, `unexempt`, `adopt` or `remove`.
+/// `POST /hubs/{hub}/members/{member}/act`: `act` is `match`, `exempt`, `unexempt`, `adopt`, `remove`,
+/// `role` or `resend`.
 ///
 /// # Errors
 /// 404 for hub and account; what else is refused is said in the form.
@@ -170,8 +104,10 @@ pub async fn act(form: PageActor, path: Path, app: web::Data<App>) -> Result<Htt
         Some("unexempt") => ("unexempt", Deed::Unexempt),
         Some("adopt") => ("adopt", Deed::Adopt),
         Some("remove") => ("remove", Deed::Remove(RemoveBody { mode: form.fields.get("mode").map(str::to_owned) })),
+        Some("role") => ("role", Deed::Role(RoleBody { app_role: text("app_role") })),
+        Some("resend") => ("resend", Deed::Resend),
         _ => {
-            let detail = "act must be match, exempt, unexempt, adopt or remove";
+            let detail = "act must be match, exempt, unexempt, adopt, remove, role or resend";
             return Err(Refusal::new(StatusCode::BAD_REQUEST, detail).into());
         }
     };

@@ -12,6 +12,7 @@ pub mod hub;
 mod layout;
 pub mod manual;
 pub mod member;
+mod member_forms;
 mod overview;
 pub mod people;
 mod query;

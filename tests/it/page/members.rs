@@ -127,6 +127,69 @@ async fn an_account_is_found_matched_and_exempted_by_forms() {
     }
 }
 
+/// What each of the further forms does is done by the use case and seen through the API.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_is_claimed_kept_given_another_role_and_removed_by_forms() {
+    for database in databases() {
+        let server = Server::start(&database, &["--app-network", "127.0.0.0/8"]);
+        let (admin, scim) = (server.client("admin"), server.client("scim"));
+        let app = hub_with(&admin, "ann.other@example.com", "Ann").await;
+        let ann = user_named(&scim, "ann@example.com", "Ann").await;
+        let me = Visitor::signed_in(&server.base, &server.token("admin")).await;
+        let proof = me.proof().await;
+        me.post("/hubs/ads/sync", &[("proof", &proof)]).await.expect(303);
+        let member = one_in(&admin, "unmatched").await["id"].as_str().unwrap().to_owned();
+        let page = format!("/hubs/ads/members/{member}");
+        let send = async |to: &str, fields: &[(&'static str, &'static str)]| {
+            let all: Vec<(&str, &str)> =
+                [("proof", proof.as_str())].into_iter().chain(fields.iter().copied()).collect();
+            me.post(&format!("{page}/{to}"), &all).await
+        };
+        let offered = async || {
+            let shown = me.get(&page).await.expect(200).text();
+            let forms = ["match", "claim", "adopt", "role", "resend", "exempt", "unexempt", "remove"];
+            forms.into_iter().filter(|form| shown.contains(&format!("id=\"{form}\""))).collect::<Vec<_>>()
+        };
+        assert_eq!(offered().await, ["match", "claim", "exempt", "remove"], "{}", database.name);
+
+        // This credential is no person's: the form says that somebody must be named.
+        let nobody = send("claim", &[("user", " ")]).await.expect(400).text();
+        assert!(nobody.contains("role=\"alert\"") && nobody.contains("say who claims"), "{nobody}");
+        send("claim", &[("user", "ann@example.com")]).await.expect(303);
+        let row = one_in(&admin, "onboarded").await;
+        assert_eq!((&row["user"], &row["hub_role"]), (&json!(ann), &json!("owner")), "{}", database.name);
+        let share = json!({"user": "ann@example.com", "app_role": "editor"});
+        super::mapping(&admin, "ads", &share).await;
+        let role_in_app = async |role: &str| {
+            let seats = Client::new(&app.scim("ads"), APP_TOKEN);
+            eventually(&format!("{} has {role} in the app", database.name), SOON, async || {
+                let found = seats.get("/Users?filter=userName%20eq%20%22ann.other%40example.com%22").await.json();
+                found["Resources"][0]["roles"][0]["value"] == role
+            })
+            .await;
+        };
+        role_in_app("editor").await;
+        let emperor = send("act", &[("act", "role"), ("app_role", "emperor")]).await.expect(400).text();
+        assert!(emperor.contains("value=\"emperor\"") && emperor.contains("app_role"), "{emperor}");
+        let done = send("act", &[("act", "role"), ("app_role", "admin")]).await.expect(303);
+        let told = me.get(done.header("location").unwrap()).await.expect(200).text();
+        assert!(told.contains("what this share says now"), "{told}");
+        role_in_app("admin").await;
+        let none = send("act", &[("act", "resend")]).await.expect(409).text();
+        assert!(none.contains("no invitation"), "no invitation is open, said without its form: {none}");
+        let twice = send("act", &[("act", "adopt")]).await;
+        assert!(matches!(twice.status, 409), "{}: a managed account is not adopted: {}", database.name, twice.text());
+        let wrong = send("act", &[("act", "remove"), ("mode", "everywhere")]).await.expect(400).text();
+        assert!(wrong.contains("hub_and_app"), "{wrong}");
+        send("act", &[("act", "remove"), ("mode", "hub_and_app")]).await.expect(303);
+        eventually("the account is gone from the app", SOON, async || {
+            let seats = Client::new(&app.scim("ads"), APP_TOKEN);
+            seats.get("/Users").await.json()["totalResults"] == 0
+        })
+        .await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_phone_without_a_script_goes_from_the_overview_to_a_matched_account() {
     for scripts in [Scripts::Off, Scripts::On] {
