@@ -55,6 +55,8 @@ pub struct Change {
     pub loses_owner: bool,
     /// A mapping whose group was deleted gave what it takes away.
     pub group_deleted: bool,
+    /// Its person left, held only individual shares, and the hub wants to be asked about those.
+    pub asks_first: bool,
     /// Its person is among [`People::taken_in_window`] already.
     pub person_counted: bool,
 }
@@ -62,6 +64,8 @@ pub struct Change {
 /// Why a change waits for a person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum HoldReason {
+    /// Somebody who left held only individual shares, and the hub asks about those.
+    AskFirst,
     /// The group behind it was deleted.
     GroupDeleted,
     /// The last admin of the app.
@@ -82,7 +86,8 @@ pub enum HoldReason {
 
 impl HoldReason {
     /// All there are, in the order of their words in the API's documentation.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
+        Self::AskFirst,
         Self::GroupDeleted,
         Self::LastAdmin,
         Self::LastOwner,
@@ -96,6 +101,7 @@ impl HoldReason {
     /// The word in the database and API.
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::AskFirst => "ask_first",
             Self::GroupDeleted => "group_deleted",
             Self::LastAdmin => "last_admin",
             Self::LastOwner => "last_owner",
@@ -115,6 +121,7 @@ impl HoldReason {
     /// The sentence people read.
     pub const fn explain(self) -> &'static str {
         match self {
+            Self::AskFirst => "the person left, held only individual shares here, and the hub asks first about those",
             Self::GroupDeleted => "the group that gave this access was deleted at the identity provider",
             Self::LastAdmin => "it would take the app's last admin",
             Self::LastOwner => "it would take the hub's last owner",
@@ -130,7 +137,8 @@ impl HoldReason {
     pub const fn is_about_additions(self) -> bool {
         match self {
             Self::MaxSeats | Self::Burst => true,
-            Self::GroupDeleted
+            Self::AskFirst
+            | Self::GroupDeleted
             | Self::LastAdmin
             | Self::LastOwner
             | Self::HalfOfHub
@@ -143,7 +151,7 @@ impl HoldReason {
     /// is one decision about one person.
     pub const fn may_pass(self) -> bool {
         match self {
-            Self::LastAdmin | Self::LastOwner => false,
+            Self::AskFirst | Self::LastAdmin | Self::LastOwner => false,
             Self::GroupDeleted
             | Self::HalfOfHub
             | Self::TooMany
@@ -252,6 +260,7 @@ fn tripped(policy: &HubPolicy, around: &Around, running: &Around, change: &Chang
     if change.takes_away {
         let taken = u64::from(running.taken_in_window) + 1;
         let base = u64::from(around.managed) + u64::from(around.gone_in_window);
+        note(HoldReason::AskFirst, change.asks_first);
         note(HoldReason::GroupDeleted, change.group_deleted);
         note(HoldReason::LastAdmin, change.loses_admin && running.admins <= 1);
         note(HoldReason::LastOwner, change.loses_owner && running.owners <= 1);
@@ -279,6 +288,7 @@ mod tests {
         loses_admin: false,
         loses_owner: false,
         group_deleted: false,
+        asks_first: false,
         person_counted: false,
     };
 

@@ -3,8 +3,9 @@
 
 use crate::domain::decide::{Facts, Ground};
 use crate::domain::guard::Change;
+use crate::domain::hub::Individual;
 use crate::domain::mapping::{Binding, HubRole};
-use crate::domain::member::Presence;
+use crate::domain::member::{Presence, Reason};
 use crate::domain::plan::{Action, PRIORITY_LEAVER, Start, Step, Verdict};
 use crate::domain::task::TaskKind;
 
@@ -33,6 +34,11 @@ pub fn questions<'a>(
     asked.into_iter().map(|(_, _, index, change)| (index, change)).collect()
 }
 
+/// Whether everything this was granted under was an individual share.
+fn only_shared(reasons: &[Reason]) -> bool {
+    !reasons.is_empty() && reasons.iter().all(|reason| reason.subject.starts_with("user "))
+}
+
 fn change(ground: &Ground<'_>, facts: &Facts, verdict: &Verdict, action: &Action) -> Change {
     let adopted = |id| facts.look_alikes.iter().find(|member| member.id == id);
     let member = verdict.adopt.and_then(adopted).or(facts.member.as_ref());
@@ -53,6 +59,9 @@ fn change(ground: &Ground<'_>, facts: &Facts, verdict: &Verdict, action: &Action
         // A leaver goes because they left, whatever became of the group.
         group_deleted: action.priority != PRIORITY_LEAVER
             && member.is_some_and(|member| member.reasons.iter().any(|reason| is_gone(reason.mapping))),
+        asks_first: action.priority == PRIORITY_LEAVER
+            && ground.policy.individual == Individual::Ask
+            && member.is_some_and(|member| only_shared(&member.reasons)),
         person_counted: false,
     }
 }

@@ -55,6 +55,8 @@ pub struct HubPolicy {
     pub addition_limit: Option<u32>,
     /// What becomes of a member without entitlement.
     pub deprovision: Deprovision,
+    /// What becomes of individual shares of somebody who left.
+    pub individual: Individual,
     /// Calls in flight at once, over the whole cluster.
     pub max_in_flight: u32,
     /// Calls a second, over the whole cluster; `None` for no limit of ours.
@@ -74,6 +76,7 @@ impl Default for HubPolicy {
             max_seats: None,
             addition_limit: None,
             deprovision: Deprovision::Remove,
+            individual: Individual::Remove,
             max_in_flight: 4,
             calls_per_second: None,
             sync_threshold_percent: 20,
@@ -90,6 +93,16 @@ pub enum Deprovision {
     Remove,
     /// Suspend where the app can.
     Suspend,
+}
+
+/// What becomes of what somebody who left held by individual shares alone (DESIGN.md section 8).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Individual {
+    /// It ends at once, as what groups give does.
+    Remove,
+    /// It waits for a person's word, held as `ask_first`.
+    Ask,
 }
 
 /// Whether what somebody changed in the app is put right by itself.

@@ -10,6 +10,7 @@ pub mod decide;
 pub mod decision;
 pub mod entitlement;
 pub mod event;
+pub mod failure;
 pub mod guard;
 pub mod guarding;
 pub mod hub;

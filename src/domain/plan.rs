@@ -13,7 +13,7 @@ use crate::domain::entitlement::{Entitlement, Seat};
 use crate::domain::hub::{Deprovision, HubPolicy};
 use crate::domain::member::{Bucket, Member, MemberStatus, Presence, Reason};
 use crate::domain::permissions;
-use crate::domain::task::{Effect, Principal, Task, TaskKind, TaskStatus};
+use crate::domain::task::{Before, Effect, Principal, Task, TaskKind, TaskStatus};
 
 /// Runs before everything else: people who left.
 pub const PRIORITY_LEAVER: i32 = 0;
@@ -432,5 +432,9 @@ fn effect(situation: &Situation<'_>, kind: TaskKind, seat: Option<&Seat>, member
         assets: seat.map(|seat| seat.assets.clone()).unwrap_or_default(),
         hub_role: situation.entitlement.grant.as_ref().map(|grant| grant.hub_role),
         suspend: false,
+        before: match kind {
+            TaskKind::Remove | TaskKind::UpdateRole => member.and_then(Before::of),
+            TaskKind::Add | TaskKind::Sync => None,
+        },
     }
 }

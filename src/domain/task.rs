@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::base::clock::Micros;
 use crate::base::ids::{BootId, HoldId, HubId, MemberId, TaskId, UserId, WorkspaceId};
 use crate::domain::mapping::{AssetGrant, HubRole};
-use crate::domain::member::Reason;
+use crate::domain::member::{Member, Presence, Reason};
 
 /// What a task does in the app.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -155,6 +155,35 @@ pub struct Effect {
     /// For a removal: suspend instead of remove.
     #[serde(default)]
     pub suspend: bool,
+    /// What was held before, of a removal or change of role: what `undo` grants again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<Box<Before>>,
+}
+
+/// What an account held when a task was planned that takes it away or changes it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Before {
+    /// The app role.
+    pub role: Option<String>,
+    /// The assets.
+    #[serde(default)]
+    pub assets: Vec<AssetGrant>,
+    /// The role in the hub.
+    pub hub_role: Option<HubRole>,
+}
+
+impl Before {
+    /// What this account is known to hold now; `None` where it is not there.
+    pub fn of(member: &Member) -> Option<Box<Self>> {
+        match member.known {
+            Presence::Absent => None,
+            Presence::Pending | Presence::Active | Presence::Suspended => Some(Box::new(Self {
+                role: member.known_role.clone(),
+                assets: member.known_assets.clone(),
+                hub_role: member.hub_role,
+            })),
+        }
+    }
 }
 
 /// The person, as an app needs to know them. A snapshot taken when the task was planned, so that

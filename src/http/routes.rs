@@ -146,6 +146,11 @@ pub fn table() -> Vec<Route> {
         route(Method::POST, "/api/v1/tasks/{id}/retry", admin::tasks::retry).needs(Action::ManageMembers),
         route(Method::POST, "/api/v1/tasks/{id}/done", admin::tasks::done).needs(Action::ManageMembers),
         route(Method::POST, "/api/v1/tasks/{id}/cancel", admin::tasks::cancel).needs(Action::ManageMembers),
+        route(Method::GET, "/api/v1/tasks/{id}/undo", admin::undo::look_at_task).needs(Action::ReadHub),
+        route(Method::POST, "/api/v1/tasks/{id}/undo", admin::undo::undo_task).needs(Action::ManageMembers),
+        route(Method::GET, "/api/v1/requests/{id}/undo", admin::undo::look_at_request).needs(Action::ReadPeople),
+        // Over all hubs and with the names of people in them: an admin's. Each step is checked as well.
+        route(Method::POST, "/api/v1/requests/{id}/undo", admin::undo::undo_request).needs(Action::PauseWorkspace),
         route(Method::GET, "/api/v1/held", admin::tasks::held).needs(Action::ReadLog),
         route(Method::GET, "/api/v1/held/{id}", admin::tasks::hold).needs(Action::ReadTask),
         route(Method::DELETE, "/api/v1/held/{id}/pass", admin::tasks::end_pass).needs(Action::ManageMembers),

@@ -43,6 +43,7 @@ pub mod sync;
 pub mod tasks;
 pub mod teams;
 pub mod tokens;
+pub mod undo;
 pub mod user_list;
 pub mod users;
 pub mod waiting;

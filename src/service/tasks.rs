@@ -14,8 +14,9 @@ use super::{Caller, Context, ServiceError, hubs};
 use crate::base::clock::Micros;
 use crate::base::ids::{HubId, TaskId, UserId, WorkspaceId};
 use crate::domain::decision::DecisionKind;
+use crate::domain::failure::FailureCode;
 use crate::domain::member::Reason;
-use crate::domain::task::Task;
+use crate::domain::task::{Before, Task};
 use crate::store::attempts::{self, Attempt};
 use crate::store::landed::{self, Landing, Recorded};
 use crate::store::tasks::{self as rows, ByHand, TaskFilter};
@@ -84,6 +85,14 @@ pub struct TaskView {
     /// What went wrong last.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<ErrorView>,
+    /// The same by a closed set of codes, with what a person must do (R6.2).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failure: Option<FailureView>,
+    /// Whether a person may try it again as it stands.
+    pub can_retry: bool,
+    /// What was held before, of a removal or change of role: what `undo` grants again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub before: Option<Before>,
     /// What a person must do.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub instructions: Option<String>,
@@ -128,6 +137,18 @@ pub struct ErrorView {
     /// What happened, for people.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
+}
+
+/// Why it failed, and what helps.
+#[derive(Clone, Debug, Serialize)]
+pub struct FailureView {
+    /// By a closed set.
+    pub code: FailureCode,
+    /// What happened, for people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+    /// What a person must do.
+    pub remedy: &'static str,
 }
 
 /// One try.
@@ -184,6 +205,12 @@ pub(super) fn view(task: &Task, hubs: &BTreeMap<HubId, String>) -> TaskView {
         attempts: task.attempts,
         not_before: task.not_before.to_rfc3339(),
         error: error(task.error_class.as_deref(), task.error_detail.as_deref()),
+        failure: task.error_class.as_deref().map(|class| {
+            let code = FailureCode::of(class, &task.effect);
+            FailureView { code, detail: task.error_detail.clone(), remedy: code.remedy() }
+        }),
+        can_retry: can_retry(task),
+        before: task.effect.before.as_deref().cloned(),
         instructions: task.instructions.clone(),
         hold: task.hold.map(|hold| hold.to_string()),
         superseded_by: task.superseded_by.map(|id| id.to_string()),
@@ -192,6 +219,19 @@ pub(super) fn view(task: &Task, hubs: &BTreeMap<HubId, String>) -> TaskView {
         finished: task.finished_at.map(Micros::to_rfc3339),
         finished_by,
         note,
+    }
+}
+
+/// Whether `retry` would be taken: what waits, and what closed without having been done.
+const fn can_retry(task: &Task) -> bool {
+    match task.status {
+        TaskStatus::Queued | TaskStatus::Retrying | TaskStatus::Waiting | TaskStatus::Manual => true,
+        TaskStatus::NotCompleted | TaskStatus::Cancelled => task.user.is_some(),
+        TaskStatus::Held
+        | TaskStatus::Started
+        | TaskStatus::Running
+        | TaskStatus::Completed
+        | TaskStatus::Superseded => false,
     }
 }
 

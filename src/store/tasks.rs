@@ -101,6 +101,7 @@ impl TaskRow {
                 assets: Vec::new(),
                 hub_role: None,
                 suspend: false,
+                before: None,
             })
         })
     }
@@ -464,6 +465,28 @@ pub fn page(
         query = query.filter(tasks::id.lt(cursor.bytes()));
     }
     let rows: Vec<TaskRow> = query.order(tasks::id.desc()).limit(limit).load(conn)?;
+    rows.iter().map(TaskRow::shown).collect()
+}
+
+/// The completed removals and changes of role that one request led to, the oldest first, at most
+/// `limit`.
+///
+/// # Errors
+/// A failed statement.
+pub fn taken_by_request(
+    conn: &mut DbConn,
+    workspace: WorkspaceId,
+    request: &str,
+    limit: i64,
+) -> Result<Vec<Task>, StoreError> {
+    let rows: Vec<TaskRow> = tasks::table
+        .filter(tasks::workspace.eq(workspace.0))
+        .filter(tasks::status.eq(TaskStatus::Completed.as_str()))
+        .filter(tasks::request_id.eq(request))
+        .filter(tasks::kind.eq_any([TaskKind::Remove.as_str(), TaskKind::UpdateRole.as_str()]))
+        .order(tasks::id)
+        .limit(limit)
+        .load(conn)?;
     rows.iter().map(TaskRow::shown).collect()
 }
 

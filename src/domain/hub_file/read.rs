@@ -11,7 +11,7 @@ use crate::base::ids::{GroupId, HubSlug};
 use crate::base::limits::IDENTIFIER_BYTES;
 use crate::domain::app::App;
 use crate::domain::catalog::Catalog;
-use crate::domain::hub::{Deprovision, Drift, HubMode, HubPolicy, Login};
+use crate::domain::hub::{Deprovision, Drift, HubMode, HubPolicy, Individual, Login};
 use crate::domain::hub_rules as rules;
 use crate::domain::mapping::{AssetGrant, HubRole, SubjectName};
 use crate::scim::fold;
@@ -21,7 +21,8 @@ const HUB_KEYS: [&str; 9] = ["id", "app", "label", "login", "mode", "settle", "c
 const SETTINGS: [&str; 6] = ["label", "login", "mode", "settle", "connection", "policy"];
 const MAPPING_KEYS: [&str; 10] =
     ["group", "group_id", "external_id", "user", "source", "where", "hub_role", "app_role", "seat", "assets"];
-const POLICY_KEYS: [&str; 9] = [
+const POLICY_KEYS: [&str; 10] = [
+    "individual",
     "sync_threshold_percent",
     "drift",
     "removal_limit",
@@ -328,6 +329,10 @@ fn policy(reader: &mut Reader<'_>, hub: &Fields<'_, '_>) -> HubPolicy {
     let words = [("remove", Deprovision::Remove), ("suspend", Deprovision::Suspend)];
     if let Some(deprovision) = fields.word(reader, "deprovision", &words) {
         policy.deprovision = deprovision.value;
+    }
+    let words = [("remove", Individual::Remove), ("ask", Individual::Ask)];
+    if let Some(individual) = fields.word(reader, "individual", &words) {
+        policy.individual = individual.value;
     }
     if let Some(percent) = number(reader, &fields, "sync_threshold_percent") {
         policy.sync_threshold_percent = percent;

@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 
 use super::{Given, HubDecl, MappingDecl, Settings, text};
-use crate::domain::hub::{Deprovision, Drift, HubMode, HubPolicy};
+use crate::domain::hub::{Deprovision, Drift, HubMode, HubPolicy, Individual};
 use crate::domain::hub_rules::login_word;
 use crate::domain::mapping::{AssetGrant, HubRole, SubjectName};
 
@@ -89,6 +89,10 @@ fn policy(policy: &HubPolicy) -> Vec<String> {
     match policy.deprovision {
         Deprovision::Remove => {}
         Deprovision::Suspend => parts.push(String::from("deprovision = \"suspend\"")),
+    }
+    match policy.individual {
+        Individual::Remove => {}
+        Individual::Ask => parts.push(String::from("individual = \"ask\"")),
     }
     if policy.max_in_flight != default.max_in_flight {
         parts.push(format!("max_in_flight = {}", policy.max_in_flight));

@@ -11,5 +11,6 @@ pub mod status;
 pub mod tasks;
 pub mod teams;
 pub mod tokens;
+pub mod undo;
 pub mod webhooks;
 pub mod workspaces;

@@ -14,7 +14,7 @@ use crate::domain::permissions::canonical;
 use crate::domain::plan::PRIORITY_REDUCE;
 use crate::domain::principal;
 use crate::domain::sync;
-use crate::domain::task::{Effect, Principal, Task, TaskKind, TaskStatus};
+use crate::domain::task::{Before, Effect, Principal, Task, TaskKind, TaskStatus};
 use crate::service::ServiceError;
 use crate::service::whatif::steps::Step;
 use crate::store::around::BY_HAND;
@@ -121,6 +121,7 @@ impl Desk<'_, '_> {
             assets: Vec::new(),
             hub_role: None,
             suspend,
+            before: Before::of(&self.member),
         };
         let by_machine = self.app.tasks.remove;
         let task = Task {

@@ -73,6 +73,7 @@ fn effect(kind: TaskKind, user_name: &str, role: &str) -> Effect {
         assets: Vec::new(),
         hub_role: None,
         suspend: false,
+        before: None,
     }
 }
 

@@ -375,6 +375,7 @@ impl Bench {
                 assets: Vec::new(),
                 hub_role: None,
                 suspend: false,
+                before: None,
             },
             reasons: Vec::new(),
             priority: 10,

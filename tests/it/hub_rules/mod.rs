@@ -6,11 +6,13 @@ mod deciding;
 mod flat;
 mod invitations;
 mod members;
+mod repair;
 mod rights;
 mod shapes;
 mod statuses;
 pub mod sync;
 mod table;
+mod tasks;
 mod teams;
 mod waiting;
 
@@ -31,7 +33,7 @@ pub struct Stage {
     _server: Server,
     pub admin: Client,
     pub scim: Client,
-    _app: Sandbox,
+    pub app: Sandbox,
     pub seats: Client,
 }
 
@@ -46,7 +48,7 @@ impl Stage {
             "secrets": {"TOKEN": mending::GOOD}});
         admin.post("/api/v1/hubs", &body).await.expect(201);
         let seats = Client::new(&app.scim("box"), mending::GOOD);
-        Self { _server: server, admin, scim, _app: app, seats }
+        Self { _server: server, admin, scim, app, seats }
     }
 
     /// An account that somebody made in the app itself; its id there.

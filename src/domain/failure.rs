@@ -1,0 +1,164 @@
+//! Why a task failed, by a closed set of codes, each with what a person must do (R6.2). The codes
+//! are those people know from other provisioning products; error classes of connectors map to them.
+
+use serde::Serialize;
+
+use crate::domain::task::Effect;
+
+/// Why a task failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FailureCode {
+    /// The app has no free seat.
+    NotEnoughSeats,
+    /// The app's subscription is not active.
+    SubscriptionDeactivated,
+    /// The credential may not do this.
+    UnderpermissionedAccount,
+    /// The connected space is not there under this id.
+    InvalidBusinessId,
+    /// The app refuses the credential.
+    BadCredentials,
+    /// The person has no e-mail here.
+    EmailNotProvided,
+    /// Another account is in the way.
+    AccountConflict,
+    /// The app cannot be reached or does not answer.
+    AppUnavailable,
+    /// The app asks to wait.
+    RateLimited,
+    /// It may have happened, and the app does not tell.
+    UnknownOutcome,
+    /// The app cannot do it by machine.
+    NotSupported,
+    /// The app refuses the request as it is.
+    Refused,
+    /// Anything else.
+    Generic,
+}
+
+impl FailureCode {
+    /// All there are.
+    pub const ALL: [Self; 13] = [
+        Self::NotEnoughSeats,
+        Self::SubscriptionDeactivated,
+        Self::UnderpermissionedAccount,
+        Self::InvalidBusinessId,
+        Self::BadCredentials,
+        Self::EmailNotProvided,
+        Self::AccountConflict,
+        Self::AppUnavailable,
+        Self::RateLimited,
+        Self::UnknownOutcome,
+        Self::NotSupported,
+        Self::Refused,
+        Self::Generic,
+    ];
+
+    /// The word on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NotEnoughSeats => "not_enough_seats",
+            Self::SubscriptionDeactivated => "subscription_deactivated",
+            Self::UnderpermissionedAccount => "underpermissioned_account",
+            Self::InvalidBusinessId => "invalid_business_id",
+            Self::BadCredentials => "bad_credentials",
+            Self::EmailNotProvided => "email_not_provided",
+            Self::AccountConflict => "account_conflict",
+            Self::AppUnavailable => "app_unavailable",
+            Self::RateLimited => "rate_limited",
+            Self::UnknownOutcome => "unknown_outcome",
+            Self::NotSupported => "not_supported",
+            Self::Refused => "refused",
+            Self::Generic => "generic",
+        }
+    }
+
+    /// From the error class of a task's last failure. A class that is a code's own word stands for
+    /// it, so that a connector that knows more may say so; unknown classes are generic failures.
+    pub fn of(class: &str, effect: &Effect) -> Self {
+        match class {
+            "invalid" | "conflict" | "needs_human" if effect.principal.email.is_empty() => Self::EmailNotProvided,
+            "seat_limit" => Self::NotEnoughSeats,
+            "forbidden" => Self::UnderpermissionedAccount,
+            "auth_broken" => Self::BadCredentials,
+            "not_found" => Self::InvalidBusinessId,
+            "conflict" => Self::AccountConflict,
+            "transient" | "unreachable" => Self::AppUnavailable,
+            "ambiguous" => Self::UnknownOutcome,
+            "needs_human" => Self::NotSupported,
+            "invalid" => Self::Refused,
+            word => Self::ALL.into_iter().find(|code| code.as_str() == word).unwrap_or(Self::Generic),
+        }
+    }
+
+    /// What a person must do.
+    pub const fn remedy(self) -> &'static str {
+        match self {
+            Self::NotEnoughSeats => "buy or free seats in the app, then try again",
+            Self::SubscriptionDeactivated => "reactivate the app's subscription, then try again",
+            Self::UnderpermissionedAccount => "give the hub's credential the missing right in the app, then try again",
+            Self::InvalidBusinessId => "correct the hub's connection: the space or account is not there under this id",
+            Self::BadCredentials => "give the hub a working credential; its tasks go on by themselves",
+            Self::EmailNotProvided => "give the person an e-mail at the identity provider; it is tried again then",
+            Self::AccountConflict => "find whose account is in the way in the app, match or remove it, then try again",
+            Self::AppUnavailable => "nothing if the app comes back; otherwise check the hub's address",
+            Self::RateLimited => "wait, or ask the app for a higher limit",
+            Self::UnknownOutcome => "look in the app whether it happened: mark it as done with a note, or try again",
+            Self::NotSupported => {
+                "do it in the app by the steps shown, then mark it as done with a note or sync the hub"
+            }
+            Self::Refused => "read what the app says, correct the person's data or the mapping, then try again",
+            Self::Generic => "read the detail; do it in the app by hand, or try again",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::task::{Principal, TaskKind};
+
+    fn effect(email: &str) -> Effect {
+        Effect {
+            kind: TaskKind::Add,
+            principal: Principal {
+                external_id: None,
+                user_name: String::from("ann"),
+                email: email.to_owned(),
+                given_name: None,
+                family_name: None,
+                display_name: None,
+            },
+            remote_id: None,
+            role: None,
+            assets: Vec::new(),
+            hub_role: None,
+            suspend: false,
+            before: None,
+        }
+    }
+
+    #[test]
+    fn r6_2_every_class_has_a_code_and_every_code_a_remedy() {
+        let ann = effect("ann@example.com");
+        for (class, code) in [
+            ("seat_limit", FailureCode::NotEnoughSeats),
+            ("forbidden", FailureCode::UnderpermissionedAccount),
+            ("auth_broken", FailureCode::BadCredentials),
+            ("not_found", FailureCode::InvalidBusinessId),
+            ("subscription_deactivated", FailureCode::SubscriptionDeactivated),
+            ("invalid", FailureCode::Refused),
+            ("rate_limited", FailureCode::RateLimited),
+            ("crashed", FailureCode::Generic),
+            ("a word of a later version", FailureCode::Generic),
+        ] {
+            assert_eq!(FailureCode::of(class, &ann), code, "{class}");
+        }
+        assert_eq!(FailureCode::of("invalid", &effect("")), FailureCode::EmailNotProvided);
+        for code in FailureCode::ALL {
+            assert_eq!(serde_json::json!(code), code.as_str());
+            assert!(code.remedy().len() > 20);
+        }
+    }
+}

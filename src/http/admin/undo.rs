@@ -1,0 +1,64 @@
+//! Undo of a task, or of everything one request took: a look first, then the change under its digest.
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpResponse, web};
+
+use crate::http::App;
+use crate::http::error::ApiFailure;
+use crate::http::extract::{ApiAdmin, ApiReader, Expect};
+use crate::http::respond;
+use crate::service::undo::{self, Taken};
+
+/// `GET /api/v1/tasks/{id}/undo`: what granting again would mean.
+///
+/// # Errors
+/// 404; 409 when the task took nothing.
+pub async fn look_at_task(
+    caller: ApiReader,
+    id: web::Path<String>,
+    app: web::Data<App>,
+) -> Result<HttpResponse, ApiFailure> {
+    let plan = undo::look(&app.context, &caller, Taken::by_task(&id)?).await?;
+    respond::json(StatusCode::OK, &plan)
+}
+
+/// `POST /api/v1/tasks/{id}/undo?expect=DIGEST`
+///
+/// # Errors
+/// 404; 400 without a digest; 409 when it took nothing or would mean something else by now.
+pub async fn undo_task(
+    caller: ApiAdmin,
+    id: web::Path<String>,
+    Expect(expect): Expect,
+    app: web::Data<App>,
+) -> Result<HttpResponse, ApiFailure> {
+    let plan = undo::undo(&app.context, &caller, Taken::by_task(&id)?, expect).await?;
+    respond::json(StatusCode::OK, &plan)
+}
+
+/// `GET /api/v1/requests/{id}/undo`: of everything that one request took, an apply among them.
+///
+/// # Errors
+/// 409 when it took nothing.
+pub async fn look_at_request(
+    caller: ApiReader,
+    id: web::Path<String>,
+    app: web::Data<App>,
+) -> Result<HttpResponse, ApiFailure> {
+    let plan = undo::look(&app.context, &caller, Taken::ByRequest(id.into_inner())).await?;
+    respond::json(StatusCode::OK, &plan)
+}
+
+/// `POST /api/v1/requests/{id}/undo?expect=DIGEST`
+///
+/// # Errors
+/// As [`undo_task`].
+pub async fn undo_request(
+    caller: ApiAdmin,
+    id: web::Path<String>,
+    Expect(expect): Expect,
+    app: web::Data<App>,
+) -> Result<HttpResponse, ApiFailure> {
+    let plan = undo::undo(&app.context, &caller, Taken::ByRequest(id.into_inner()), expect).await?;
+    respond::json(StatusCode::OK, &plan)
+}
