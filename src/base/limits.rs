@@ -103,6 +103,8 @@ pub const TEAM_SHOWN: i64 = 1_000;
 /// Individual shares made at once when a group's share is taken apart (R5.10): each is a mapping that
 /// a person has to look after from then on.
 pub const SHARES_AT_ONCE: usize = 500;
+/// A token's end is announced this long before.
+pub const TOKEN_EXPIRES_SOON: Duration = Duration::from_secs(14 * 24 * 60 * 60);
 /// Endpoints of a workspace: each event is written once for every one of them.
 pub const WEBHOOKS: i64 = 20;
 /// One call of an endpoint; whoever needs longer should accept first and work afterwards.

@@ -21,12 +21,14 @@ use crate::engine::steps;
 use crate::engine::worker::{Meter, Worker};
 use crate::net::addresses::AddressPolicy;
 use crate::net::client::Client;
+use crate::net::mail::Mailer;
 use crate::net::url::Target;
 use crate::service::audit::sealer;
 use crate::service::{Context, MayCall};
 use crate::store::secrets;
 use crate::telemetry::metrics;
 use crate::tell::deliver::Deliverer;
+use crate::tell::notify::Notifier;
 
 /// An engine over the database and catalog of `context`, which may call public addresses and those
 /// in `networks`.
@@ -62,6 +64,12 @@ pub fn deliverer(context: &Context, networks: Vec<Network>) -> anyhow::Result<De
     let client = Client::new(AddressPolicy { networks }).context("no HTTP client")?;
     let Context { store, clock, ids, .. } = context.clone();
     Ok(Deliverer { store, client, clock, ids, dice: Arc::new(SystemDice) })
+}
+
+/// What tells people of what needs them.
+pub fn notifier(context: &Context, mailer: Option<Mailer>) -> Notifier {
+    let Context { store, clock, ids, base_url, .. } = context.clone();
+    Notifier { store, mailer, clock, ids, base_url }
 }
 
 /// Whether an address that a person typed may be called, as far as that can be told without a call.

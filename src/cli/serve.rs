@@ -15,10 +15,13 @@ use super::place::{Found, Place};
 use super::{engine, prober};
 use crate::base::clock::SystemClock;
 use crate::base::limits;
+use crate::base::secret::SecretString;
+use crate::config::serve::Smtp;
 use crate::config::{ConfigError, File, Given, Serve, TlsFiles};
 use crate::engine::run::Daily;
 use crate::http::tls::{self, Certificates};
 use crate::http::{self, Exposure};
+use crate::net::mail::{MailSettings, Mailer};
 use crate::service::Context;
 use crate::service::pushing::{self, Pushing};
 use crate::store::Purpose;
@@ -56,6 +59,16 @@ pub struct Arguments {
     /// Networks in which apps may be called although they are not public; may be repeated
     #[arg(long, env = "SCIMHUB_APP_NETWORK", value_name = "CIDR", value_delimiter = ',')]
     app_network: Option<Vec<String>>,
+    /// The mail server for notifications: smtps://USER@HOST, or smtp:// for STARTTLS; its password
+    /// is in SCIMHUB_SMTP_PASSWORD or a file
+    #[arg(long, env = "SCIMHUB_SMTP_URL", value_name = "URL")]
+    smtp_url: Option<String>,
+    /// A file with the mail server's password
+    #[arg(long, env = "SCIMHUB_SMTP_PASSWORD_FILE", value_name = "FILE")]
+    smtp_password_file: Option<PathBuf>,
+    /// Whom notifications come from
+    #[arg(long, env = "SCIMHUB_MAIL_FROM", value_name = "ADDRESS")]
+    mail_from: Option<String>,
 }
 
 /// Serve until told to stop.
@@ -75,6 +88,9 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         drain_delay: arguments.drain_delay,
         trusted_proxy: arguments.trusted_proxy,
         app_network: arguments.app_network,
+        smtp_url: arguments.smtp_url,
+        smtp_password_file: arguments.smtp_password_file,
+        mail_from: arguments.mail_from,
         apps: arguments.place.apps,
         key_file: arguments.place.key_file,
         log: arguments.place.log,
@@ -100,6 +116,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
 }
 
 async fn serve(wanted: Serve, certificates: Option<Arc<Certificates>>) -> anyhow::Result<()> {
+    let mailer = wanted.smtp.as_ref().map(mailer).transpose()?;
     let listener = TcpListener::bind(wanted.listen)
         .with_context(|| format!("cannot listen on {}; is another server there? see --listen", wanted.listen))?;
     let address = listener.local_addr().context("the listener has no address")?;
@@ -139,6 +156,7 @@ async fn serve(wanted: Serve, certificates: Option<Arc<Certificates>>) -> anyhow
     let engine = engine::engine(&context, wanted.app_networks)?.with_syncs(daily);
     let engine = tokio::spawn(engine.run(stop.clone()));
     let deliverer = tokio::spawn(deliverer.run(stop.clone()));
+    let notifier = tokio::spawn(engine::notifier(&context, mailer).run(stop.clone()));
     let exposure = Exposure { tls: tls.is_some(), trusted_proxies: wanted.trusted_proxies.into() };
     let app = http::App::new(context, exposure);
     let server = http::server::run(app, listener, tls, wanted.drain_delay, stop.clone());
@@ -148,8 +166,24 @@ async fn serve(wanted: Serve, certificates: Option<Arc<Certificates>>) -> anyhow
     server.await.context("the server failed")?;
     engine.await.context("the engine failed")?;
     deliverer.await.context("the deliveries failed")?;
+    notifier.await.context("the notifications failed")?;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// The way out for mail; its password comes from the environment, else from the file.
+fn mailer(smtp: &Smtp) -> anyhow::Result<Mailer> {
+    let password = match (std::env::var("SCIMHUB_SMTP_PASSWORD").ok(), &smtp.password_file) {
+        (Some(text), _) => Some(SecretString::new(text)),
+        (None, Some(file)) => {
+            let text = std::fs::read_to_string(file)
+                .with_context(|| format!("smtp_password_file: {} cannot be read", file.display()))?;
+            Some(SecretString::new(text.trim_end_matches(['\r', '\n']).to_owned()))
+        }
+        (None, None) => None,
+    };
+    let settings = MailSettings { url: smtp.url.clone(), password, from: smtp.from.clone() };
+    Mailer::new(&settings).context("mail cannot be set up")
 }
 
 /// Look at the certificate's files every few seconds, and at once on SIGHUP.

@@ -9,7 +9,7 @@ use super::nearest::nearest;
 /// The file that is read where none is named and it exists.
 pub const DEFAULT_FILE: &str = "scimhub.toml";
 
-const KEYS: [&str; 13] = [
+const KEYS: [&str; 14] = [
     "listen",
     "database",
     "paused",
@@ -23,6 +23,7 @@ const KEYS: [&str; 13] = [
     "apps",
     "key_file",
     "log",
+    "notify",
 ];
 
 /// The configuration cannot be used; lists every problem.
@@ -69,6 +70,39 @@ pub struct File {
     pub key_file: Option<PathBuf>,
     /// `log = "info"`
     pub log: Option<String>,
+    /// `[notify]`
+    pub notify: NotifyFile,
+}
+
+/// `[notify]`: where mail goes out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NotifyFile {
+    /// `smtp_url = "smtps://scimhub@mail.example.com"`
+    pub smtp_url: Option<String>,
+    /// `smtp_password_file = "/etc/scimhub/smtp"`
+    pub smtp_password_file: Option<PathBuf>,
+    /// `mail_from = "scimhub@example.com"`
+    pub mail_from: Option<String>,
+}
+
+impl NotifyFile {
+    const KEYS: [&'static str; 3] = ["smtp_url", "smtp_password_file", "mail_from"];
+
+    fn take(&mut self, table: Table, problems: &mut Vec<String>) {
+        for (key, value) in table {
+            match (key.as_str(), value) {
+                ("smtp_url", Value::String(text)) => self.smtp_url = Some(text),
+                ("mail_from", Value::String(text)) => self.mail_from = Some(text),
+                ("smtp_password_file", Value::String(text)) => self.smtp_password_file = Some(PathBuf::from(text)),
+                (known, _) if Self::KEYS.contains(&known) => {
+                    problems.push(format!("the value of 'notify.{key}' has the wrong type"));
+                }
+                (unknown, _) => {
+                    problems.push(format!("unknown key 'notify.{unknown}'; known are {}", Self::KEYS.join(", ")));
+                }
+            }
+        }
+    }
 }
 
 impl File {
@@ -132,6 +166,10 @@ impl File {
                 ("app_network", Value::String(text)) => set(&mut file.app_network, vec![text]),
                 ("app_network", Value::Array(values)) => set_texts(&mut file.app_network, &values),
                 ("apps", Value::String(text)) => set(&mut file.apps, PathBuf::from(text)),
+                ("notify", Value::Table(table)) => {
+                    file.notify.take(table, &mut problems);
+                    true
+                }
                 (known, _) if KEYS.contains(&known) => false,
                 (unknown, _) => {
                     let hint = nearest(unknown, &KEYS).map_or_else(

@@ -45,6 +45,23 @@ pub struct Given {
     pub key_file: Option<PathBuf>,
     /// `--log`
     pub log: Option<String>,
+    /// `--smtp-url`
+    pub smtp_url: Option<String>,
+    /// `--smtp-password-file`
+    pub smtp_password_file: Option<PathBuf>,
+    /// `--mail-from`
+    pub mail_from: Option<String>,
+}
+
+/// Where mail goes out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Smtp {
+    /// `smtps://user@host` or `smtp://…`.
+    pub url: String,
+    /// Whom mail comes from.
+    pub from: String,
+    /// Where the user's password is, unless the environment has it.
+    pub password_file: Option<PathBuf>,
 }
 
 /// A PEM certificate with its chain, and its key.
@@ -93,6 +110,8 @@ pub struct Serve {
     pub key_file: PathBuf,
     /// What is logged.
     pub log: String,
+    /// Where mail goes out, where it does.
+    pub smtp: Option<Smtp>,
 }
 
 impl Serve {
@@ -160,8 +179,23 @@ impl Serve {
                 ));
             }
         }
+        let from = given.mail_from.or(file.notify.mail_from);
+        let password_file = given.smtp_password_file.or(file.notify.smtp_password_file);
+        let smtp = match (given.smtp_url.or(file.notify.smtp_url), from) {
+            (Some(url), Some(from)) => Some(Smtp { url, from, password_file }),
+            (Some(_), None) => {
+                problems.push(String::from("smtp_url: mail needs a sender; name it with --mail-from"));
+                None
+            }
+            (None, Some(_)) => {
+                problems.push(String::from("mail_from: mail needs a server; name it with --smtp-url"));
+                None
+            }
+            (None, None) => None,
+        };
         match listen {
             Ok(listen) if problems.is_empty() => Ok(Self {
+                smtp,
                 listen,
                 database,
                 paused: given.paused.or(file.paused).unwrap_or(false),

@@ -20,6 +20,7 @@ pub mod hub_status;
 pub mod instructions;
 pub mod mapping;
 pub mod member;
+pub mod notice;
 pub mod permissions;
 pub mod plan;
 pub mod principal;

@@ -163,6 +163,8 @@ pub fn table() -> Vec<Route> {
         route(Method::POST, "/api/v1/resume", admin::files::resume).needs(Action::PauseWorkspace),
         route(Method::GET, "/api/v1/problems", admin::activity::problems).needs(Action::ReadLog),
         // The API: who is told
+        route(Method::GET, "/api/v1/notifications", admin::notifications::show).needs(Action::ReadWebhooks),
+        route(Method::PUT, "/api/v1/notifications", admin::notifications::put).needs(Action::ManageWebhooks),
         route(Method::GET, "/api/v1/webhooks", admin::webhooks::list).needs(Action::ReadWebhooks),
         route(Method::POST, "/api/v1/webhooks", admin::webhooks::create).needs(Action::ManageWebhooks),
         route(Method::GET, "/api/v1/webhooks/{id}", admin::webhooks::show).needs(Action::ReadWebhooks),

@@ -4,6 +4,7 @@
 pub mod addresses;
 pub mod client;
 pub mod error;
+pub mod mail;
 pub mod url;
 pub mod wait;
 

@@ -26,6 +26,7 @@ pub mod member_actions;
 pub mod members;
 mod moments;
 pub mod names;
+pub mod notifications;
 pub mod overview;
 pub mod page;
 pub mod people;

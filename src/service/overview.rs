@@ -14,6 +14,7 @@ use super::workspaces::WorkspaceView;
 use super::{Caller, Context, ServiceError};
 use crate::base::clock::Micros;
 use crate::base::ids::{HubId, WorkspaceId};
+use crate::base::limits::TOKEN_EXPIRES_SOON;
 use crate::domain::caller::Sight;
 use crate::domain::task::TaskStatus;
 use crate::store::health::{self, Health};
@@ -30,8 +31,6 @@ const PROBLEMS: i64 = 1_000;
 
 /// Closed tasks are counted that far back.
 const LATELY: Duration = Duration::from_secs(24 * 60 * 60);
-/// A token's end is announced this long before.
-const EXPIRES_SOON: Duration = Duration::from_secs(14 * 24 * 60 * 60);
 
 /// What `GET /api/v1/status` says.
 #[derive(Clone, Debug, Serialize)]
@@ -323,52 +322,15 @@ fn source_status(
         let id = source.id;
         let health = heard.with(workspace, id, stored.get(&id).copied().unwrap_or_default());
         let tokens: Vec<&LivingToken> = living.iter().filter(|token| token.source == id).collect();
-        let ends = end_of_use(&tokens);
+        let ends = counts::end_of_use(&tokens);
         SourceStatus {
             source: source.into(),
             last_success: health.last_success.map(Micros::to_rfc3339),
             error_streak: health.error_streak,
             tokens: i64::try_from(tokens.len()).unwrap_or(i64::MAX),
             token_expires: ends.map(Micros::to_rfc3339),
-            token_expires_soon: ends.is_some_and(|end| end <= now.plus(EXPIRES_SOON)),
+            token_expires_soon: ends.is_some_and(|end| end <= now.plus(TOKEN_EXPIRES_SOON)),
         }
     };
     Ok(sources::list(conn, workspace)?.into_iter().map(view).collect())
-}
-
-/// When the identity provider will be locked out: the end of the token it used last. While none was
-/// used it may be any of them.
-fn end_of_use(tokens: &[&LivingToken]) -> Option<Micros> {
-    let used = tokens.iter().filter(|token| token.last_used.is_some()).max_by_key(|token| token.last_used);
-    match used {
-        Some(token) => token.ends,
-        None => tokens.iter().filter_map(|token| token.ends).min(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::base::ids::SourceId;
-
-    #[test]
-    fn a_token_that_is_not_used_any_more_warns_nobody() {
-        let token = |ends: Option<i64>, used: Option<i64>| LivingToken {
-            source: SourceId(1),
-            ends: ends.map(Micros),
-            last_used: used.map(Micros),
-        };
-        let (old, new, eternal) = (token(Some(10), Some(3)), token(Some(99), Some(5)), token(None, Some(7)));
-        let fresh = token(Some(20), None);
-        for (tokens, end) in [
-            (vec![], None),
-            (vec![&old], Some(10)),
-            (vec![&old, &new], Some(99)),
-            (vec![&old, &new, &eternal], None),
-            (vec![&old, &fresh], Some(10)),
-            (vec![&fresh, &token(Some(30), None)], Some(20)),
-        ] {
-            assert_eq!(end_of_use(&tokens), end.map(Micros), "{tokens:?}");
-        }
-    }
 }

@@ -37,6 +37,7 @@ pub mod marks;
 pub mod member_lookup;
 pub mod memberships;
 pub mod migrate;
+pub mod notices;
 pub mod outbox;
 pub mod passes;
 pub mod pausing;

@@ -280,3 +280,40 @@ pub fn living_tokens(conn: &mut DbConn, workspace: WorkspaceId, now: Micros) -> 
         })
         .collect())
 }
+
+/// When the identity provider will be locked out: the end of the token it used last. While none was
+/// used it may be any of them.
+pub fn end_of_use(tokens: &[&LivingToken]) -> Option<Micros> {
+    let used = tokens.iter().filter(|token| token.last_used.is_some()).max_by_key(|token| token.last_used);
+    match used {
+        Some(token) => token.ends,
+        None => tokens.iter().filter_map(|token| token.ends).min(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::ids::SourceId;
+
+    #[test]
+    fn a_token_that_is_not_used_any_more_warns_nobody() {
+        let token = |ends: Option<i64>, used: Option<i64>| LivingToken {
+            source: SourceId(1),
+            ends: ends.map(Micros),
+            last_used: used.map(Micros),
+        };
+        let (old, new, eternal) = (token(Some(10), Some(3)), token(Some(99), Some(5)), token(None, Some(7)));
+        let fresh = token(Some(20), None);
+        for (tokens, end) in [
+            (vec![], None),
+            (vec![&old], Some(10)),
+            (vec![&old, &new], Some(99)),
+            (vec![&old, &new, &eternal], None),
+            (vec![&old, &fresh], Some(10)),
+            (vec![&fresh, &token(Some(30), None)], Some(20)),
+        ] {
+            assert_eq!(end_of_use(&tokens), end.map(Micros), "{tokens:?}");
+        }
+    }
+}

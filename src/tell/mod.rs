@@ -2,3 +2,4 @@
 //! Never in the way of anything else: what cannot be told waits, is shown, and is tried again.
 
 pub mod deliver;
+pub mod notify;

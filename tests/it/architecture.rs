@@ -43,8 +43,13 @@ const ALLOWED: &[(&str, &[&str])] = &[
 ];
 
 /// Crates that may appear in some folders only.
-const CONFINED: &[(&str, &[&str])] =
-    &[("diesel", &["store"]), ("actix_web", &["http", "sandbox"]), ("reqwest", &["net"]), ("jsonwebtoken", &["auth"])];
+const CONFINED: &[(&str, &[&str])] = &[
+    ("diesel", &["store"]),
+    ("actix_web", &["http", "sandbox"]),
+    ("reqwest", &["net"]),
+    ("lettre", &["net"]),
+    ("jsonwebtoken", &["auth"]),
+];
 
 fn sources(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();

@@ -6,6 +6,7 @@ pub mod files;
 pub mod hubs;
 pub mod mappings;
 pub mod members;
+pub mod notifications;
 pub mod sources;
 pub mod status;
 pub mod tasks;

@@ -3,7 +3,9 @@
 
 mod deliveries;
 mod endpoints;
+mod mail;
 mod receiver;
+mod smtp;
 
 use serde_json::{Value, json};
 
