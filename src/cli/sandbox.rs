@@ -2,13 +2,15 @@
 
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::local::say;
 use crate::base::clock::SystemClock;
+use crate::base::duration::duration;
 use crate::base::secret::SecretString;
-use crate::sandbox::Sandbox;
+use crate::sandbox::{Invites, Sandbox};
 
 /// Arguments of `sandbox`.
 #[derive(Debug, Args)]
@@ -19,6 +21,20 @@ pub struct Arguments {
     /// The only credential it accepts
     #[arg(long, env = "SCIMHUB_SANDBOX_TOKEN", hide_env_values = true, value_name = "TOKEN")]
     token: String,
+    /// Invite people instead of letting them in: "listed", or "hidden" while they are invited. Accept
+    /// for them on its page
+    #[arg(long, env = "SCIMHUB_SANDBOX_INVITES", value_name = "MODE")]
+    invites: Option<Mode>,
+    /// How long an invitation lasts
+    #[arg(long, env = "SCIMHUB_SANDBOX_INVITES_LAST", default_value = "7d", value_parser = duration, value_name = "TIME")]
+    invites_last: Duration,
+}
+
+/// Whether invited people are in the app's list.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Mode {
+    Listed,
+    Hidden,
 }
 
 /// Run until it is stopped.
@@ -27,6 +43,13 @@ pub struct Arguments {
 /// When the address cannot be used.
 pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let sandbox = Sandbox::start(&arguments.listen, SecretString::from(arguments.token), Arc::new(SystemClock::new()))?;
+    if let Some(mode) = arguments.invites {
+        let listed = match mode {
+            Mode::Listed => true,
+            Mode::Hidden => false,
+        };
+        sandbox.set_invites(Invites::On { lasts: Some(arguments.invites_last), listed });
+    }
     say(&format!("listening on {}", sandbox.base()));
     sandbox.wait();
     Ok(ExitCode::SUCCESS)

@@ -135,6 +135,7 @@ mod tests {
             assets: Vec::new(),
             hub_role: None,
             suspend: false,
+            again: false,
             before: None,
         }
     }

@@ -86,6 +86,7 @@ mod tests {
             assets: Vec::new(),
             hub_role: None,
             suspend: false,
+            again: false,
             before: None,
         };
         assert_eq!(write(&app, "Ads", &effect), "Ads: Ann <{hub}@x> {other} {role");

@@ -234,6 +234,14 @@ pub struct Member {
     pub reasons: Vec<Reason>,
 }
 
+impl Member {
+    /// Whether a person asked for another invitation (R6.6). What went away by itself, or by a task of
+    /// ours, leaves no id of the app behind; only asking again does, so that the one that is out is found.
+    pub fn is_invited_again(&self) -> bool {
+        self.user.is_some() && self.known == Presence::Absent && self.remote_id.is_some()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -370,13 +370,19 @@ fn start(situation: &Situation<'_>, effect: &Effect, direction: Direction, membe
     }
 }
 
+/// Whether the app lets this account go by machine: some hide whom they invited, and to them a removal
+/// would look done although the invitation stands.
+pub fn may_be_removed(app: &App, member: &Member) -> bool {
+    app.invites_visible || member.known != Presence::Pending
+}
+
 /// Whether the app shows this person to us at all: some hide whom they invited, some never take back
 /// whom they let go.
 fn can_reach(situation: &Situation<'_>, effect: &Effect, member: Option<&Member>) -> bool {
     let app = situation.app;
     let Some(member) = member else { return true };
     match effect.kind {
-        TaskKind::Remove => app.invites_visible || member.known != Presence::Pending,
+        TaskKind::Remove => may_be_removed(app, member),
         // An item that a person has already stays theirs: the row no longer says "removed" then.
         TaskKind::Add if !app.reinvite => {
             let by_hand = situation.open.is_some_and(|open| open.status == TaskStatus::Manual);
@@ -432,6 +438,7 @@ fn effect(situation: &Situation<'_>, kind: TaskKind, seat: Option<&Seat>, member
         assets: seat.map(|seat| seat.assets.clone()).unwrap_or_default(),
         hub_role: situation.entitlement.grant.as_ref().map(|grant| grant.hub_role),
         suspend: false,
+        again: kind == TaskKind::Add && member.is_some_and(Member::is_invited_again),
         before: match kind {
             TaskKind::Remove | TaskKind::UpdateRole => member.and_then(Before::of),
             TaskKind::Add | TaskKind::Sync => None,

@@ -155,9 +155,17 @@ pub struct Effect {
     /// For a removal: suspend instead of remove.
     #[serde(default)]
     pub suspend: bool,
+    /// For an addition: an invitation that is out already is not enough, a person asked for another (R6.6).
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub again: bool,
     /// What was held before, of a removal or change of role: what `undo` grants again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<Box<Before>>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the form that serde calls")]
+const fn is_false(flag: &bool) -> bool {
+    !*flag
 }
 
 /// What an account held when a task was planned that takes it away or changes it.

@@ -3,6 +3,7 @@
 //! wire on purpose: it shares no protocol code with the server, so a mistake cannot hide in both.
 
 mod faults;
+mod invitations;
 mod page;
 mod patch;
 mod seats;
@@ -16,6 +17,7 @@ use std::sync::{Arc, Mutex};
 use crate::base::clock::SharedClock;
 use crate::base::secret::SecretString;
 
+pub use invitations::Invites;
 pub use serve::Shared;
 
 /// A running sandbox; it stops when this is dropped.
@@ -84,6 +86,11 @@ impl Sandbox {
     /// What the switchboard's `state` answers, without the network.
     pub fn state(&self) -> serde_json::Value {
         lock(&self.shared.spaces).state()
+    }
+
+    /// From now on people are brought in this way.
+    pub fn set_invites(&self, invites: Invites) {
+        lock(&self.shared.spaces).rules.invites = invites;
     }
 
     /// Queue faults as `POST /_test/faults` does.

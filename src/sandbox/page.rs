@@ -1,6 +1,7 @@
 //! The page of seats: plain HTML that a phone shows well and that reloads itself.
 
 use super::seats::{Seat, Spaces};
+use crate::base::clock::Micros;
 
 const STYLE: &str = "
 :root{color-scheme:light dark;font:16px/1.45 system-ui,sans-serif}
@@ -17,7 +18,7 @@ th{font-weight:600;font-size:.85rem;opacity:.7}td small{display:block;opacity:.7
 /// Rows shown for one space; the count above the table tells of the rest.
 const ROWS: usize = 500;
 
-fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
@@ -32,8 +33,14 @@ fn escape(text: &str) -> String {
     safe
 }
 
-fn row(seat: &Seat) -> String {
-    let state = if seat.active() { "active" } else { "suspended" };
+fn row(space: &str, seat: &Seat, now: Micros) -> String {
+    let state = match (seat.invitation, seat.active()) {
+        (_, false) => String::from("suspended"),
+        (None, true) => String::from("active"),
+        (Some(invitation), true) if invitation.ran_out(now) => String::from("invitation ran out"),
+        // Nothing is mailed here: whoever practises follows the link for the invited person.
+        (Some(_), true) => format!("<a href=\"/join/{}/{}\">invited</a>", escape(space), escape(&seat.id)),
+    };
     let since = seat.created.to_rfc3339();
     let since = since.get(..16).unwrap_or_default().replace('T', " ");
     format!(
@@ -46,7 +53,7 @@ fn row(seat: &Seat) -> String {
 }
 
 /// The whole page.
-pub(super) fn render(spaces: &Spaces) -> String {
+pub(super) fn render(spaces: &Spaces, now: Micros) -> String {
     let mut page = format!(
         "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" \
          content=\"width=device-width,initial-scale=1\"><meta http-equiv=\"refresh\" content=\"3\">\
@@ -64,7 +71,7 @@ pub(super) fn render(spaces: &Spaces) -> String {
             page.push_str(
                 "<table><thead><tr><th>Who</th><th>Role</th><th>State</th><th>Since</th></tr></thead><tbody>\n",
             );
-            page.extend(space.all().take(ROWS).map(row));
+            page.extend(space.all().take(ROWS).map(|seat| row(name, seat, now)));
             page.push_str("</tbody></table>\n");
         }
         if seats > ROWS {

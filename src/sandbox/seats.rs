@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde_json::{Map, Value, json};
 
+use super::invitations::{EXTENSION, Invitation, Invites};
 use crate::base::clock::Micros;
 
 /// A JSON object.
@@ -23,6 +24,15 @@ pub(super) struct Seat {
     pub(super) modified: Micros,
     /// Counts changes; shown as the ETag.
     pub(super) version: u64,
+    /// Set until the person has joined.
+    pub(super) invitation: Option<Invitation>,
+}
+
+/// The role in a document: the primary one of `roles[]`, else the first.
+pub(super) fn role_of(document: &Object) -> Option<&str> {
+    let roles = document.get("roles")?.as_array()?;
+    let primary = roles.iter().find(|r| r.get("primary") == Some(&Value::Bool(true))).or_else(|| roles.first())?;
+    primary.get("value")?.as_str()
 }
 
 impl Seat {
@@ -62,9 +72,7 @@ impl Seat {
 
     /// The role: the primary one of `roles[]`, else the first.
     pub(super) fn role(&self) -> Option<&str> {
-        let roles = self.document.get("roles")?.as_array()?;
-        let primary = roles.iter().find(|r| r.get("primary") == Some(&Value::Bool(true))).or_else(|| roles.first())?;
-        primary.get("value")?.as_str()
+        role_of(&self.document)
     }
 
     /// Whether the person can use the app.
@@ -73,14 +81,19 @@ impl Seat {
     }
 
     /// The resource as answered.
-    pub(super) fn render(&self, base: &str) -> Value {
+    pub(super) fn render(&self, base: &str, now: Micros) -> Value {
         let mut whole = Map::new();
-        whole.insert(String::from("schemas"), json!([super::users::USER]));
+        let mut schemas = vec![super::users::USER];
+        schemas.extend(self.invitation.map(|_| EXTENSION));
+        whole.insert(String::from("schemas"), json!(schemas));
         whole.insert(String::from("id"), Value::String(self.id.clone()));
         for (name, value) in &self.document {
             if name != "schemas" {
                 whole.insert(name.clone(), value.clone());
             }
+        }
+        if let Some(invitation) = self.invitation {
+            whole.insert(String::from(EXTENSION), invitation.render(now));
         }
         whole.insert(
             String::from("meta"),
@@ -104,7 +117,7 @@ impl Seat {
 /// One change that took effect.
 #[derive(Clone, Debug)]
 pub(super) struct Done {
-    /// `create`, `role`, `profile`, `suspend`, `reactivate`, `delete`.
+    /// `create`, `invite`, `accept`, `role`, `profile`, `suspend`, `reactivate`, `revoke`, `delete`.
     pub(super) kind: &'static str,
     /// The caller's operation id (`X-Request-Id`).
     pub(super) op_id: Option<String>,
@@ -127,11 +140,14 @@ pub(super) struct Rules {
     pub(super) unique: bool,
     /// Seats bought for each space.
     pub(super) seats: Option<usize>,
+    /// How people are brought in.
+    pub(super) invites: Invites,
 }
 
 impl Default for Rules {
     fn default() -> Self {
-        Self { roles: ["viewer", "editor", "admin"].map(String::from).to_vec(), unique: true, seats: None }
+        let roles = ["viewer", "editor", "admin"].map(String::from).to_vec();
+        Self { roles, unique: true, seats: None, invites: Invites::Off }
     }
 }
 
@@ -196,16 +212,45 @@ impl Space {
         }
     }
 
-    /// Take a new seat; the document has been checked.
-    pub(super) fn insert(&mut self, document: Object, op_id: Option<String>, now: Micros) -> Seat {
+    /// Take a new seat, or invite to one; the document has been checked.
+    pub(super) fn insert(
+        &mut self,
+        document: Object,
+        invitation: Option<Invitation>,
+        op_id: Option<String>,
+        now: Micros,
+    ) -> Seat {
         let number = self.next;
         self.next += 1;
-        let seat = Seat { id: format!("seat-{}", number + 1), document, created: now, modified: now, version: 1 };
+        let id = format!("seat-{}", number + 1);
+        let seat = Seat { id, document, created: now, modified: now, version: 1, invitation };
         self.numbers.insert(seat.id.clone(), number);
         self.seats.insert(number, seat.clone());
         self.index(number);
-        self.record("create", &seat, op_id, now);
+        self.record(if invitation.is_some() { "invite" } else { "create" }, &seat, op_id, now);
         seat
+    }
+
+    /// Somebody followed their invitation: the seat is theirs.
+    pub(super) fn accept(&mut self, id: &str, now: Micros) {
+        let Some(seat) = self.numbers.get(id).and_then(|number| self.seats.get_mut(number)) else { return };
+        seat.invitation = None;
+        seat.modified = now;
+        seat.version += 1;
+        let seat = seat.clone();
+        self.record("accept", &seat, None, now);
+    }
+
+    /// Forget invitations that ran out.
+    pub(super) fn forget_invitations(&mut self, now: Micros) {
+        let gone: Vec<String> = self
+            .all()
+            .filter(|seat| seat.invitation.is_some_and(|invitation| invitation.ran_out(now)))
+            .map(|seat| seat.id.clone())
+            .collect();
+        for id in gone {
+            self.remove(&id, None, now);
+        }
     }
 
     /// Put a changed document in place; nothing happens where nothing changed.
@@ -244,7 +289,7 @@ impl Space {
         self.unindex(number);
         self.numbers.remove(id);
         let Some(seat) = self.seats.remove(&number) else { return false };
-        self.record("delete", &seat, op_id, now);
+        self.record(if seat.invitation.is_some() { "revoke" } else { "delete" }, &seat, op_id, now);
         true
     }
 
@@ -278,6 +323,7 @@ impl Space {
                     "email": seat.emails().first(),
                     "role": seat.role(),
                     "active": seat.active(),
+                    "invited": seat.invitation.is_some(),
                     "externalId": seat.document.get("externalId"),
                     "created": seat.created.to_rfc3339(),
                 })

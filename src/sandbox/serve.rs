@@ -16,7 +16,7 @@ use subtle::ConstantTimeEq as _;
 use super::faults::{Break, Fault, Faults};
 use super::seats::Spaces;
 use super::users::{self, Call, Reply};
-use super::{lock, page, switchboard};
+use super::{invitations, lock, page, switchboard};
 use crate::base::clock::SharedClock;
 use crate::base::secret::SecretString;
 
@@ -102,8 +102,17 @@ async fn handle(request: HttpRequest, body: web::Bytes, shared: web::Data<Shared
     let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
     match segments.as_slice() {
         [] if method == "GET" => {
-            let html = page::render(&lock(&shared.spaces));
+            let html = page::render(&lock(&shared.spaces), shared.clock.now());
             HttpResponse::Ok().content_type("text/html; charset=utf-8").body(html)
+        }
+        ["join", space, id] => {
+            let mut spaces = lock(&shared.spaces);
+            let found = spaces.spaces.get_mut(*space);
+            let (status, html) = match found {
+                Some(space) => invitations::follow(space, &method, id, shared.clock.now()),
+                None => (404, String::from("<h1>Not found</h1>\n")),
+            };
+            HttpResponse::build(code(status)).content_type("text/html; charset=utf-8").body(html)
         }
         ["_test", what] => {
             if !shared.knows(&request) {

@@ -1,8 +1,11 @@
 //! `/_test/…`: reset, seed, state, faults and log, for tests and for watching what a client did.
 
+use std::time::Duration;
+
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use super::invitations::Invites;
 use super::lock;
 use super::serve::Shared;
 use super::users;
@@ -16,11 +19,39 @@ struct Seed {
     roles: Option<Vec<String>>,
     unique: Option<bool>,
     max_seats: Option<usize>,
+    invites: Option<InvitesSeed>,
     #[serde(default)]
     users: Vec<Map<String, Value>>,
     /// Make this many people, `person-1@example.com` and so on.
     #[serde(default)]
     people: usize,
+}
+
+/// `{"mode": "off" | "listed" | "hidden", "seconds": 60}`: how people are brought in from now on.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct InvitesSeed {
+    mode: InvitesMode,
+    seconds: Option<u64>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum InvitesMode {
+    Off,
+    Listed,
+    Hidden,
+}
+
+impl InvitesSeed {
+    fn read(&self) -> Invites {
+        let lasts = self.seconds.map(Duration::from_secs);
+        match self.mode {
+            InvitesMode::Off => Invites::Off,
+            InvitesMode::Listed => Invites::On { lasts, listed: true },
+            InvitesMode::Hidden => Invites::On { lasts, listed: false },
+        }
+    }
 }
 
 fn default_space() -> String {
@@ -70,19 +101,22 @@ fn apply(shared: &Shared, seed: Seed) -> (u16, Value) {
     if seed.max_seats.is_some() {
         spaces.rules.seats = seed.max_seats;
     }
+    if let Some(invites) = seed.invites {
+        spaces.rules.invites = invites.read();
+    }
     let rules = spaces.rules.clone();
     let space = spaces.spaces.entry(seed.space).or_default();
     for user in seed.users {
         if let Err(refused) = users::check(&user, &rules) {
             return (refused.status, refused.body.unwrap_or(Value::Null));
         }
-        space.insert(user, None, now);
+        space.insert(user, None, None, now);
     }
     for number in 1..=seed.people {
         let email = format!("person-{number}@example.com");
         let document = json!({"userName": email, "active": true, "emails": [{"value": email, "primary": true}]});
         if let Value::Object(document) = document {
-            space.insert(document, None, now);
+            space.insert(document, None, None, now);
         }
     }
     (200, json!({"seats": space.len()}))

@@ -3,8 +3,9 @@
 
 use serde_json::{Map, Value, json};
 
+use super::invitations::no_role_yet;
 use super::patch;
-use super::seats::{Object, Rules, Seat, Space};
+use super::seats::{Object, Rules, Seat, Space, role_of};
 use crate::base::clock::Micros;
 
 /// The core user's URN.
@@ -62,8 +63,8 @@ impl Reply {
         Self { status, body: Some(body), etag: None }
     }
 
-    fn seat(status: u16, seat: &Seat, base: &str) -> Self {
-        Self { status, body: Some(seat.render(base)), etag: Some(seat.etag()) }
+    fn seat(status: u16, seat: &Seat, call: &Call<'_>) -> Self {
+        Self { status, body: Some(seat.render(call.base, call.now)), etag: Some(seat.etag()) }
     }
 }
 
@@ -78,14 +79,18 @@ pub(super) fn error(status: u16, scim_type: Option<&str>, detail: &str) -> Reply
 
 /// Answer one call; changes happen before this returns.
 pub(super) fn answer(space: &mut Space, rules: &Rules, call: &Call<'_>) -> Reply {
+    if rules.invites.hide() {
+        // Who can't see an invitation can't see that it ran out either: the app forgets it.
+        space.forget_invitations(call.now);
+    }
     let done = match (call.method, call.path) {
         ("GET", ["ServiceProviderConfig"]) => Ok(Reply::json(200, config(call.base))),
-        ("GET", ["Users"]) => list(space, call),
+        ("GET", ["Users"]) => list(space, rules, call),
         ("POST", ["Users"]) => create(space, rules, call),
-        ("GET", ["Users", id]) => found(space, id).map(|seat| Reply::seat(200, seat, call.base)),
+        ("GET", ["Users", id]) => found(space, rules, id).map(|seat| Reply::seat(200, seat, call)),
         ("PUT", ["Users", id]) => replace(space, rules, call, id),
         ("PATCH", ["Users", id]) => change(space, rules, call, id),
-        ("DELETE", ["Users", id]) => remove(space, call, id),
+        ("DELETE", ["Users", id]) => remove(space, rules, call, id),
         (_, ["ServiceProviderConfig" | "Users"] | ["Users", _]) => {
             Err(error(405, None, "this method is not for this resource"))
         }
@@ -110,11 +115,15 @@ fn config(base: &str) -> Value {
     })
 }
 
-fn found<'a>(space: &'a Space, id: &str) -> Result<&'a Seat, Reply> {
-    space.get(id).ok_or_else(|| error(404, None, "there is no such user"))
+fn shown(rules: &Rules, seat: &Seat) -> bool {
+    seat.invitation.is_none() || !rules.invites.hide()
 }
 
-fn list(space: &Space, call: &Call<'_>) -> Result<Reply, Reply> {
+fn found<'a>(space: &'a Space, rules: &Rules, id: &str) -> Result<&'a Seat, Reply> {
+    space.get(id).filter(|seat| shown(rules, seat)).ok_or_else(|| error(404, None, "there is no such user"))
+}
+
+fn list(space: &Space, rules: &Rules, call: &Call<'_>) -> Result<Reply, Reply> {
     let parameter = |name: &str| call.query.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str());
     let number = |name: &str, default: usize| -> Result<usize, Reply> {
         match parameter(name) {
@@ -128,13 +137,17 @@ fn list(space: &Space, call: &Call<'_>) -> Result<Reply, Reply> {
     let start = number("startIndex", 1)?.max(1);
     let count = number("count", PAGE)?.min(PAGE);
     let (total, page): (usize, Vec<&Seat>) = match parameter("filter") {
+        None if rules.invites.hide() => {
+            let hits: Vec<&Seat> = space.all().filter(|seat| shown(rules, seat)).collect();
+            (hits.len(), hits.into_iter().skip(start - 1).take(count).collect())
+        }
         None => (space.len(), space.all().skip(start - 1).take(count).collect()),
         Some(filter) => {
-            let hits = matching(space, filter)?;
+            let hits: Vec<&Seat> = matching(space, filter)?.into_iter().filter(|seat| shown(rules, seat)).collect();
             (hits.len(), hits.into_iter().skip(start - 1).take(count).collect())
         }
     };
-    let resources: Vec<Value> = page.into_iter().map(|seat| seat.render(call.base)).collect();
+    let resources: Vec<Value> = page.into_iter().map(|seat| seat.render(call.base, call.now)).collect();
     Ok(Reply::json(
         200,
         json!({
@@ -248,8 +261,8 @@ fn create(space: &mut Space, rules: &Rules, call: &Call<'_>) -> Result<Reply, Re
         return Err(error(403, None, "no free seat: all seats of this plan are taken"));
     }
     document.entry("active").or_insert(Value::Bool(true));
-    let seat = space.insert(document, call.op_id.map(String::from), call.now);
-    Ok(Reply::seat(201, &seat, call.base))
+    let seat = space.insert(document, rules.invites.send(call.now), call.op_id.map(String::from), call.now);
+    Ok(Reply::seat(201, &seat, call))
 }
 
 fn matches_version(call: &Call<'_>, seat: &Seat) -> Result<(), Reply> {
@@ -262,7 +275,7 @@ fn matches_version(call: &Call<'_>, seat: &Seat) -> Result<(), Reply> {
 }
 
 fn replace(space: &mut Space, rules: &Rules, call: &Call<'_>, id: &str) -> Result<Reply, Reply> {
-    matches_version(call, found(space, id)?)?;
+    matches_version(call, found(space, rules, id)?)?;
     let mut document = document(call, rules)?;
     unique(space, rules, &document, Some(id))?;
     document.entry("active").or_insert(Value::Bool(true));
@@ -270,7 +283,7 @@ fn replace(space: &mut Space, rules: &Rules, call: &Call<'_>, id: &str) -> Resul
 }
 
 fn change(space: &mut Space, rules: &Rules, call: &Call<'_>, id: &str) -> Result<Reply, Reply> {
-    let seat = found(space, id)?;
+    let seat = found(space, rules, id)?;
     matches_version(call, seat)?;
     let document = patch::apply(&seat.document, &body(call)?)?;
     check(&document, rules)?;
@@ -279,13 +292,16 @@ fn change(space: &mut Space, rules: &Rules, call: &Call<'_>, id: &str) -> Result
 }
 
 fn put(space: &mut Space, call: &Call<'_>, id: &str, document: Map<String, Value>) -> Result<Reply, Reply> {
+    if let Some(before) = space.get(id) {
+        no_role_yet(before, role_of(&document))?;
+    }
     let seat =
         space.update(id, document, call.op_id, call.now).ok_or_else(|| error(404, None, "there is no such user"))?;
-    Ok(Reply::seat(200, &seat, call.base))
+    Ok(Reply::seat(200, &seat, call))
 }
 
-fn remove(space: &mut Space, call: &Call<'_>, id: &str) -> Result<Reply, Reply> {
-    matches_version(call, found(space, id)?)?;
+fn remove(space: &mut Space, rules: &Rules, call: &Call<'_>, id: &str) -> Result<Reply, Reply> {
+    matches_version(call, found(space, rules, id)?)?;
     space.remove(id, call.op_id.map(String::from), call.now);
     Ok(Reply { status: 204, body: None, etag: None })
 }

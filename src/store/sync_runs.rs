@@ -239,6 +239,7 @@ fn task(workspace: WorkspaceId, hub: HubId, id: TaskId, wish: &Wish<'_>) -> Task
             assets: Vec::new(),
             hub_role: None,
             suspend: false,
+            again: false,
             before: None,
         },
         reasons: Vec::new(),

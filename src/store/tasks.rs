@@ -101,6 +101,7 @@ impl TaskRow {
                 assets: Vec::new(),
                 hub_role: None,
                 suspend: false,
+                again: false,
                 before: None,
             })
         })

@@ -8,6 +8,7 @@ use super::find::Found;
 use super::person::{self, set};
 use super::wire::Trouble;
 use super::{Object, RoleCarrier, Session, is_active};
+use crate::domain::member::Presence;
 use crate::domain::task::Effect;
 use crate::engine::connector::{Failure, FailureClass, Outcome, RemoteMember};
 use crate::net::Method;
@@ -29,6 +30,10 @@ impl Session<'_> {
     /// Give the person a seat: look first, create, or take over what is in the way.
     pub(super) async fn add(&self, effect: &Effect) -> Result<Outcome, Failure> {
         match self.locate(effect).await? {
+            Found::One(resource) if self.must_be_sent_again(&self.member(&resource).await?, effect) => {
+                self.take_back(&resource, effect).await?;
+                self.create(effect).await
+            }
             Found::One(resource) => self.existing(&resource, effect).await,
             Found::Nobody => self.create(effect).await,
         }
@@ -149,8 +154,13 @@ impl Session<'_> {
         let id = required_id(&created)?.to_owned();
         self.learned.note_person(fold::user_name(self.settings.user_name(effect)), Some(&id));
         let member = self.member(&created).await?;
-        if self.has_role(&member, effect) {
-            return Ok(Outcome::Applied(Some(member)));
+        match (self.has_role(&member, effect), member.presence) {
+            // A role waits for the acceptance (R4.12); the app was told the wanted one all the same.
+            (_, Presence::Pending) => return Ok(Outcome::Pending(member)),
+            (true, Presence::Active | Presence::Suspended | Presence::Absent) => {
+                return Ok(Outcome::Applied(Some(member)));
+            }
+            (false, Presence::Active | Presence::Suspended | Presence::Absent) => {}
         }
         match self.set_role(&created, effect).await {
             Ok(member) => Ok(Outcome::Applied(Some(member))),
@@ -293,7 +303,7 @@ fn gone() -> Failure {
     Failure::new(FailureClass::NotFound, "the account is not in the app any more")
 }
 
-fn required_id(resource: &Object) -> Result<&str, Failure> {
+pub(super) fn required_id(resource: &Object) -> Result<&str, Failure> {
     person::id(resource)
         .ok_or_else(|| Failure::new(FailureClass::Invalid, "the app shows an account without a usable id"))
 }

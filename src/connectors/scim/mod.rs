@@ -5,6 +5,7 @@ mod change;
 mod discovery;
 mod find;
 mod groups;
+mod invitation;
 mod paging;
 mod person;
 mod roles;
@@ -27,7 +28,7 @@ use crate::engine::connector::{
 use crate::net::Client;
 
 pub use self::discovery::Learned;
-pub use self::settings::{RoleCarrier, SETTINGS, Settings};
+pub use self::settings::{Invitation, RoleCarrier, SETTINGS, Settings};
 
 /// A JSON object.
 type Object = Map<String, Value>;
@@ -71,8 +72,8 @@ impl Connector for Scim {
     fn describe(&self) -> Capabilities {
         Capabilities {
             list: true,
-            invites: false,
-            role_change_while_pending: true,
+            invites: self.settings.invitation.state.is_some(),
+            role_change_while_pending: self.settings.invitation.state.is_none(),
             suspend: true,
             // Parallel PATCHes of one group collide in apps with optimistic locking.
             write_concurrency: if self.settings.role == RoleCarrier::Groups { 1 } else { 4 },
@@ -132,7 +133,9 @@ impl Connector for Scim {
         };
         let holds = match intent.kind {
             TaskKind::Sync => return Ok(Seen::Unknown),
-            TaskKind::Add => seen.as_ref().is_some_and(|m| is_active(m) && session.has_role(m, intent)),
+            TaskKind::Add => seen
+                .as_ref()
+                .is_some_and(|m| is_active(m) && session.has_role(m, intent) && !session.must_be_sent_again(m, intent)),
             TaskKind::UpdateRole => seen.as_ref().is_some_and(|m| session.has_role(m, intent)),
             TaskKind::Remove => {
                 seen.as_ref().is_none_or(|m| !is_active(m) && (intent.suspend || session.settings.removal_deactivates))

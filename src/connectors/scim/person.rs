@@ -84,6 +84,14 @@ pub(super) fn attribute<'r>(resource: &'r Object, name: &str) -> Option<&'r Valu
     resource.get(name).or_else(|| resource.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value))
 }
 
+/// The value at an attribute path, perhaps of an extension.
+pub(super) fn at<'r>(resource: &'r Object, path: &str) -> Option<&'r Value> {
+    match path.rsplit_once(':') {
+        Some((urn, name)) => attribute(attribute(resource, urn)?.as_object()?, name),
+        None => attribute(resource, path),
+    }
+}
+
 /// The app's stable id; `None` when it is missing or no id we could send back.
 pub(super) fn id(resource: &Object) -> Option<&str> {
     text(resource, "id").filter(|id| !id.is_empty() && id.len() <= TEXT && !id.chars().any(char::is_control))
@@ -146,8 +154,12 @@ impl Session<'_> {
             email: email(resource).map(shown),
             name: display(resource),
             role: role.map(|role| shown(&role)),
-            presence: if is_active(resource) { Presence::Active } else { Presence::Suspended },
-            expires_at: None,
+            presence: match (is_active(resource), self.settings.is_invited(resource)) {
+                (false, _) => Presence::Suspended,
+                (true, true) => Presence::Pending,
+                (true, false) => Presence::Active,
+            },
+            expires_at: self.settings.invitation_ends(resource),
         })
     }
 }

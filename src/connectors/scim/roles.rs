@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::person::{attribute, is_true, text};
+use super::person::{at, attribute, is_true};
 use super::{Object, RoleCarrier, Session, Settings};
 use crate::domain::permissions::{JOINT, Permissions};
 use crate::domain::task::Effect;
@@ -24,10 +24,7 @@ impl Settings {
         let held = match &self.role {
             RoleCarrier::Roles => self.element(resource, "roles"),
             RoleCarrier::Entitlements => self.element(resource, "entitlements"),
-            RoleCarrier::Attribute(path) => match path.rsplit_once(':') {
-                Some((urn, name)) => attribute(resource, urn)?.as_object().and_then(|e| text(e, name)),
-                None => text(resource, path),
-            },
+            RoleCarrier::Attribute(path) => at(resource, path).and_then(Value::as_str),
             RoleCarrier::Groups | RoleCarrier::None => None,
         }?;
         let held = held.trim();
@@ -141,6 +138,7 @@ impl Session<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::connectors::scim::Invitation;
     use crate::net::Target;
 
     fn settings(role: RoleCarrier, role_type: Option<&str>) -> Settings {
@@ -154,6 +152,7 @@ mod tests {
             open_roles: false,
             email_as_user_name: false,
             removal_deactivates: false,
+            invitation: Invitation::default(),
         }
     }
 

@@ -9,8 +9,16 @@ use crate::engine::connector::{Failure, FailureClass};
 use crate::net::{AddressPolicy, Target};
 
 /// The names this connector reads, from the hub's connection or its app's manifest.
-pub const SETTINGS: [&str; 6] =
-    ["base_url", "token", "role_attribute", "role_type", "email_as_user_name", "removal_deactivates"];
+pub const SETTINGS: [&str; 8] = [
+    "base_url",
+    "token",
+    "role_attribute",
+    "role_type",
+    "email_as_user_name",
+    "removal_deactivates",
+    "invitation_attribute",
+    "invitation_expires_attribute",
+];
 
 /// Where the app keeps a person's role.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +56,17 @@ pub struct Settings {
     pub email_as_user_name: bool,
     /// In this app an inactive account takes no seat, and DELETE is not wanted.
     pub removal_deactivates: bool,
+    /// Where an account says that its person is only invited, and where until when.
+    pub invitation: Invitation,
+}
+
+/// The attributes by which an app tells who has not joined yet. SCIM has none for it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Invitation {
+    /// A text that is `pending`, `invited` or `expired` until they have joined.
+    pub state: Option<String>,
+    /// A moment.
+    pub expires: Option<String>,
 }
 
 impl Settings {
@@ -99,6 +118,10 @@ impl Settings {
             open_roles: app.open_roles || app.roles.is_empty(),
             email_as_user_name: flag("email_as_user_name"),
             removal_deactivates: flag("removal_deactivates"),
+            invitation: Invitation {
+                state: path("invitation_attribute", plain("invitation_attribute"))?,
+                expires: path("invitation_expires_attribute", plain("invitation_expires_attribute"))?,
+            },
         })
     }
 }
@@ -134,6 +157,16 @@ fn carrier(named: Option<&str>) -> Result<RoleCarrier, Failure> {
             ));
         }
     })
+}
+
+/// A setting that names an attribute.
+fn path(setting: &str, named: Option<String>) -> Result<Option<String>, Failure> {
+    match named {
+        Some(named) if !is_attribute(&named) => {
+            Err(Failure::new(FailureClass::Invalid, format!("{setting} '{named}' is not an attribute")))
+        }
+        other => Ok(other),
+    }
 }
 
 /// One plain attribute, perhaps of an extension: no filters, no sub-attributes.

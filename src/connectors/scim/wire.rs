@@ -5,6 +5,7 @@ use std::fmt;
 use serde_json::Value;
 
 use super::Settings;
+use crate::base::clock::Micros;
 use crate::connectors::classify::{self, Call};
 use crate::engine::connector::{AttemptContext, Failure, FailureClass};
 use crate::net::{Answer, Client, Method, Request, Target};
@@ -68,6 +69,11 @@ impl<'a> Wire<'a> {
     /// Time on the attempt's monotonic clock, for what is remembered only a while.
     pub(super) fn now(&self) -> std::time::Duration {
         self.context.clock.monotonic()
+    }
+
+    /// The time of day, which the app's moments are held against.
+    pub(super) fn today(&self) -> Micros {
+        self.context.clock.now()
     }
 
     fn target(&self, path: &[&str]) -> Target {

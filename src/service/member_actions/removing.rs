@@ -11,7 +11,7 @@ use crate::domain::instructions;
 use crate::domain::mapping::Mapping;
 use crate::domain::member::{MemberStatus, Presence};
 use crate::domain::permissions::canonical;
-use crate::domain::plan::PRIORITY_REDUCE;
+use crate::domain::plan::{PRIORITY_REDUCE, may_be_removed};
 use crate::domain::principal;
 use crate::domain::sync;
 use crate::domain::task::{Before, Effect, Principal, Task, TaskKind, TaskStatus};
@@ -121,9 +121,10 @@ impl Desk<'_, '_> {
             assets: Vec::new(),
             hub_role: None,
             suspend,
+            again: false,
             before: Before::of(&self.member),
         };
-        let by_machine = self.app.tasks.remove;
+        let by_machine = self.app.tasks.remove && may_be_removed(self.app, &self.member);
         let task = Task {
             workspace: self.scribe.workspace,
             id,

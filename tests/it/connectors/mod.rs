@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use scimhub::base::clock::{SharedClock, SystemClock};
 use scimhub::base::secret::SecretString;
-use scimhub::connectors::scim::{Learned, RoleCarrier, Scim, Settings};
+use scimhub::connectors::scim::{Invitation, Learned, RoleCarrier, Scim, Settings};
 use scimhub::domain::task::{Effect, Principal, TaskKind};
 use scimhub::engine::connector::{AttemptContext, Connector as _, NoSteps, Outcome, RemoteMember};
 use scimhub::net::client::{Timeouts, system_lookup};
@@ -43,6 +43,7 @@ fn settings(base: &str, token: &str) -> Settings {
         roles: ["admin", "editor", "viewer"].map(String::from).to_vec(),
         email_as_user_name: false,
         removal_deactivates: false,
+        invitation: Invitation::default(),
     }
 }
 
@@ -73,6 +74,7 @@ fn effect(kind: TaskKind, user_name: &str, role: &str) -> Effect {
         assets: Vec::new(),
         hub_role: None,
         suspend: false,
+        again: false,
         before: None,
     }
 }

@@ -375,6 +375,7 @@ impl Bench {
                 assets: Vec::new(),
                 hub_role: None,
                 suspend: false,
+                again: false,
                 before: None,
             },
             reasons: Vec::new(),

@@ -55,6 +55,7 @@ fn task(kind: TaskKind, attempts: i32) -> Task {
             assets: Vec::new(),
             hub_role: None,
             suspend: false,
+            again: false,
             before: None,
         },
         reasons: Vec::new(),

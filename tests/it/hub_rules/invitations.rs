@@ -1,59 +1,66 @@
-//! Invitations that are not accepted yet: roles wait, the last lost grant takes them back, what ran
-//! out is sent again. The practice app invites nobody, so a row is put into the state that an app
-//! which does would have led to; everything before and after goes through the real parts.
+//! Invitations that are not accepted yet, against the practice app as one that invites: roles wait,
+//! the last lost grant takes them back, what ran out is sent again, and who is invited and not shown
+//! is not taken for gone.
 
 use std::time::Duration;
 
-use scimhub::base::clock::{Clock as _, SystemClock};
-use scimhub::base::ids::{UserId, WorkspaceId};
-use scimhub::domain::member::{MemberStatus, Presence};
-use scimhub::store::{StoreError, hub_members, hubs as hub_rows, marks};
-use serde_json::json;
+use scimhub::sandbox::Invites;
+use serde_json::{Value, json};
 
 use super::Stage;
 use crate::hubs::{self, SOON};
-use crate::support::{Database, databases, eventually};
+use crate::support::http::Client;
+use crate::support::{databases, eventually};
 
 const ANN: &str = "ann@example.com";
 
-/// The account of this person is as an app with invitations would show it.
-async fn stands(database: &Database, user: &str, presence: Presence, ran_out: bool) {
-    let store = database.open();
-    let user: UserId = user.parse().unwrap();
-    store
-        .write(move |tx| {
-            let workspace = WorkspaceId(1);
-            let hub = hub_rows::by_slug(tx, workspace, "box")?;
-            let now = SystemClock::new().now();
-            let mut member = hub_members::by_user(tx, workspace, hub.id, user)?.unwrap();
-            member.known = presence;
-            member.status = match presence {
-                Presence::Pending => MemberStatus::PendingInviteClaim,
-                _ => MemberStatus::Settled,
-            };
-            hub_members::update(tx, workspace, &member, "sync", now)?;
-            let day = Duration::from_secs(24 * 60 * 60);
-            let end = if ran_out { now.minus(day) } else { now.plus(day) };
-            hub_members::invited(tx, workspace, member.id, now, Some(end))?;
-            marks::touch(tx, workspace, hub.id, user, now)?;
-            Ok::<_, StoreError>(())
-        })
-        .await
-        .unwrap();
+/// People are invited from now on.
+fn invites(stage: &Stage, seconds: Option<u64>, listed: bool) {
+    stage.app.set_invites(Invites::On { lasts: seconds.map(Duration::from_secs), listed });
 }
 
-/// Ann, invited as a viewer through a group; the ids of her and of the editors' group.
-async fn invited(stage: &Stage, database: &Database, ran_out: bool) -> (String, String, String) {
+/// What took effect in the app, in order.
+fn effects(stage: &Stage) -> Vec<String> {
+    let state = stage.app.state();
+    let all = state["spaces"]["box"]["effects"].as_array().cloned().unwrap_or_default();
+    all.iter().map(|one| one["kind"].as_str().unwrap().to_owned()).collect()
+}
+
+/// The app's id of the one seat or invitation there is.
+fn seat(stage: &Stage) -> String {
+    stage.app.state()["spaces"]["box"]["seats"][0]["id"].as_str().unwrap().to_owned()
+}
+
+/// The invited person follows the link, in a browser without any credential.
+async fn accept(stage: &Stage) {
+    let browser = Client::anonymous(&stage.app.base());
+    let link = format!("/join/box/{}", seat(stage));
+    assert!(browser.get(&link).await.expect(200).text().contains("Accept"));
+    browser.post(&link, &json!({})).await.expect(200);
+    browser.post(&link, &json!({})).await.expect(404);
+}
+
+async fn until(stage: &Stage, user: &str, known: &str, status: &str) -> Value {
+    let mut row = Value::Null;
+    eventually(&format!("{known}, {status}"), SOON, async || {
+        row = stage.member_of(user).await.unwrap_or_default();
+        (&row["known"], &row["status"]) == (&json!(known), &json!(status))
+    })
+    .await;
+    row
+}
+
+/// Ann, invited as a viewer through a group; the ids of her and of both groups.
+async fn invited(stage: &Stage) -> (String, String, String) {
     for (group, role) in [("viewers", "viewer"), ("editors", "editor")] {
         hubs::mapping(&stage.admin, "box", &json!({"group": group, "app_role": role})).await;
     }
     let ann = hubs::user(&stage.scim, ANN).await;
     let viewers = hubs::group(&stage.scim, "viewers", &[&ann]).await;
     let editors = hubs::group(&stage.scim, "editors", &[]).await;
-    stage.until_role(ANN, Some("viewer")).await;
+    until(stage, &ann, "pending", "pending_invite_claim").await;
     stage.at_rest().await;
-    stands(database, &ann, Presence::Pending, ran_out).await;
-    stage.at_rest().await;
+    assert_eq!(effects(stage), ["invite"]);
     (ann, viewers, editors)
 }
 
@@ -61,20 +68,22 @@ async fn invited(stage: &Stage, database: &Database, ran_out: bool) -> (String, 
 async fn r4_12_a_role_waits_for_the_accepted_invitation() {
     for database in databases() {
         let stage = Stage::new(&database, "0s").await;
-        let (ann, _, editors) = invited(&stage, &database, false).await;
+        invites(&stage, None, true);
+        let (ann, _, editors) = invited(&stage).await;
         stage.membership(&editors, "add", &ann).await;
         let waiting = hubs::tasks(&stage.admin, "hub=box&status=waiting", 1).await.remove(0);
-        assert_eq!(
-            (&waiting["kind"], &waiting["role"]),
-            (&json!("update_role"), &json!("editor")),
-            "{}",
-            database.name
-        );
-        assert_eq!(stage.role_in_app(ANN).await.as_deref(), Some("viewer"), "{}: kept, not sent", database.name);
-        stands(&database, &ann, Presence::Active, false).await;
-        // Opening the database a second time nudges nobody: the server's own poll finds the mark.
+        let wanted = (&json!("update_role"), &json!("editor"));
+        assert_eq!((&waiting["kind"], &waiting["role"]), wanted, "{}", database.name);
+        // Seen again and not accepted yet: still kept, and nothing was sent that the app would refuse.
+        stage.sync().await;
+        hubs::tasks(&stage.admin, "hub=box&status=waiting", 1).await;
+        assert_eq!((effects(&stage), stage.role_in_app(ANN).await), (vec!["invite".into()], Some("viewer".into())));
+        accept(&stage).await;
+        stage.sync().await;
         stage.until_role(ANN, Some("editor")).await;
         stage.at_rest().await;
+        until(&stage, &ann, "active", "").await;
+        assert_eq!(effects(&stage), ["invite", "accept", "role"], "{}", database.name);
         assert_eq!(stage.kinds().await, ["add", "update_role"], "{}", database.name);
     }
 }
@@ -83,12 +92,13 @@ async fn r4_12_a_role_waits_for_the_accepted_invitation() {
 async fn r4_13_an_open_invitation_goes_with_the_last_grant() {
     for database in databases() {
         let stage = Stage::new(&database, "0s").await;
-        let (ann, viewers, _) = invited(&stage, &database, false).await;
+        invites(&stage, None, true);
+        let (ann, viewers, _) = invited(&stage).await;
         stage.membership(&viewers, "remove", &ann).await;
         stage.until_role(ANN, None).await;
         stage.at_rest().await;
-        assert_eq!(stage.kinds().await, ["add", "remove"], "{}", database.name);
-        assert_eq!(stage.member_of(&ann).await.unwrap()["known"], "absent", "{}", database.name);
+        assert_eq!(effects(&stage), ["invite", "revoke"], "{}", database.name);
+        until(&stage, &ann, "absent", "removed").await;
     }
 }
 
@@ -96,22 +106,95 @@ async fn r4_13_an_open_invitation_goes_with_the_last_grant() {
 async fn r6_6_an_invitation_that_ran_out_is_sent_again() {
     for database in databases() {
         let stage = Stage::new(&database, "0s").await;
-        let (ann, viewers, _) = invited(&stage, &database, true).await;
-        eventually("it ran out", SOON, async || stage.member_of(&ann).await.unwrap()["status"] == "invite_expired")
-            .await;
-        let member = stage.member_of(&ann).await.unwrap()["id"].as_str().unwrap().to_owned();
+        invites(&stage, Some(1), true);
+        let (ann, viewers, _) = invited(&stage).await;
+        let member = until(&stage, &ann, "pending", "invite_expired").await["id"].as_str().unwrap().to_owned();
+        let link = format!("/join/box/{}", seat(&stage));
+        Client::anonymous(&stage.app.base()).post(&link, &json!({})).await.expect(410);
+        // A sync that sees it invites nobody by itself.
+        stage.sync().await;
+        until(&stage, &ann, "pending", "invite_expired").await;
+        assert_eq!(effects(&stage), ["invite"], "{}", database.name);
+        invites(&stage, None, true);
         stage.act(&member, "resend", &json!({})).await.expect(200);
-        eventually("she is invited again", SOON, async || stage.kinds().await == ["add", "add"]).await;
+        until(&stage, &ann, "pending", "pending_invite_claim").await;
         stage.at_rest().await;
-        let row = stage.member_of(&ann).await.unwrap();
-        assert_eq!((&row["known"], &row["status"]), (&json!("active"), &json!("")), "{}: {row}", database.name);
+        assert_eq!(effects(&stage), ["invite", "revoke", "invite"], "{}", database.name);
+        // One that is still open is sent again as well, and there is never a second one beside it.
+        stage.act(&member, "resend", &json!({})).await.expect(200);
+        eventually("another one", SOON, async || effects(&stage).len() == 5).await;
+        stage.at_rest().await;
+        assert_eq!(stage.app.state()["spaces"]["box"]["duplicates"], 0);
+        assert_eq!(stage.app.state()["spaces"]["box"]["seats"].as_array().unwrap().len(), 1);
+        accept(&stage).await;
+        stage.sync().await;
+        until(&stage, &ann, "active", "").await;
         let reply = stage.act(&member, "resend", &json!({})).await.expect(409);
         assert!(reply.text().contains("no invitation"), "{}", reply.text());
-        assert_eq!(stage.told("member.invited_again").await.len(), 1);
+        assert_eq!(stage.told("member.invited_again").await.len(), 2);
+        assert_eq!(effects(&stage), ["invite", "revoke", "invite", "revoke", "invite", "accept"], "{}", database.name);
         // Of somebody whom nothing gives a seat any more, there is nothing to send.
-        stands(&database, &ann, Presence::Pending, false).await;
+        let bob = hubs::user(&stage.scim, "bob@example.com").await;
+        stage.membership(&viewers, "add", &bob).await;
+        let row = until(&stage, &bob, "pending", "pending_invite_claim").await;
         stage.admin.post("/api/v1/pause", &json!({"hub": "box"})).await.expect(204);
+        stage.membership(&viewers, "remove", &bob).await;
+        stage.act(row["id"].as_str().unwrap(), "resend", &json!({})).await.expect(409);
+    }
+}
+
+/// The practice app as one that shows nobody who is invited.
+fn hiding() -> String {
+    let manifest = include_str!("../../../apps/sandbox.toml");
+    manifest.replace("id = \"sandbox\"", "id = \"sandbox\"\ninvites_visible = false")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r7_10_who_is_invited_and_not_listed_is_not_taken_for_gone() {
+    for database in databases() {
+        let stage = Stage::of_app(&database, "0s", &hiding()).await;
+        invites(&stage, None, false);
+        let (ann, viewers, _) = invited(&stage).await;
+        assert_eq!(stage.seats.get("/Users").await.expect(200).json()["totalResults"], 0, "{}", database.name);
+        stage.sync().await;
+        until(&stage, &ann, "pending", "pending_invite_claim").await;
+        // Nobody can take back what the app does not show: a person is asked, and nothing looks done.
         stage.membership(&viewers, "remove", &ann).await;
-        stage.act(&member, "resend", &json!({})).await.expect(409);
+        let item = hubs::tasks(&stage.admin, "hub=box&status=manual", 1).await.remove(0);
+        assert_eq!(item["kind"], "remove", "{}: {item}", database.name);
+        stage.membership(&viewers, "add", &ann).await;
+        stage.at_rest().await;
+        accept(&stage).await;
+        stage.sync().await;
+        until(&stage, &ann, "active", "").await;
+        // Joined, they are seen like anybody else: gone from the list is gone.
+        stage.seats.delete(&format!("/Users/{}", seat(&stage))).await.expect(204);
+        let task = stage.admin.post("/api/v1/hubs/box/sync", &json!({"accept_removals": true})).await.expect(202);
+        let id = task.json()["id"].as_str().unwrap().to_owned();
+        eventually("seen to be gone", SOON, async || {
+            stage.admin.get(&format!("/api/v1/tasks/{id}")).await.expect(200).json()["status"] == "completed"
+        })
+        .await;
+        until(&stage, &ann, "absent", "removed").await;
+        assert_eq!(effects(&stage), ["invite", "accept", "delete"], "{}", database.name);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r7_10_an_invitation_that_is_not_listed_still_runs_out_and_is_sent_again() {
+    for database in databases() {
+        let stage = Stage::of_app(&database, "0s", &hiding()).await;
+        invites(&stage, Some(1), false);
+        let (ann, _, _) = invited(&stage).await;
+        until(&stage, &ann, "pending", "invite_expired").await;
+        stage.sync().await;
+        let member = until(&stage, &ann, "absent", "invite_expired").await["id"].as_str().unwrap().to_owned();
+        invites(&stage, None, false);
+        stage.act(&member, "resend", &json!({})).await.expect(200);
+        until(&stage, &ann, "pending", "pending_invite_claim").await;
+        accept(&stage).await;
+        stage.sync().await;
+        until(&stage, &ann, "active", "").await;
+        assert_eq!(effects(&stage), ["invite", "revoke", "invite", "accept"], "{}", database.name);
     }
 }

@@ -31,6 +31,7 @@ use crate::support::{Database, eventually};
 /// A server, its two clients, a practice app, and one active hub `box` of it.
 pub struct Stage {
     _server: Server,
+    _apps: tempfile::TempDir,
     pub admin: Client,
     pub scim: Client,
     pub app: Sandbox,
@@ -40,7 +41,15 @@ pub struct Stage {
 impl Stage {
     /// The hub's settle time is `settle`.
     pub async fn new(database: &Database, settle: &str) -> Self {
-        let server = Server::start(database, &["--app-network", "127.0.0.0/8"]);
+        Self::of_app(database, settle, include_str!("../../../apps/sandbox.toml")).await
+    }
+
+    /// The same with the practice app as this manifest describes it.
+    pub async fn of_app(database: &Database, settle: &str, manifest: &str) -> Self {
+        let apps = tempfile::tempdir().unwrap();
+        std::fs::write(apps.path().join("sandbox.toml"), manifest).unwrap();
+        let folder = apps.path().display().to_string();
+        let server = Server::start(database, &["--apps", &folder, "--app-network", "127.0.0.0/8"]);
         let (admin, scim) = hubs::clients(&server);
         let app = mending::sandbox();
         let body = json!({"id": "box", "app": "sandbox", "mode": "active", "settle": settle,
@@ -48,7 +57,19 @@ impl Stage {
             "secrets": {"TOKEN": mending::GOOD}});
         admin.post("/api/v1/hubs", &body).await.expect(201);
         let seats = Client::new(&app.scim("box"), mending::GOOD);
-        Self { _server: server, admin, scim, app, seats }
+        Self { _server: server, _apps: apps, admin, scim, app, seats }
+    }
+
+    /// Read the app's members and wait until that is taken over.
+    pub async fn sync(&self) {
+        let task = self.admin.post("/api/v1/hubs/box/sync", &json!({})).await.expect(202).json();
+        let path = format!("/api/v1/tasks/{}", task["id"].as_str().unwrap());
+        eventually("the sync ends", SOON, async || {
+            let now = self.admin.get(&path).await.expect(200).json();
+            assert_ne!(now["status"], "not_completed", "{now}");
+            now["status"] == "completed"
+        })
+        .await;
     }
 
     /// An account that somebody made in the app itself; its id there.
