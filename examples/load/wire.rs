@@ -73,8 +73,9 @@ impl Wire {
     /// Ask; the status and the body.
     pub async fn ask(&mut self, request: &Request) -> anyhow::Result<(u16, &[u8])> {
         self.sent.clear();
+        let media = if request.path.starts_with("/api/") { "application/json" } else { "application/scim+json" };
         let head = format!(
-            "{} {} HTTP/1.1\r\nhost: {}\r\nauthorization: {}\r\ncontent-type: application/scim+json\r\n\
+            "{} {} HTTP/1.1\r\nhost: {}\r\nauthorization: {}\r\ncontent-type: {media}\r\n\
              content-length: {}\r\n\r\n",
             request.method,
             request.path,
