@@ -202,6 +202,7 @@ impl Bench {
                 hub_role: None,
                 suspend: false,
                 again: false,
+                extra: std::collections::BTreeMap::new(),
                 before: None,
             },
             reasons: Vec::new(),

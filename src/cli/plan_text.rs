@@ -168,6 +168,7 @@ fn row(person: &PersonEffect) -> Vec<String> {
         None => None,
         Some(Begins::Manual) => Some("by hand"),
         Some(Begins::AfterAcceptance) => Some("after the invitation is accepted"),
+        Some(Begins::NeedsData) => Some("once the app's data about them is there"),
         Some(Begins::Held) => Some("stays held"),
     };
     let held = person.held.as_ref().map(|reason| format!("held: {}", reason.replace('_', " ")));

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::domain::create_fields::CreateField;
 use crate::domain::hub::Login;
 use crate::domain::permissions::{self, Permissions};
 use crate::domain::task::TaskKind;
@@ -45,6 +46,9 @@ pub struct App {
     /// What is different under a login method: Stripe with SSO neither adds nor changes roles.
     #[serde(default)]
     pub tasks_with: BTreeMap<Login, TasksWith>,
+    /// What it must know of a person before it can add them (section 12.3).
+    #[serde(default)]
+    pub create_fields: Vec<CreateField>,
     /// Kinds of assets a mapping may name.
     #[serde(default)]
     pub assets: Vec<String>,

@@ -8,13 +8,14 @@ use std::path::Path;
 
 use crate::domain::app::{App, SupportedTasks};
 
-const BUILTIN: [(&str, &str); 25] = [
+const BUILTIN: [(&str, &str); 27] = [
     ("6sense.toml", include_str!("../../apps/6sense.toml")),
     ("adyen.toml", include_str!("../../apps/adyen.toml")),
     ("ahrefs.toml", include_str!("../../apps/ahrefs.toml")),
     ("appfigures.toml", include_str!("../../apps/appfigures.toml")),
     ("asana.toml", include_str!("../../apps/asana.toml")),
     ("backbox.toml", include_str!("../../apps/backbox.toml")),
+    ("buyme.toml", include_str!("../../apps/buyme.toml")),
     ("chatgpt.toml", include_str!("../../apps/chatgpt.toml")),
     ("definitiv.toml", include_str!("../../apps/definitiv.toml")),
     ("enterpret.toml", include_str!("../../apps/enterpret.toml")),
@@ -27,6 +28,7 @@ const BUILTIN: [(&str, &str); 25] = [
     ("manual.toml", include_str!("../../apps/manual.toml")),
     ("meta-business.toml", include_str!("../../apps/meta-business.toml")),
     ("sandbox.toml", include_str!("../../apps/sandbox.toml")),
+    ("sandbox-forms.toml", include_str!("../../apps/sandbox-forms.toml")),
     ("scim.toml", include_str!("../../apps/scim.toml")),
     ("stripe.toml", include_str!("../../apps/stripe.toml")),
     ("textexpander.toml", include_str!("../../apps/textexpander.toml")),

@@ -1,9 +1,12 @@
 //! One pair of person and hub, from facts to verdict: `entitlement`, then `plan`. The planner,
 //! the preview and explain call the same function, so that what is shown is what happens.
 
+use std::collections::BTreeMap;
+
 use crate::base::clock::Micros;
 use crate::base::ids::UserId;
 use crate::domain::app::App;
+use crate::domain::create_fields;
 use crate::domain::decision::Decision;
 use crate::domain::entitlement::{Entitlement, Person, Rule, entitlement};
 use crate::domain::hub::HubPolicy;
@@ -32,6 +35,8 @@ pub struct Facts {
     pub open: Option<Task>,
     /// What was decided about them before.
     pub decision: Option<Decision>,
+    /// What a person gave for the app's create fields, by the field's name.
+    pub given: BTreeMap<String, String>,
 }
 
 /// What all pairs of a hub share.
@@ -56,6 +61,8 @@ pub fn decide(ground: &Ground<'_>, facts: &Facts, now: Micros, settle_until: Mic
         Some(person) if person.active => Standing::Stays,
         Some(_) | None => Standing::Left,
     };
+    let document = facts.person.as_ref().map(|person| &person.document);
+    let filled = create_fields::fill(ground.app, ground.policy, &facts.given, document);
     let verdict = plan(&Situation {
         standing,
         entitlement: &entitled,
@@ -64,6 +71,7 @@ pub fn decide(ground: &Ground<'_>, facts: &Facts, now: Micros, settle_until: Mic
         candidates: candidates(facts),
         open: facts.open.as_ref(),
         decision: facts.decision.as_ref(),
+        filled: &filled,
         app: ground.app,
         policy: ground.policy,
         now,

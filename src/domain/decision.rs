@@ -72,7 +72,7 @@ pub fn digest(effect: &Effect, reasons: &[Reason], member: Option<&Member>, stan
     let mut mappings: Vec<String> = reasons.iter().map(|r| format!("{}={}", r.mapping, r.app_role)).collect();
     mappings.sort();
     mappings.dedup();
-    let content = serde_json::json!([
+    let mut content = serde_json::json!([
         effect.kind,
         effect.role,
         effect.assets,
@@ -84,5 +84,9 @@ pub fn digest(effect: &Effect, reasons: &[Reason], member: Option<&Member>, stan
             Standing::Left => "left",
         },
     ]);
+    // Only where there is any, so that what was decided before stays decided. A corrected value is a new wish.
+    if let Some(content) = content.as_array_mut().filter(|_| !effect.extra.is_empty()) {
+        content.push(serde_json::json!(effect.extra));
+    }
     Sha256::digest(content.to_string()).to_vec()
 }

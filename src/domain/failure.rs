@@ -136,6 +136,7 @@ mod tests {
             hub_role: None,
             suspend: false,
             again: false,
+            extra: std::collections::BTreeMap::new(),
             before: None,
         }
     }

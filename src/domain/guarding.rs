@@ -52,7 +52,8 @@ fn change(ground: &Ground<'_>, facts: &Facts, verdict: &Verdict, action: &Action
     };
     Change {
         takes_away: action.takes_away,
-        adds_seat: action.effect.kind == TaskKind::Add && !there,
+        // What waits for data takes no seat; it is asked about when it goes out.
+        adds_seat: action.effect.kind == TaskKind::Add && !there && action.start != Start::NeedsData,
         leaver: action.priority == PRIORITY_LEAVER,
         loses_admin: was_admin && (removes || !is_admin(action.effect.role.as_deref())),
         loses_owner: removes && member.is_some_and(|member| member.hub_role == Some(HubRole::Owner)),

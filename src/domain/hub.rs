@@ -66,6 +66,10 @@ pub struct HubPolicy {
     pub sync_threshold_percent: u32,
     /// What becomes of a change that somebody made in the app (R7.8).
     pub drift: Drift,
+    /// From which attribute of a user a create field of the app is read, where it is another than the
+    /// manifest's.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub create_fields: BTreeMap<String, String>,
 }
 
 impl Default for HubPolicy {
@@ -81,6 +85,7 @@ impl Default for HubPolicy {
             calls_per_second: None,
             sync_threshold_percent: 20,
             drift: Drift::Report,
+            create_fields: BTreeMap::new(),
         }
     }
 }

@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use crate::domain::app::{App, Field, FieldFormat};
 use crate::domain::catalog::Catalog;
+use crate::domain::create_fields;
 use crate::domain::hub::{ConnectionValue, Hub, HubPolicy, Login};
 use crate::domain::mapping::AssetGrant;
 use crate::domain::permissions::{self, Permissions};
@@ -218,6 +219,9 @@ pub fn hub(app: &App, hub: &Hub) -> Vec<FieldError> {
     say(String::from("label"), label(&hub.label));
     say(String::from("login"), login(app, hub.login));
     say(String::from("policy"), policy(&hub.policy));
+    for (name, attribute) in &hub.policy.create_fields {
+        say(format!("policy.create_fields.{name}"), create_field(app, name, attribute));
+    }
     for (name, value) in &hub.connection {
         let given = match value {
             ConnectionValue::Plain(text) => Given::Plain(text.clone()),
@@ -230,6 +234,18 @@ pub fn hub(app: &App, hub: &Hub) -> Vec<FieldError> {
         say(format!("connection.{}", field.name), Err(detail));
     }
     wrong
+}
+
+/// The attribute that a hub reads a create field from.
+///
+/// # Errors
+/// When the app needs no such field, or it names no attribute.
+pub fn create_field(app: &App, name: &str, attribute: &str) -> Result<(), String> {
+    if !app.create_fields.iter().any(|field| field.name == name) {
+        let known: Vec<&str> = app.create_fields.iter().map(|field| field.name.as_str()).collect();
+        return Err(format!("{} needs no field '{}' to add somebody; {}", app.name, shown(name), hint(name, &known)));
+    }
+    create_fields::attribute(attribute).map_err(|wrong| format!("create_fields.{name}: {wrong}"))
 }
 
 /// What a hub shares with another of its app that only one may have: the made-up identifier that

@@ -71,7 +71,7 @@ pub fn status(facts: &HubFacts<'_>) -> HubStatus {
         HubStatus::Disabled
     } else if has(&[Cause::AuthBroken, Cause::Forbidden]) {
         HubStatus::ReviewServiceAccount
-    } else if has(&[Cause::ConnectionIncomplete, Cause::RateLimited, Cause::SeatLimit]) {
+    } else if has(&[Cause::ConnectionIncomplete, Cause::RateLimited, Cause::SeatLimit, Cause::NeedsData]) {
         HubStatus::ReviewConfiguration
     } else if !facts.problems.is_empty() {
         HubStatus::UnderReview

@@ -22,6 +22,11 @@ pub fn write(app: &App, hub_label: &str, effect: &Effect) -> String {
     if effect.kind == TaskKind::Add && app.invite == Invite::Link {
         text.push_str(" {hub} gives a link and sends no mail: pass it on to {email}.");
     }
+    let asked: Vec<(&str, &str)> = app
+        .create_fields
+        .iter()
+        .filter_map(|field| Some((field.label.as_str(), effect.extra.get(&field.name)?.as_str())))
+        .collect();
     // One pass, so that a value that looks like a placeholder stays text.
     let mut written = String::with_capacity(text.len() + 64);
     let mut rest = text.as_str();
@@ -46,6 +51,11 @@ pub fn write(app: &App, hub_label: &str, effect: &Effect) -> String {
         rest = after;
     }
     written.push_str(rest);
+    // Behind the text and not through it: a value that looks like a placeholder stays text.
+    for (place, (label, value)) in asked.into_iter().enumerate() {
+        let joint = if place == 0 { " The app asks for " } else { ", " };
+        written.push_str(&format!("{joint}{label}: {value}"));
+    }
     written
 }
 
@@ -87,6 +97,7 @@ mod tests {
             hub_role: None,
             suspend: false,
             again: false,
+            extra: std::collections::BTreeMap::new(),
             before: None,
         };
         assert_eq!(write(&app, "Ads", &effect), "Ads: Ann <{hub}@x> {other} {role");

@@ -48,6 +48,8 @@ pub enum MemberStatus {
     Exempted,
     /// Granted through a collection, not claimed.
     PendingUserClaim,
+    /// An add task waits for data about the person (section 12.3).
+    NeedsData,
     /// An add task is queued or runs.
     Inviting,
     /// The app's invitation is out.
@@ -74,11 +76,12 @@ pub enum MemberStatus {
 
 impl MemberStatus {
     /// All there are.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Settled,
         Self::UnmatchedUser,
         Self::Exempted,
         Self::PendingUserClaim,
+        Self::NeedsData,
         Self::Inviting,
         Self::PendingInviteClaim,
         Self::InviteExpired,
@@ -99,6 +102,7 @@ impl MemberStatus {
             Self::UnmatchedUser => "unmatched_user",
             Self::Exempted => "exempted",
             Self::PendingUserClaim => "pending_user_claim",
+            Self::NeedsData => "needs_data",
             Self::Inviting => "inviting",
             Self::PendingInviteClaim => "pending_invite_claim",
             Self::InviteExpired => "invite_expired",
@@ -141,7 +145,7 @@ impl MemberStatus {
     /// Whether it tells of an open task, and goes with it.
     pub const fn is_under_way(self) -> bool {
         match self {
-            Self::Inviting | Self::AwaitingUpdate | Self::AwaitingDeprovisioning => true,
+            Self::NeedsData | Self::Inviting | Self::AwaitingUpdate | Self::AwaitingDeprovisioning => true,
             Self::Settled
             | Self::UnmatchedUser
             | Self::Exempted
@@ -167,6 +171,7 @@ impl MemberStatus {
             | Self::UnmatchedUser
             | Self::Exempted
             | Self::PendingUserClaim
+            | Self::NeedsData
             | Self::Inviting
             | Self::PendingInviteClaim
             | Self::InviteExpired

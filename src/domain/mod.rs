@@ -5,6 +5,7 @@ pub mod app;
 pub mod breaker;
 pub mod caller;
 pub mod catalog;
+pub mod create_fields;
 pub mod credential;
 pub mod decide;
 pub mod decision;

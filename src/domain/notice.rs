@@ -58,7 +58,8 @@ impl Condition {
             | Cause::Forbidden
             | Cause::SeatLimit
             | Cause::Unavailable
-            | Cause::SyncHalted => Self::Problem,
+            | Cause::SyncHalted
+            | Cause::NeedsData => Self::Problem,
         }
     }
 }

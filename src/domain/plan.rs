@@ -3,11 +3,13 @@
 
 #![deny(clippy::wildcard_enum_match_arm, reason = "a new kind must not slip past a decision (T-15)")]
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::base::clock::Micros;
 use crate::base::ids::MemberId;
 use crate::domain::app::App;
+use crate::domain::create_fields::Filled;
 use crate::domain::decision::Decision;
 use crate::domain::entitlement::{Entitlement, Seat};
 use crate::domain::hub::{Deprovision, HubPolicy};
@@ -53,6 +55,8 @@ pub struct Situation<'a> {
     pub open: Option<&'a Task>,
     /// What a person or a permanent failure decided before.
     pub decision: Option<&'a Decision>,
+    /// What is there of what the app must know to add them.
+    pub filled: &'a Filled,
     /// The app.
     pub app: &'a App,
     /// The hub's policy.
@@ -155,6 +159,8 @@ pub enum Start {
     Queued,
     /// Remembered until the invitation is accepted (R4.12).
     AfterAcceptance,
+    /// Waits for data about the person that the app needs to add them (section 12.3).
+    NeedsData,
     /// The app cannot do it by machine (R5.17).
     ByHand,
     /// The open task was held, and this takes away as well: it stays in that batch.
@@ -363,11 +369,23 @@ fn start(situation: &Situation<'_>, effect: &Effect, direction: Direction, membe
         Start::StaysHeld
     } else if effect.kind == TaskKind::UpdateRole && pending && situation.app.waits_for_acceptance() {
         Start::AfterAcceptance
+    } else if lacks_data(situation, effect, member) {
+        Start::NeedsData
     } else if supported {
         Start::Queued
     } else {
         Start::ByHand
     }
+}
+
+/// Whether an account is to be made and something is missing that the app must know for it. One that
+/// is there and only switched on again needs nothing.
+fn lacks_data(situation: &Situation<'_>, effect: &Effect, member: Option<&Member>) -> bool {
+    effect.kind == TaskKind::Add && !is_there(member) && !situation.filled.missing.is_empty()
+}
+
+fn is_there(member: Option<&Member>) -> bool {
+    member.is_some_and(|member| member.known != Presence::Absent)
 }
 
 /// Whether the app lets this account go by machine: some hide whom they invited, and to them a removal
@@ -396,7 +414,7 @@ fn can_reach(situation: &Situation<'_>, effect: &Effect, member: Option<&Member>
 /// Whether an open task is what is planned, as far along as it may be.
 fn does(open: &Task, action: &Action) -> bool {
     let far_enough = match action.start {
-        Start::AfterAcceptance => open.status == TaskStatus::Waiting,
+        Start::AfterAcceptance | Start::NeedsData => open.status == TaskStatus::Waiting,
         // A waiting task whose reason to wait is gone is replaced by one that goes out; so is an
         // addition that was held, if the guard has nothing against it any more (a seat is free).
         Start::Queued | Start::ByHand => match open.status {
@@ -420,8 +438,7 @@ fn does(open: &Task, action: &Action) -> bool {
 
 /// The role to ask for: of a new account the one that the app gives to everybody, where it does so.
 fn added_role<'a>(app: &'a App, kind: TaskKind, member: Option<&Member>, wanted: &'a str) -> &'a str {
-    let there = member.is_some_and(|member| member.known != Presence::Absent);
-    match app.added_as().filter(|_| kind == TaskKind::Add && !there) {
+    match app.added_as().filter(|_| kind == TaskKind::Add && !is_there(member)) {
         Some(role) => &role.id,
         None => wanted,
     }
@@ -438,6 +455,10 @@ fn effect(situation: &Situation<'_>, kind: TaskKind, seat: Option<&Seat>, member
         assets: seat.map(|seat| seat.assets.clone()).unwrap_or_default(),
         hub_role: situation.entitlement.grant.as_ref().map(|grant| grant.hub_role),
         suspend: false,
+        extra: match kind {
+            TaskKind::Add if !is_there(member) => situation.filled.values.clone(),
+            TaskKind::Add | TaskKind::Remove | TaskKind::UpdateRole | TaskKind::Sync => BTreeMap::new(),
+        },
         again: kind == TaskKind::Add && member.is_some_and(Member::is_invited_again),
         before: match kind {
             TaskKind::Remove | TaskKind::UpdateRole => member.and_then(Before::of),

@@ -21,11 +21,13 @@ pub enum Cause {
     LeaverPresent,
     /// A sync would have marked too many accounts as removed, and applied nothing (R7.6).
     SyncHalted,
+    /// People cannot be added because the app must know more of them (section 12.3).
+    NeedsData,
 }
 
 impl Cause {
     /// All there are.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::AuthBroken,
         Self::ConnectionIncomplete,
         Self::RateLimited,
@@ -34,6 +36,7 @@ impl Cause {
         Self::Unavailable,
         Self::LeaverPresent,
         Self::SyncHalted,
+        Self::NeedsData,
     ];
 
     /// The word in the database, the API and the metrics.
@@ -47,6 +50,7 @@ impl Cause {
             Self::Unavailable => "unavailable",
             Self::LeaverPresent => "leaver_present",
             Self::SyncHalted => "sync_halted",
+            Self::NeedsData => "needs_data",
         }
     }
 
@@ -89,6 +93,10 @@ impl Cause {
                  {{\"accept_removals\": true}}, or raise policy.sync_threshold_percent and sync again; if not, mend \
                  the connection or the account it uses"
             ),
+            Self::NeedsData => format!(
+                "give what is missing: `PUT /api/v1/hubs/{hub}/users/USER/fields`, or have the identity provider send the \
+                 attribute (policy.create_fields names it); the additions go on by themselves"
+            ),
         }
     }
 
@@ -103,7 +111,8 @@ impl Cause {
             | Self::ConnectionIncomplete
             | Self::RateLimited
             | Self::LeaverPresent
-            | Self::SyncHalted => &[],
+            | Self::SyncHalted
+            | Self::NeedsData => &[],
         }
     }
 
@@ -122,7 +131,7 @@ impl Cause {
             | Self::Forbidden
             | Self::SeatLimit
             | Self::Unavailable => true,
-            Self::LeaverPresent | Self::SyncHalted => false,
+            Self::LeaverPresent | Self::SyncHalted | Self::NeedsData => false,
         }
     }
 }

@@ -181,6 +181,7 @@ fn status(member: &Member, seen: &Observed, login: Login, now: Micros) -> Member
             | MemberStatus::UnmatchedUser
             | MemberStatus::Exempted
             | MemberStatus::PendingUserClaim
+            | MemberStatus::NeedsData
             | MemberStatus::Inviting
             | MemberStatus::AwaitingUserLogin
             | MemberStatus::AwaitingUpdate

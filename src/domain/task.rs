@@ -1,5 +1,7 @@
 //! A task: one change to push to one hub, and its states (DESIGN.md sections 1 and 5).
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::base::clock::Micros;
@@ -158,6 +160,9 @@ pub struct Effect {
     /// For an addition: an invitation that is out already is not enough, a person asked for another (R6.6).
     #[serde(default, skip_serializing_if = "is_false")]
     pub again: bool,
+    /// For an addition: what the app must know beside the principal, by the create field's name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub extra: BTreeMap<String, String>,
     /// What was held before, of a removal or change of role: what `undo` grants again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<Box<Before>>,

@@ -41,6 +41,8 @@ pub enum Begins {
     Manual,
     /// Waits until the invitation is accepted.
     AfterAcceptance,
+    /// Waits for data about the person that the app needs.
+    NeedsData,
     /// Joins the batch in which the task it replaces is held already.
     Held,
 }
@@ -117,6 +119,7 @@ fn of_action(app: &App, verdict: &Verdict, facts: &Facts, action: &Action) -> Pe
         Start::Queued => None,
         Start::ByHand => Some(Begins::Manual),
         Start::AfterAcceptance => Some(Begins::AfterAcceptance),
+        Start::NeedsData => Some(Begins::NeedsData),
         Start::StaysHeld => Some(Begins::Held),
     };
     effect

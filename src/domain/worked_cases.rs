@@ -128,6 +128,7 @@ impl World {
                 email_shared: false,
                 open: None,
                 decision: None,
+                given: std::collections::BTreeMap::new(),
             },
             now,
             settle_until: now,
@@ -203,7 +204,7 @@ impl World {
             Step::Act(action) => {
                 let status = match action.start {
                     Start::Queued => TaskStatus::Queued,
-                    Start::AfterAcceptance => TaskStatus::Waiting,
+                    Start::AfterAcceptance | Start::NeedsData => TaskStatus::Waiting,
                     Start::ByHand => TaskStatus::Manual,
                     Start::StaysHeld => TaskStatus::Held,
                 };

@@ -116,6 +116,9 @@ pub fn table() -> Vec<Route> {
         route(Method::POST, "/api/v1/hubs/{id}/members/{member}/resend", admin::members::resend)
             .needs(Action::ManageMembers),
         route(Method::GET, "/api/v1/hubs/{id}/users/{user}/explain", admin::hubs::explain).needs(Action::ExplainAccess),
+        route(Method::GET, "/api/v1/hubs/{id}/users/{user}/fields", admin::hubs::fields).needs(Action::ReadHub),
+        route(Method::PUT, "/api/v1/hubs/{id}/users/{user}/fields", admin::hubs::give_fields)
+            .needs(Action::ManageMembers),
         route(Method::POST, "/api/v1/hubs/{id}/users/{user}/release", admin::hubs::release)
             .needs(Action::ManageMembers),
         route(Method::GET, "/api/v1/hubs/{id}/mappings", admin::mappings::list).needs(Action::ReadHub),

@@ -142,12 +142,14 @@ pub(super) struct Rules {
     pub(super) seats: Option<usize>,
     /// How people are brought in.
     pub(super) invites: Invites,
+    /// Texts without which nobody is added: attributes, perhaps behind the URN of an extension and a colon.
+    pub(super) needs: Vec<String>,
 }
 
 impl Default for Rules {
     fn default() -> Self {
         let roles = ["viewer", "editor", "admin"].map(String::from).to_vec();
-        Self { roles, unique: true, seats: None, invites: Invites::Off }
+        Self { roles, unique: true, seats: None, invites: Invites::Off, needs: Vec::new() }
     }
 }
 

@@ -20,6 +20,7 @@ struct Seed {
     unique: Option<bool>,
     max_seats: Option<usize>,
     invites: Option<InvitesSeed>,
+    needs: Option<Vec<String>>,
     #[serde(default)]
     users: Vec<Map<String, Value>>,
     /// Make this many people, `person-1@example.com` and so on.
@@ -103,6 +104,9 @@ fn apply(shared: &Shared, seed: Seed) -> (u16, Value) {
     }
     if let Some(invites) = seed.invites {
         spaces.rules.invites = invites.read();
+    }
+    if let Some(needs) = seed.needs {
+        spaces.rules.needs = needs;
     }
     let rules = spaces.rules.clone();
     let space = spaces.spaces.entry(seed.space).or_default();

@@ -257,12 +257,23 @@ fn unique(space: &Space, rules: &Rules, document: &Object, own: Option<&str>) ->
 fn create(space: &mut Space, rules: &Rules, call: &Call<'_>) -> Result<Reply, Reply> {
     let mut document = document(call, rules)?;
     unique(space, rules, &document, None)?;
+    if let Some(missing) = rules.needs.iter().find(|path| !has_text(&document, path)) {
+        return Err(error(400, Some("invalidValue"), &format!("nobody is added here without {missing}")));
+    }
     if rules.seats.is_some_and(|bought| space.len() >= bought) {
         return Err(error(403, None, "no free seat: all seats of this plan are taken"));
     }
     document.entry("active").or_insert(Value::Bool(true));
     let seat = space.insert(document, rules.invites.send(call.now), call.op_id.map(String::from), call.now);
     Ok(Reply::seat(201, &seat, call))
+}
+
+fn has_text(document: &Object, path: &str) -> bool {
+    let found = match path.rsplit_once(':') {
+        Some((urn, name)) => document.get(urn).and_then(|extension| extension.get(name)),
+        None => document.get(path),
+    };
+    found.and_then(Value::as_str).is_some_and(|text| !text.trim().is_empty())
 }
 
 fn matches_version(call: &Call<'_>, seat: &Seat) -> Result<(), Reply> {

@@ -25,6 +25,9 @@ pub struct AppView {
     pub settle: String,
     /// What a person fills in to connect.
     pub fields: Vec<FieldView>,
+    /// What must be known of a person before they can be added.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub create_fields: Vec<CreateFieldView>,
     /// Roles, highest first.
     pub roles: Vec<RoleView>,
     /// Whether other role ids are accepted as well.
@@ -74,6 +77,21 @@ pub struct FieldView {
     pub values: Vec<String>,
     /// Whether two hubs of the app must not share it.
     pub unique: bool,
+}
+
+/// Something that must be known of a person.
+#[derive(Clone, Debug, Serialize)]
+pub struct CreateFieldView {
+    /// The key below `policy.create_fields`.
+    pub name: String,
+    /// What people read.
+    pub label: String,
+    /// The user's attribute that tells it where the hub names no other.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attribute: Option<String>,
+    /// The only values there are.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub values: Vec<String>,
 }
 
 /// A time in which the app refuses changes.
@@ -150,6 +168,16 @@ fn view(app: &App) -> AppView {
                 length: field.length,
                 values: field.values.clone(),
                 unique: field.is_unique(),
+            })
+            .collect(),
+        create_fields: app
+            .create_fields
+            .iter()
+            .map(|field| CreateFieldView {
+                name: field.name.clone(),
+                label: field.label.clone(),
+                attribute: field.attribute.clone(),
+                values: field.values.clone(),
             })
             .collect(),
         roles,

@@ -12,6 +12,7 @@ use super::{Caller, Context, ServiceError, hubs};
 use crate::base::clock::Micros;
 use crate::base::ids::{HubId, UserId, WorkspaceId};
 use crate::domain::app::App;
+use crate::domain::create_fields;
 use crate::domain::decide::{Facts, Ground, decide};
 use crate::domain::entitlement::{Entitlement, Refusal, Rule};
 use crate::domain::guard::HoldReason;
@@ -20,12 +21,12 @@ use crate::domain::hub_rules as rules;
 use crate::domain::mapping::{Binding, Mapping};
 use crate::domain::member::Reason;
 use crate::domain::permissions::Permissions;
-use crate::domain::plan::Step;
+use crate::domain::plan::{Start, Step};
 use crate::domain::task::TaskStatus;
 use crate::store::marks::{self, Mark};
 use crate::store::reading::{self, ActivityFilter, IntervalFilter, Observed};
 use crate::store::tasks::{self as task_rows, TaskFilter};
-use crate::store::{DbConn, attempts, facts, holds, pausing, workspaces};
+use crate::store::{DbConn, attempts, facts, given_fields, holds, pausing, workspaces};
 
 /// Tasks and records shown; enough to see how it came about.
 const SHOWN: i64 = 20;
@@ -212,6 +213,7 @@ fn gather(
 ) -> Result<Explanation, ServiceError> {
     let rules = facts::rules(conn, workspace, hub.id)?;
     let mut found = facts::of_people(conn, workspace, hub.id, &rules, &[user])?;
+    given_fields::put_into(conn, workspace, hub.id, app, &mut found)?;
     let facts = found.pop().ok_or(ServiceError::NotFound("user"))?;
     let tasks = tasks(conn, workspace, hub.id, user)?;
     let intervals =
@@ -239,7 +241,7 @@ fn gather(
     let around = around(conn, workspace, &facts)?;
     let seat = entitled.seat();
     Ok(Explanation {
-        summary: summary(hub, &around, &facts, &entitled, &mappings, &verdict.step, now),
+        summary: summary(hub, app, &around, &facts, &entitled, &mappings, &verdict.step, now),
         hub: hub.slug.to_string(),
         mode: hub.mode,
         user: UserView {
@@ -411,8 +413,10 @@ fn rule_view(rule: &Rule, facts: &Facts, entitled: &Entitlement) -> RuleView {
     }
 }
 
+#[expect(clippy::too_many_arguments, reason = "one sentence from everything that is known of a pair")]
 fn summary(
     hub: &Hub,
+    app: &App,
     waits: &Waits,
     facts: &Facts,
     entitled: &Entitlement,
@@ -457,12 +461,20 @@ fn summary(
             });
         }
     }
+    match (&facts.open, step) {
+        (Some(open), _) if given_fields::is_waiting(open) => lines.extend(open.error_detail.clone()),
+        (_, Step::Act(action)) if action.start == Start::NeedsData => {
+            lines.push(create_fields::sentence(app, &action.effect.extra));
+        }
+        (_, Step::Act(_) | Step::Nothing(_) | Step::Wait { .. }) => {}
+    }
     if let Some(open) = &facts.open {
         lines.push(format!("an open task ({}) is {}", open.effect.kind.as_str(), open.status.as_str()));
         if let Some(reason) = waits.held {
             lines.push(format!("it waits for a person, because {}", reason.explain()));
         }
-        if open.not_before > now {
+        // What waits for data or an acceptance waits for no time.
+        if open.not_before > now && open.not_before.0 < i64::MAX {
             lines.push(format!("not tried before {}", open.not_before.to_rfc3339()));
         }
     }

@@ -17,7 +17,8 @@ use crate::store::hubs::{login_word, mode_word};
 use crate::store::managers::{self, Manager};
 use crate::store::tasks::{self, ByHand, TaskFilter};
 use crate::store::{
-    DbConn, StoreError, Tx, decisions, hub_members, hub_secrets, hubs, lanes, mappings, marks, problems, set_aside,
+    DbConn, StoreError, Tx, decisions, given_fields, hub_members, hub_secrets, hubs, lanes, mappings, marks, problems,
+    set_aside,
 };
 
 /// Add a hub.
@@ -189,6 +190,7 @@ pub(super) fn remove_hub(tx: &mut Tx<'_>, scribe: &Scribe, hub: &Hub, removal: &
     problems::close(tx, scribe.workspace, hub.id, None, scribe.now)?;
     hubs::delete(tx, scribe.workspace, hub.id)?;
     managers::forget_hub(tx, scribe.workspace, hub.id)?;
+    given_fields::forget_hub(tx, scribe.workspace, hub.id)?;
     let target = format!("hub:{}", hub.slug);
     let detail = json!({"app": hub.app, "reason": removal.reason});
     let personal = removal.note.as_ref().map(|note| json!({ "note": note }));

@@ -1,15 +1,18 @@
 //! Accounts of a hub as people see them, by bucket.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize};
 
 use super::page::{Page, PageRequest};
 use super::{Caller, Context, ServiceError, hubs};
-use crate::base::ids::MemberId;
+use crate::base::ids::{MemberId, WorkspaceId};
+use crate::domain::catalog::Catalog;
+use crate::domain::create_fields;
+use crate::domain::hub::Hub;
 use crate::domain::mapping::{AssetGrant, HubRole};
 use crate::domain::member::{Member, Reason};
-use crate::store::{StoreError, hub_members};
+use crate::store::{DbConn, StoreError, given_fields, hub_members};
 
 pub use crate::domain::member::{Bucket, MemberStatus, Presence};
 
@@ -49,6 +52,9 @@ pub struct MemberView {
     pub protected: bool,
     /// `inviting`, `awaiting_update` … (docs/api.md); empty when there is nothing to report.
     pub status: MemberStatus,
+    /// What is missing before it can be added, by the create field's name.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub needs: Vec<String>,
     /// What is known of it.
     pub known: Presence,
     /// The known role.
@@ -95,6 +101,7 @@ impl From<Member> for MemberView {
             managed: member.managed,
             protected: member.protected,
             status: member.status,
+            needs: Vec::new(),
             known: member.known,
             role: member.known_role,
             assets: member.known_assets,
@@ -113,7 +120,7 @@ impl From<Member> for MemberView {
 /// [`ServiceError::NotFound`] for the hub, and for an account that is not in it.
 pub async fn show(context: &Context, caller: &Caller, slug: &str, member: &str) -> Result<MemberView, ServiceError> {
     let id: MemberId = member.parse().map_err(|_| ServiceError::NotFound("member"))?;
-    let (workspace, slug) = (caller.workspace, slug.to_owned());
+    let (workspace, slug, catalog) = (caller.workspace, slug.to_owned(), context.catalog.clone());
     context
         .store
         .read(move |conn| {
@@ -124,11 +131,30 @@ pub async fn show(context: &Context, caller: &Caller, slug: &str, member: &str) 
                 Err(other) => return Err(other.into()),
             };
             let exempt_reason = hub_members::exempt_reason(conn, workspace, id)?;
+            let member = vec![member];
+            let needs = needs(conn, workspace, &catalog, &hub, &member)?.remove(&id).unwrap_or_default();
+            let Some(member) = member.into_iter().next() else { return Err(ServiceError::NotFound("member")) };
             let seen = hub_members::observed(conn, workspace, &[id])?.into_iter().next();
             let observed = seen.map(|(_, seen)| observed_view(seen));
-            Ok::<_, ServiceError>(MemberView { exempt_reason, observed, ..MemberView::from(member) })
+            Ok::<_, ServiceError>(MemberView { exempt_reason, observed, needs, ..MemberView::from(member) })
         })
         .await
+}
+
+/// What the waiting additions among these members lack.
+fn needs(
+    conn: &mut DbConn,
+    workspace: WorkspaceId,
+    catalog: &Catalog,
+    hub: &Hub,
+    members: &[Member],
+) -> Result<HashMap<MemberId, Vec<String>>, StoreError> {
+    let Some(app) = catalog.get(&hub.app).filter(|app| !app.create_fields.is_empty()) else {
+        return Ok(HashMap::new());
+    };
+    let waiting = given_fields::of_waiting(conn, workspace, members)?;
+    let names = |values| create_fields::lacking(app, &values).into_iter().map(|field| field.name.clone()).collect();
+    Ok(waiting.into_iter().map(|(member, values)| (member, names(values))).collect())
 }
 
 fn observed_view(seen: hub_members::Observed) -> ObservedView {
@@ -145,7 +171,7 @@ pub async fn list(
     slug: &str,
     query: MemberQuery,
 ) -> Result<Page<MemberView>, ServiceError> {
-    let (workspace, slug) = (caller.workspace, slug.to_owned());
+    let (workspace, slug, catalog) = (caller.workspace, slug.to_owned(), context.catalog.clone());
     let page = PageRequest { limit: query.limit, cursor: query.cursor };
     let (limit, after) = (page.limit(), page.after::<MemberId>()?);
     let bucket = match query.bucket.as_deref() {
@@ -163,11 +189,13 @@ pub async fn list(
             let ids: Vec<MemberId> = rows.iter().map(|member| member.id).collect();
             let mut reasons = hub_members::exempt_reasons(conn, workspace, &rows)?;
             let mut seen: BTreeMap<MemberId, _> = hub_members::observed(conn, workspace, &ids)?.into_iter().collect();
+            let mut missing = needs(conn, workspace, &catalog, &hub, &rows)?;
             let view = |member: Member| {
                 let exempt_reason = reasons.remove(&member.id);
                 let seen = seen.remove(&member.id);
                 let observed = seen.map(observed_view);
-                MemberView { exempt_reason, observed, ..MemberView::from(member) }
+                let needs = missing.remove(&member.id).unwrap_or_default();
+                MemberView { exempt_reason, observed, needs, ..MemberView::from(member) }
             };
             Ok::<_, ServiceError>(rows.into_iter().map(view).collect::<Vec<_>>())
         })

@@ -9,6 +9,7 @@ pub mod checking;
 pub mod error;
 pub mod explain;
 pub mod files;
+pub mod given_fields;
 pub mod group_list;
 mod group_steps;
 pub mod groups;

@@ -94,7 +94,8 @@ fn view(
         | Cause::Forbidden
         | Cause::SeatLimit
         | Cause::Unavailable
-        | Cause::SyncHalted => Vec::new(),
+        | Cause::SyncHalted
+        | Cause::NeedsData => Vec::new(),
     };
     Ok(ProblemView {
         remedy: problem.cause.remedy(&hub),

@@ -16,11 +16,14 @@ use crate::base::ids::{HubId, TaskId, UserId, WorkspaceId};
 use crate::domain::decision::DecisionKind;
 use crate::domain::failure::FailureCode;
 use crate::domain::member::Reason;
+use crate::domain::problem::Cause;
 use crate::domain::task::{Before, Task};
 use crate::store::attempts::{self, Attempt};
 use crate::store::landed::{self, Landing, Recorded};
 use crate::store::tasks::{self as rows, ByHand, TaskFilter};
-use crate::store::{DbConn, StoreError, Tx, decisions, holds, hub_members, hubs as hub_rows, marks, waits};
+use crate::store::{
+    DbConn, StoreError, Tx, decisions, given_fields, holds, hub_members, hubs as hub_rows, marks, problems, waits,
+};
 
 pub use crate::domain::task::{TaskKind, TaskStatus};
 
@@ -426,6 +429,12 @@ fn not_now(task: &Task, what: &str) -> ServiceError {
 }
 
 fn retry(tx: &mut Tx<'_>, scribe: &Scribe, task: &Task, by: &ByHand<'_>) -> Result<(), ServiceError> {
+    if given_fields::is_waiting(task) {
+        let why = task.error_detail.as_deref().unwrap_or_default();
+        return Err(ServiceError::Conflict(format!(
+            "{why}. Give it: PUT /api/v1/hubs/ID/users/USER/fields; the task goes on by itself then"
+        )));
+    }
     if waits::is_waiting(task) {
         return Err(ServiceError::Conflict(format!(
             "it waits until {}: {} To go on before, POST /api/v1/hubs/ID/waiting/override",
@@ -498,6 +507,9 @@ pub(super) fn cancel(
 ) -> Result<(), ServiceError> {
     if !rows::cancel(tx, scribe.workspace, task.id, by)? {
         return Err(not_now(task, "cancelled"));
+    }
+    if given_fields::is_waiting(task) && given_fields::waiting(tx, scribe.workspace, task.hub)? == 0 {
+        problems::close(tx, scribe.workspace, task.hub, Some(Cause::NeedsData), scribe.now)?;
     }
     // The next sync is another wish.
     if task.effect.kind != TaskKind::Sync {

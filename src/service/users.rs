@@ -19,7 +19,7 @@ use crate::scim::user::{self, UserKeys};
 use crate::store::activity::{self, Entry};
 use crate::store::memberships::{self, Member, MemberKind};
 use crate::store::users::{self, UserRow};
-use crate::store::{StoreError, Tx, marks, pending, reach::Reach, user_with_groups};
+use crate::store::{StoreError, Tx, given_fields, marks, pending, reach::Reach, user_with_groups};
 
 /// What a write transaction of this file needs besides its own arguments.
 #[derive(Clone)]
@@ -213,6 +213,7 @@ pub async fn delete(context: &Context, caller: &Caller, id: &str, conditions: Co
             conditions.check_write(row.version)?;
             marks::user_changed(tx, workspace, id, &work.change("user_deleted"))?;
             let groups = memberships::remove_everywhere(tx, workspace, id.uuid(), work.now)?;
+            given_fields::forget_user(tx, workspace, id)?;
             users::delete(tx, workspace, id, work.now)?;
             work.record(tx, id, "user.deleted", json!({ "left": groups }), &row.user_name)?;
             Ok::<_, ServiceError>(())

@@ -1,7 +1,7 @@
 //! What a decision about people in a hub rests on, loaded for a batch in a few statements, and
 //! the hubs that have something due. Reads only.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Binary};
@@ -173,6 +173,7 @@ pub fn of_people(
             email_shared: false,
             open: open.remove(subject),
             decision: decided.remove(subject),
+            given: BTreeMap::new(),
         });
     }
     look_alikes(conn, workspace, hub, &mut facts)?;
@@ -245,7 +246,7 @@ fn emails(
     Ok(found)
 }
 
-fn open_tasks(
+pub(super) fn open_tasks(
     conn: &mut DbConn,
     workspace: WorkspaceId,
     hub: HubId,

@@ -14,6 +14,7 @@ pub mod error;
 pub mod facts;
 pub mod filter_sql;
 pub mod fingerprint;
+pub mod given_fields;
 pub mod group_list;
 pub mod groups;
 pub mod health;

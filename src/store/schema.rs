@@ -574,6 +574,18 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    given_fields (workspace, hub_id, user_id, name) {
+        workspace -> BigInt,
+        hub_id -> Binary,
+        user_id -> Binary,
+        name -> Text,
+        value -> Text,
+        given_by -> Text,
+        given_at -> BigInt,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     settings,
     workspaces,
@@ -613,4 +625,5 @@ diesel::allow_tables_to_appear_in_same_query!(
     webhook_deliveries,
     notifications,
     told,
+    given_fields,
 );

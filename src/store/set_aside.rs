@@ -9,7 +9,7 @@ use diesel::sql_types::Bool;
 
 use super::kept::Keep as _;
 use super::schema::tasks;
-use super::{DbConn, StoreError, Tx, hub_members, problems};
+use super::{DbConn, StoreError, Tx, given_fields, hub_members, problems};
 use crate::base::clock::Micros;
 use crate::base::ids::{HubId, WorkspaceId};
 use crate::base::limits::ATTEMPTS;
@@ -117,6 +117,7 @@ pub fn waiting_for(conn: &mut DbConn, workspace: WorkspaceId, hub: HubId, cause:
         Cause::Forbidden | Cause::SeatLimit => (false, true),
         Cause::AuthBroken | Cause::ConnectionIncomplete | Cause::RateLimited => (true, false),
         Cause::LeaverPresent | Cause::SyncHalted => (false, false),
+        Cause::NeedsData => return given_fields::waiting(conn, workspace, hub),
     };
     let of_hub = || tasks::table.filter(tasks::workspace.eq(workspace.0)).filter(tasks::hub_id.eq(hub.bytes()));
     let mut found = 0;

@@ -240,6 +240,7 @@ fn task(workspace: WorkspaceId, hub: HubId, id: TaskId, wish: &Wish<'_>) -> Task
             hub_role: None,
             suspend: false,
             again: false,
+            extra: std::collections::BTreeMap::new(),
             before: None,
         },
         reasons: Vec::new(),

@@ -102,6 +102,7 @@ impl TaskRow {
                 hub_role: None,
                 suspend: false,
                 again: false,
+                extra: std::collections::BTreeMap::new(),
                 before: None,
             })
         })

@@ -45,6 +45,11 @@ impl Settings {
             document.insert(String::from("emails"), email);
         }
         document.insert(String::from("active"), Value::Bool(true));
+        for (name, value) in &effect.extra {
+            if let Some(target) = self.create_fields.get(name) {
+                set(&mut document, target, Value::String(value.clone()));
+            }
+        }
         if let Some(role) = &effect.role
             && let Some((path, value)) = self.role_edit(&Map::new(), role)
         {

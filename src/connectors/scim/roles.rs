@@ -153,6 +153,7 @@ mod tests {
             email_as_user_name: false,
             removal_deactivates: false,
             invitation: Invitation::default(),
+            create_fields: std::collections::BTreeMap::new(),
         }
     }
 

@@ -58,6 +58,8 @@ pub struct Settings {
     pub removal_deactivates: bool,
     /// Where an account says that its person is only invited, and where until when.
     pub invitation: Invitation,
+    /// Which attributes of an account take the app's create fields, by the field's name.
+    pub create_fields: BTreeMap<String, String>,
 }
 
 /// The attributes by which an app tells who has not joined yet. SCIM has none for it.
@@ -118,6 +120,7 @@ impl Settings {
             open_roles: app.open_roles || app.roles.is_empty(),
             email_as_user_name: flag("email_as_user_name"),
             removal_deactivates: flag("removal_deactivates"),
+            create_fields: targets(app)?,
             invitation: Invitation {
                 state: path("invitation_attribute", plain("invitation_attribute"))?,
                 expires: path("invitation_expires_attribute", plain("invitation_expires_attribute"))?,
@@ -157,6 +160,16 @@ fn carrier(named: Option<&str>) -> Result<RoleCarrier, Failure> {
             ));
         }
     })
+}
+
+fn targets(app: &App) -> Result<BTreeMap<String, String>, Failure> {
+    let mut found = BTreeMap::new();
+    for field in &app.create_fields {
+        if let Some(target) = path("create_fields.target", field.target.clone())? {
+            found.insert(field.name.clone(), target);
+        }
+    }
+    Ok(found)
 }
 
 /// A setting that names an attribute.

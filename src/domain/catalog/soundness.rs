@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use crate::domain::app::{App, Field, FieldFormat, Role};
+use crate::domain::create_fields::{self, CreateField};
 use crate::domain::hub_rules::login_word;
 use crate::domain::permissions::JOINT;
 
@@ -28,6 +29,8 @@ pub(super) fn check(app: &App) -> Result<(), String> {
     if let Some(unknown) = app.instructions.keys().find(|kind| !kinds.contains(&kind.as_str())) {
         return Err(format!("instructions for '{unknown}': only add, update_role and remove have instructions"));
     }
+    once("create_fields", app.create_fields.iter().map(|field| field.name.as_str()))?;
+    app.create_fields.iter().try_for_each(|field| create_field(app, field))?;
     app.fields.iter().try_for_each(field)?;
     app.roles.iter().try_for_each(|one| role(app, one))?;
     if app.roles.iter().filter(|role| role.default_on_add).count() > 1 {
@@ -78,6 +81,25 @@ fn field(field: &Field) -> Result<(), String> {
     }
     if field.unique && matches!(field.format, FieldFormat::Flag | FieldFormat::Url) {
         return Err(format!("fields.{name}: a flag or an address is not unique"));
+    }
+    Ok(())
+}
+
+fn create_field(app: &App, field: &CreateField) -> Result<(), String> {
+    let name = &field.name;
+    if name.is_empty() || !name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_') {
+        return Err(format!("create_fields: the name '{name}' must be a-z, 0-9 and '_'"));
+    }
+    if let Some(attribute) = &field.attribute {
+        create_fields::attribute(attribute).map_err(|wrong| format!("create_fields.{name}.attribute: {wrong}"))?;
+    }
+    once(&format!("create_fields.{name}.values"), field.values.iter().map(String::as_str))?;
+    // A connector must have a place for it; a person reads it in the item.
+    if app.connector == "manual" && field.target.is_some() {
+        return Err(format!("create_fields.{name}.target: nobody drives this app, so nothing takes it"));
+    }
+    if app.connector != "manual" && field.target.is_none() {
+        return Err(format!("create_fields.{name}.target: say which attribute of the account takes it"));
     }
     Ok(())
 }
@@ -152,6 +174,8 @@ mod tests {
             ("", String::from("[waiting]\nfield='f'\nseconds=1\ntasks=['add']\nreason='r'\n"), "waiting.field"),
             ("", format!("[waiting]\nfield='f'\nseconds=0\ntasks=['add']\nreason='r'\n{field}"), "waiting.seconds"),
             ("", format!("[waiting]\nfield='f'\nseconds=1\ntasks=['sync']\nreason='r'\n{field}"), "waiting.tasks"),
+            ("", String::from("[[create_fields]]\nname='f'\nlabel='F'\n"), "create_fields.f.target"),
+            ("", String::from("[[create_fields]]\nname='f'\nlabel='F'\ntarget='t'\nattribute='a b'\n"), "f.attribute"),
             // Unknown keys, by the parser, with line and column.
             ("", format!("{role}assignible=true\n"), "assignible"),
             ("invite='pigeon'", String::new(), "line 6"),

@@ -21,7 +21,8 @@ const HUB_KEYS: [&str; 9] = ["id", "app", "label", "login", "mode", "settle", "c
 const SETTINGS: [&str; 6] = ["label", "login", "mode", "settle", "connection", "policy"];
 const MAPPING_KEYS: [&str; 10] =
     ["group", "group_id", "external_id", "user", "source", "where", "hub_role", "app_role", "seat", "assets"];
-const POLICY_KEYS: [&str; 10] = [
+const POLICY_KEYS: [&str; 11] = [
+    "create_fields",
     "individual",
     "sync_threshold_percent",
     "drift",
@@ -210,7 +211,7 @@ fn hub(
     let mode = fields.word(reader, "mode", &[("observe", HubMode::Observe), ("active", HubMode::Active)]);
     let settle = fields.duration(reader, "settle");
     let connection = connection(reader, &fields, app);
-    let policy = policy(reader, &fields);
+    let policy = policy(reader, &fields, app);
     let mappings = mappings(reader, &fields, app.map_or(Roles::Unknown, Roles::Of));
     let (slug, app) = (slug?, app?);
     if let Some(login) = &login {
@@ -306,7 +307,7 @@ fn given(reader: &mut Reader<'_>, name: &str, value: &Spanned<DeValue<'_>>) -> O
     }
 }
 
-fn policy(reader: &mut Reader<'_>, hub: &Fields<'_, '_>) -> HubPolicy {
+fn policy(reader: &mut Reader<'_>, hub: &Fields<'_, '_>, app: Option<&App>) -> HubPolicy {
     let mut policy = HubPolicy::default();
     let Some(value) = hub.get("policy") else { return policy };
     let DeValue::Table(table) = value.get_ref() else {
@@ -341,8 +342,33 @@ fn policy(reader: &mut Reader<'_>, hub: &Fields<'_, '_>) -> HubPolicy {
     if let Some(drift) = fields.word(reader, "drift", &words) {
         policy.drift = drift.value;
     }
+    if let Some(value) = fields.get("create_fields") {
+        policy.create_fields = create_fields(reader, value, app);
+    }
     reader.check(fields.offset, rules::policy(&policy));
     policy
+}
+
+/// `{ birth_date = "urn:…:birthDate" }`: from which attribute of a user each field is read.
+fn create_fields(reader: &mut Reader<'_>, value: &Spanned<DeValue<'_>>, app: Option<&App>) -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    let DeValue::Table(table) = value.get_ref() else {
+        let wanted = "a table like { cost_center = \"title\" }";
+        reader.say(value.span().start, wrong_type("create_fields", wanted, value.get_ref()));
+        return found;
+    };
+    for (key, value) in table {
+        let name = key.get_ref().to_string();
+        let DeValue::String(attribute) = value.get_ref() else {
+            reader.say(value.span().start, wrong_type(&name, "the name of an attribute in quotes", value.get_ref()));
+            continue;
+        };
+        if let Some(app) = app {
+            reader.check(value.span().start, rules::create_field(app, &name, attribute));
+        }
+        found.insert(name, attribute.to_string());
+    }
+    found
 }
 
 fn number(reader: &mut Reader<'_>, fields: &Fields<'_, '_>, name: &str) -> Option<u32> {

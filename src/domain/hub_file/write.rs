@@ -107,6 +107,11 @@ fn policy(policy: &HubPolicy) -> Vec<String> {
         Drift::Report => {}
         Drift::Repair => parts.push(String::from("drift = \"repair\"")),
     }
+    if !policy.create_fields.is_empty() {
+        let pairs: Vec<String> =
+            policy.create_fields.iter().map(|(name, attribute)| format!("{name} = {}", quoted(attribute))).collect();
+        parts.push(format!("create_fields = {{ {} }}", pairs.join(", ")));
+    }
     parts
 }
 

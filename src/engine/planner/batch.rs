@@ -12,7 +12,7 @@ use crate::domain::guard::Ruling;
 use crate::domain::hub::Hub;
 use crate::domain::plan::Verdict;
 use crate::store::marks::Mark;
-use crate::store::{StoreError, Tx, facts, hubs, marks, waits};
+use crate::store::{StoreError, Tx, facts, given_fields, hubs, marks, waits};
 
 use super::PlannerStep;
 use super::guarding::{self, Guarded};
@@ -60,7 +60,7 @@ pub(super) fn plan_batch(
 
     let wait = waits::current(tx, workspace, hub.id, now)?;
     let (step, new) = (PlannerStep::default(), New::default());
-    let mut recorder = Recorder { tx, workspace, hub: &hub, app, ids, now, passes, step, wait, new };
+    let mut recorder = Recorder { tx, workspace, hub: &hub, app, ids, now, passes, step, wait, new, lacking: 0 };
     let mut seen = Vec::with_capacity(planned.len());
     for pair in &planned {
         let key = (pair.mark.user, pair.mark.rev);
@@ -85,7 +85,8 @@ fn decide_all(
     now: Micros,
 ) -> Result<Vec<Planned>, StoreError> {
     let people: Vec<_> = due.iter().map(|mark| mark.user).collect();
-    let known = facts::of_people(tx, workspace, hub.id, rules, &people)?;
+    let mut known = facts::of_people(tx, workspace, hub.id, rules, &people)?;
+    given_fields::put_into(tx, workspace, hub.id, app, &mut known)?;
     let ground = Ground { app, policy: &hub.policy, rules };
     Ok(due
         .into_iter()

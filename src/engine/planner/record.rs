@@ -4,16 +4,20 @@ use crate::base::clock::Micros;
 use crate::base::ids::{HoldId, MemberId, TaskId, WorkspaceId};
 use crate::base::random::Ids;
 use crate::domain::app::App;
+use crate::domain::create_fields;
 use crate::domain::guard::{HoldReason, Ruling};
 use crate::domain::hub::Hub;
 use crate::domain::instructions;
 use crate::domain::member::{Bucket, Member, MemberStatus, Presence};
 use crate::domain::plan::{Action, PRIORITY_LEAVER, Start, Step, Why};
 use crate::domain::principal;
+use crate::domain::problem::Cause;
 use crate::domain::task::{Task, TaskKind, TaskStatus};
 use crate::store::activity::{self, Entry};
 use crate::store::waits::Wait;
-use crate::store::{StoreError, Tx, decisions, facts, holds, hub_members, status, tasks, waits};
+use crate::store::{
+    StoreError, Tx, decisions, facts, given_fields, holds, hub_members, problems, status, tasks, waits,
+};
 
 use super::PlannerStep;
 use super::batch::Planned;
@@ -44,6 +48,8 @@ pub(super) struct Recorder<'a, 'tx> {
     /// The app's waiting rule, while it lasts.
     pub(super) wait: Option<Wait>,
     pub(super) new: New,
+    /// Additions of the batch that wait for data.
+    pub(super) lacking: usize,
 }
 
 /// New rows, written together at the end of the batch: a batch is about each person once, so that
@@ -83,9 +89,10 @@ impl Recorder<'_, '_> {
     }
 
     /// Write the new rows, and tell the log what the batch did.
-    pub(super) fn finish(self) -> Result<PlannerStep, StoreError> {
+    pub(super) fn finish(mut self) -> Result<PlannerStep, StoreError> {
         hub_members::insert_all(self.tx, self.workspace, &self.new.members, "planner", self.now)?;
         tasks::insert_all(self.tx, &self.new.tasks)?;
+        self.tell_of_lacking_data()?;
         if self.step.tasks > 0 {
             status::batch_planned(self.tx, self.workspace, self.hub.id, self.now)?;
         }
@@ -113,6 +120,24 @@ impl Recorder<'_, '_> {
             )?;
         }
         Ok(self.step)
+    }
+
+    /// One problem for a hub, whatever the number of people (DESIGN.md section 2.13); over with the last.
+    fn tell_of_lacking_data(&mut self) -> Result<(), StoreError> {
+        let touched = self.lacking > 0 || self.step.superseded > 0;
+        if self.app.create_fields.is_empty() || !touched {
+            return Ok(());
+        }
+        match given_fields::waiting(self.tx, self.workspace, self.hub.id)? {
+            0 => problems::close(self.tx, self.workspace, self.hub.id, Some(Cause::NeedsData), self.now).map(|_| ()),
+            // Fewer wait than did: that is no news of it.
+            _ if self.lacking == 0 => Ok(()),
+            _ => {
+                let all = create_fields::sentence(self.app, &std::collections::BTreeMap::new());
+                let message = format!("{all}; each task says what of it is missing");
+                problems::report(self.tx, self.workspace, self.hub.id, Cause::NeedsData, &message, self.now)
+            }
+        }
     }
 
     fn nothing(&mut self, pair: &Planned, member: Option<Member>, why: Why) -> Result<Settled, StoreError> {
@@ -198,6 +223,7 @@ impl Recorder<'_, '_> {
         }
         self.end_decision(pair)?;
         let member = self.member_for(pair, member, action, status)?;
+        self.lacking += usize::from(action.start == Start::NeedsData);
         let instructions = (status == TaskStatus::Manual || action.start == Start::ByHand)
             .then(|| instructions::write(self.app, &self.hub.label, &action.effect));
         let task = Task {
@@ -225,8 +251,15 @@ impl Recorder<'_, '_> {
             lease_epoch: 0,
             hold,
             superseded_by: None,
-            error_class: rule.as_ref().map(|_| waits::WAITING_RULE.to_owned()),
-            error_detail: rule.map(|(_, reason)| reason),
+            error_class: match (&rule, action.start) {
+                (Some(_), _) => Some(waits::WAITING_RULE.to_owned()),
+                (None, Start::NeedsData) => Some(Cause::NeedsData.as_str().to_owned()),
+                (None, Start::Queued | Start::AfterAcceptance | Start::ByHand | Start::StaysHeld) => None,
+            },
+            error_detail: match action.start {
+                Start::NeedsData => Some(create_fields::sentence(self.app, &action.effect.extra)),
+                Start::Queued | Start::AfterAcceptance | Start::ByHand | Start::StaysHeld => rule.map(|(_, why)| why),
+            },
             instructions,
             created_at: self.now,
             modified_at: self.now,
@@ -242,6 +275,9 @@ impl Recorder<'_, '_> {
     /// How the task starts: held where the guard said so or where the one it replaces was. What a
     /// person let pass beforehand carries their batch, by which the guard does not count it.
     fn begin(&mut self, pair: &Planned, action: &Action) -> Result<Begin, StoreError> {
+        if action.start == Start::NeedsData {
+            return Ok(Begin { status: TaskStatus::Waiting, hold: None });
+        }
         if action.start == Start::StaysHeld {
             let hold = pair.facts.open.as_ref().and_then(|open| open.hold);
             return Ok(Begin { status: TaskStatus::Held, hold });
@@ -259,7 +295,7 @@ impl Recorder<'_, '_> {
             },
         };
         let status = match action.start {
-            Start::AfterAcceptance => TaskStatus::Waiting,
+            Start::AfterAcceptance | Start::NeedsData => TaskStatus::Waiting,
             Start::ByHand => TaskStatus::Manual,
             Start::Queued | Start::StaysHeld => TaskStatus::Queued,
         };
@@ -304,6 +340,8 @@ impl Recorder<'_, '_> {
         };
         if moving {
             after.status = MemberStatus::under_way(action.effect.kind);
+        } else if action.start == Start::NeedsData {
+            after.status = MemberStatus::NeedsData;
         } else if after.status.is_under_way() {
             after.status = MemberStatus::Settled;
         }

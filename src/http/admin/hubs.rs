@@ -11,6 +11,7 @@ use crate::http::error::ApiFailure;
 use crate::http::extract::{ApiAdmin, ApiJson, ApiQuery, ApiReader, Expect};
 use crate::http::respond;
 use crate::service::checking::{self, TypedBody};
+use crate::service::given_fields::{self, FieldsBody};
 use crate::service::hub_whatif::{self, HubWish};
 use crate::service::hubs::{self, HubPatch, NewHub, RemovalBody};
 use crate::service::members::{self, MemberQuery};
@@ -240,6 +241,36 @@ pub async fn release(
     let (hub, user) = path.into_inner();
     regain::release(&app.context, &caller, &hub, &user).await?;
     Ok(HttpResponse::NoContent().finish())
+}
+
+/// `GET /api/v1/hubs/{id}/users/{user}/fields`: what the app must know to add this person, and from where.
+///
+/// # Errors
+/// 404.
+pub async fn fields(
+    caller: ApiReader,
+    path: web::Path<(String, String)>,
+    app: web::Data<App>,
+) -> Result<HttpResponse, ApiFailure> {
+    let (hub, user) = path.into_inner();
+    let found = given_fields::show(&app.context, &caller, &hub, &user).await?;
+    respond::json(StatusCode::OK, &found)
+}
+
+/// `PUT /api/v1/hubs/{id}/users/{user}/fields` with `{"fields": {"birth_date": "1990-01-31"}}`: given by
+/// hand, before any attribute; null takes a value away. An addition that waited for it goes on.
+///
+/// # Errors
+/// 404; 400 with everything that is wrong.
+pub async fn give_fields(
+    caller: ApiAdmin,
+    path: web::Path<(String, String)>,
+    ApiJson(body): ApiJson<FieldsBody>,
+    app: web::Data<App>,
+) -> Result<HttpResponse, ApiFailure> {
+    let (hub, user) = path.into_inner();
+    let found = given_fields::give(&app.context, &caller, &hub, &user, body).await?;
+    respond::json(StatusCode::OK, &found)
 }
 
 /// Kept out of every log: the body of a secret has no `Debug` that shows it.

@@ -199,6 +199,7 @@ pub fn status(member: &MemberView) -> Markup {
             Some((word, tone)) => (badge(tone, word)),
             None => (badge(Tone::Good, "as it should be")),
         }
+        @if !member.needs.is_empty() { small { "missing: " (member.needs.join(", ")) } }
         @if member.protected { " " (badge(Tone::Dim, "protected")) }
         @if !member.managed { small { "not managed" } }
         @if let Some(reason) = &member.exempt_reason { small { "“" (reason) "”" } }

@@ -99,6 +99,7 @@ pub const fn member(status: MemberStatus) -> Option<(&'static str, Tone)> {
         MemberStatus::UnmatchedUser => Some(("nobody here", Tone::Wait)),
         MemberStatus::Exempted => Some(("kept on purpose", Tone::Dim)),
         MemberStatus::PendingUserClaim => Some(("not claimed yet", Tone::Wait)),
+        MemberStatus::NeedsData => Some(("needs data", Tone::Bad)),
         MemberStatus::Inviting => Some(("being invited", Tone::Busy)),
         MemberStatus::PendingInviteClaim => Some(("invited, not accepted yet", Tone::Wait)),
         MemberStatus::InviteExpired => Some(("the invitation ran out", Tone::Bad)),

@@ -21,6 +21,7 @@ impl Desk<'_, '_> {
                 | MemberStatus::UnmatchedUser
                 | MemberStatus::Exempted
                 | MemberStatus::PendingUserClaim
+                | MemberStatus::NeedsData
                 | MemberStatus::Inviting
                 | MemberStatus::PendingInviteClaim
                 | MemberStatus::AwaitingUserLogin

@@ -122,6 +122,7 @@ impl Desk<'_, '_> {
             hub_role: None,
             suspend,
             again: false,
+            extra: std::collections::BTreeMap::new(),
             before: Before::of(&self.member),
         };
         let by_machine = self.app.tasks.remove && may_be_removed(self.app, &self.member);

@@ -44,6 +44,7 @@ fn settings(base: &str, token: &str) -> Settings {
         email_as_user_name: false,
         removal_deactivates: false,
         invitation: Invitation::default(),
+        create_fields: std::collections::BTreeMap::new(),
     }
 }
 
@@ -75,6 +76,7 @@ fn effect(kind: TaskKind, user_name: &str, role: &str) -> Effect {
         hub_role: None,
         suspend: false,
         again: false,
+        extra: std::collections::BTreeMap::new(),
         before: None,
     }
 }

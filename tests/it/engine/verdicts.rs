@@ -56,6 +56,7 @@ fn task(kind: TaskKind, attempts: i32) -> Task {
             hub_role: None,
             suspend: false,
             again: false,
+            extra: std::collections::BTreeMap::new(),
             before: None,
         },
         reasons: Vec::new(),

@@ -6,6 +6,7 @@ mod deciding;
 mod flat;
 mod invitations;
 mod members;
+mod needs_data;
 mod repair;
 mod rights;
 mod shapes;
@@ -46,13 +47,22 @@ impl Stage {
 
     /// The same with the practice app as this manifest describes it.
     pub async fn of_app(database: &Database, settle: &str, manifest: &str) -> Self {
+        Self::build(database, settle, manifest, "sandbox").await
+    }
+
+    /// The same, its hub of another app of the catalog that the practice app stands for.
+    pub async fn of_catalog(database: &Database, settle: &str, app: &str) -> Self {
+        Self::build(database, settle, include_str!("../../../apps/sandbox.toml"), app).await
+    }
+
+    async fn build(database: &Database, settle: &str, manifest: &str, kind: &str) -> Self {
         let apps = tempfile::tempdir().unwrap();
         std::fs::write(apps.path().join("sandbox.toml"), manifest).unwrap();
         let folder = apps.path().display().to_string();
         let server = Server::start(database, &["--apps", &folder, "--app-network", "127.0.0.0/8"]);
         let (admin, scim) = hubs::clients(&server);
         let app = mending::sandbox();
-        let body = json!({"id": "box", "app": "sandbox", "mode": "active", "settle": settle,
+        let body = json!({"id": "box", "app": kind, "mode": "active", "settle": settle,
             "connection": {"base_url": app.scim("box"), "token": {"secret": "TOKEN"}},
             "secrets": {"TOKEN": mending::GOOD}});
         admin.post("/api/v1/hubs", &body).await.expect(201);
