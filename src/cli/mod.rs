@@ -5,6 +5,7 @@ mod audit;
 mod demo;
 pub mod engine;
 mod export;
+mod hub;
 pub mod local;
 mod migrate;
 mod pause;
@@ -22,6 +23,7 @@ mod source;
 pub mod table;
 mod token;
 mod validate;
+mod webhook;
 mod workspace;
 
 use std::process::ExitCode;
@@ -54,6 +56,8 @@ enum Command {
     Workspace(workspace::Arguments),
     /// Make and list IdP connections.
     Source(source::Arguments),
+    /// See how hubs stand, have one read now, try a connection.
+    Hub(hub::Arguments),
     /// Read hub files and tell every mistake; needs no database.
     Validate(validate::Arguments),
     /// Show what hub files would change, and for whom; exits with 2 when something would.
@@ -66,6 +70,8 @@ enum Command {
     Report(report::Arguments),
     /// Set the secrets of a hub's connection.
     Secret(secret::Arguments),
+    /// Add, try and remove endpoints that are told of events.
+    Webhook(webhook::Arguments),
     /// Bring the database up to this version; every command does so as it starts.
     Migrate(migrate::Arguments),
     /// Check that the activity record is as it was sealed, and sign its end for keeping elsewhere.
@@ -85,6 +91,8 @@ impl Command {
             Self::Token(arguments) => token::run(arguments),
             Self::Workspace(arguments) => workspace::run(arguments),
             Self::Source(arguments) => source::run(arguments),
+            Self::Hub(arguments) => hub::run(arguments),
+            Self::Webhook(arguments) => webhook::run(arguments),
             Self::Validate(arguments) => validate::run(&arguments),
             Self::Plan(arguments) => plan::plan(arguments),
             Self::Apply(arguments) => plan::apply(arguments),

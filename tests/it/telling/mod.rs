@@ -1,6 +1,7 @@
 //! What other systems and people are told, with real parts on the other side: an HTTP endpoint that
 //! verifies every signature by itself and fails in every way there is.
 
+mod commands;
 mod deliveries;
 mod endpoints;
 mod mail;
