@@ -1,6 +1,8 @@
 //! The steps a person takes in the app, from the manifest's text for the kind of task.
 
 use crate::domain::app::{App, Invite};
+use crate::domain::assets;
+use crate::domain::mapping::AssetGrant;
 use crate::domain::permissions;
 use crate::domain::task::{Effect, TaskKind};
 
@@ -51,12 +53,30 @@ pub fn write(app: &App, hub_label: &str, effect: &Effect) -> String {
         rest = after;
     }
     written.push_str(rest);
+    written.push_str(&assets_by_hand(effect));
     // Behind the text and not through it: a value that looks like a placeholder stays text.
     for (place, (label, value)) in asked.into_iter().enumerate() {
         let joint = if place == 0 { " The app asks for " } else { ", " };
         written.push_str(&format!("{joint}{label}: {value}"));
     }
     written
+}
+
+/// Which assets a person gives and takes away beside the role.
+fn assets_by_hand(effect: &Effect) -> String {
+    let held = effect.before.as_ref().map(|before| before.assets.as_slice()).unwrap_or_default();
+    let told = |what: &str, grants: &[AssetGrant]| match grants {
+        [] => String::new(),
+        grants => format!(" {what}: {}.", assets::words(grants)),
+    };
+    match effect.kind {
+        TaskKind::Sync => String::new(),
+        TaskKind::Remove => told("Assets that go with it, also where the app keeps them", held),
+        TaskKind::Add | TaskKind::UpdateRole => {
+            let diff = assets::diff(held, &effect.assets);
+            told("Assets to take away", &diff.take) + &told("Assets to give", &diff.give)
+        }
+    }
 }
 
 const fn default(kind: TaskKind) -> &'static str {

@@ -46,7 +46,7 @@ pub enum HubRole {
     Owner,
 }
 
-/// Rights on one thing inside the app (an ad account, a page …). Stored now, pushed later.
+/// Rights on one thing inside the app (an ad account, a page …).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AssetGrant {

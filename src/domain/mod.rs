@@ -2,6 +2,7 @@
 //! network. Time and dice come in as arguments, so every rule can be read and proved alone.
 
 pub mod app;
+pub mod assets;
 pub mod breaker;
 pub mod caller;
 pub mod catalog;

@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::base::clock::Micros;
 use crate::base::ids::MemberId;
 use crate::domain::app::App;
+use crate::domain::assets::{self, Diff};
 use crate::domain::create_fields::Filled;
 use crate::domain::decision::Decision;
 use crate::domain::entitlement::{Entitlement, Seat};
@@ -303,12 +304,18 @@ fn deprovision(situation: &Situation<'_>, member: &Member) -> Step {
 
 fn role(situation: &Situation<'_>, seat: &Seat, member: &Member) -> Step {
     let known = member.known_role.as_deref();
-    if known == Some(seat.role.as_str()) {
+    let assets = if situation.app.assets.is_empty() {
+        Diff::default()
+    } else {
+        assets::diff(&member.known_assets, &seat.assets)
+    };
+    if known == Some(seat.role.as_str()) && assets.is_empty() {
         return Step::Nothing(Why::AsWanted);
     }
     let effect = effect(situation, TaskKind::UpdateRole, Some(seat), Some(member));
     let reasons = situation.entitlement.reasons.clone();
-    if known.is_some_and(|known| permissions::takes_away(situation.app, known, &seat.role)) {
+    let loses_role = known.is_some_and(|known| permissions::takes_away(situation.app, known, &seat.role));
+    if loses_role || !assets.take.is_empty() {
         return settled(situation, effect, reasons, member);
     }
     act(situation, effect, reasons, Direction::Gives, Some(member))

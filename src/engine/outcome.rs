@@ -214,6 +214,8 @@ fn landing(task: &Task, member: Option<&RemoteMember>, evidence: &'static str) -
         presence,
         remote_id: member.map(|member| member.remote_id.clone()).or_else(|| effect.remote_id.clone()),
         role: effect.role.clone(),
+        // No connector carries assets yet; soundness keeps manifests from promising it.
+        assets: None,
         expires_at: member.and_then(|member| member.expires_at),
         evidence,
     }
@@ -234,6 +236,7 @@ fn good(task: &Task, outcome: Outcome, around: Circumstances) -> Verdict {
                 presence: member.presence,
                 remote_id: Some(member.remote_id),
                 role,
+                assets: None,
                 expires_at: member.expires_at,
                 evidence: "found_in_app",
             };
@@ -333,6 +336,7 @@ fn bad(task: &Task, failure: &Failure, around: Circumstances) -> Verdict {
                     presence: Presence::Absent,
                     remote_id: None,
                     role: None,
+                    assets: None,
                     expires_at: None,
                     evidence: "not_found",
                 }),

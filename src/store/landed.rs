@@ -10,6 +10,7 @@ use crate::base::clock::Micros;
 use crate::base::ids::{IntervalId, MemberId, UserId};
 use crate::base::random::Ids;
 use crate::domain::hub::{Hub, Login};
+use crate::domain::mapping::AssetGrant;
 use crate::domain::member::{Bucket, Member, MemberStatus, Presence};
 use crate::domain::task::{Task, TaskKind};
 use diesel::prelude::*;
@@ -23,6 +24,9 @@ pub struct Landing {
     pub remote_id: Option<String>,
     /// The role it holds.
     pub role: Option<String>,
+    /// The assets it holds; `None` where they were not part of what was done, so that nothing is claimed
+    /// that nobody gave.
+    pub assets: Option<Vec<AssetGrant>>,
     /// When an invitation runs out.
     pub expires_at: Option<Micros>,
     /// How we know: `applied`, `already_in_state`, `verified`, `by_hand` …
@@ -41,6 +45,8 @@ impl Landing {
             presence,
             remote_id: task.effect.remote_id.clone(),
             role: task.effect.role.clone(),
+            // The item's steps named them.
+            assets: Some(task.effect.assets.clone()),
             expires_at: None,
             evidence: "by_hand",
         }
@@ -55,7 +61,7 @@ impl Landing {
             "presence": self.presence,
             "role": self.role,
             "hub_role": task.effect.hub_role,
-            "assets": task.effect.assets,
+            "assets": self.assets.as_deref().unwrap_or_default(),
             "evidence": self.evidence,
             "mappings": mappings,
             "member": task.member.map(|member| member.to_string()),
@@ -211,7 +217,9 @@ fn settle(member: &mut Member, task: &Task, login: Login, landing: &Landing, now
         }
         Presence::Pending | Presence::Active => {
             member.known_role = landing.role.clone();
-            member.known_assets = task.effect.assets.clone();
+            if let Some(assets) = &landing.assets {
+                member.known_assets = assets.clone();
+            }
             member.remote_id = landing.remote_id.clone().or_else(|| member.remote_id.take());
             member.managed = true;
             member.hub_role = task.effect.hub_role.or(member.hub_role);

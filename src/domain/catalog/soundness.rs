@@ -32,6 +32,9 @@ pub(super) fn check(app: &App) -> Result<(), String> {
     once("create_fields", app.create_fields.iter().map(|field| field.name.as_str()))?;
     app.create_fields.iter().try_for_each(|field| create_field(app, field))?;
     app.fields.iter().try_for_each(field)?;
+    if app.connector != "manual" && !app.assets.is_empty() {
+        return Err(String::from("assets: only a person gives them so far; leave them out, or connector = \"manual\""));
+    }
     app.roles.iter().try_for_each(|one| role(app, one))?;
     if app.roles.iter().filter(|role| role.default_on_add).count() > 1 {
         return Err(String::from("roles: only one can be default_on_add"));
@@ -178,6 +181,7 @@ mod tests {
             ("", String::from("[[create_fields]]\nname='f'\nlabel='F'\ntarget='t'\nattribute='a b'\n"), "f.attribute"),
             // Unknown keys, by the parser, with line and column.
             ("", format!("{role}assignible=true\n"), "assignible"),
+            ("assets=['page']", String::new(), "only a person gives them"),
             ("invite='pigeon'", String::new(), "line 6"),
             ("", String::from("[instructions]\nsync='x'\n"), "instructions for 'sync'"),
         ] {

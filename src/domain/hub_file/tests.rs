@@ -73,6 +73,11 @@ const WRONG: &[(&str, &[(usize, &str)])] = &[
     ("[[hub]]\nid = \"a\"\napp = \"manual\"\nsettle = \"an hour\"\n", &[(4, "write it like")]),
     ("[[hub]]\nid = \"a\"\napp = \"manual\"\npolicy = { removal_percent = 120 }\n", &[(4, "0 to 100")]),
     (
+        "[[hub]]\nid = \"a\"\napp = \"buyme\"\nconnection = { unique_identifier = \"acme1\" }\n\
+         policy = { create_fields = { birthdate = \"title\", mobile_number = \"a b\" } }\n",
+        &[(5, "did you mean 'birth_date'?"), (5, "must name an attribute")],
+    ),
+    (
         "[[hub]]\nid = \"a\"\napp = \"manual\"\n[[hub.mapping]]\ngroup = \"g\"\n[[hub.mapping]]\napp_role = \"member\"\n\
          [[hub.mapping]]\ngroup = \"g\"\nuser = \"u\"\napp_role = \"member\"\n",
         &[(4, "app_role is missing"), (6, "needs a subject"), (8, "one subject, not 2")],
@@ -116,6 +121,18 @@ fn every_mistake_is_told_with_its_line() {
             assert!(!problem.message.contains("hunter2"));
         }
     }
+}
+
+#[test]
+fn the_attributes_of_create_fields_survive_writing_and_reading() {
+    let text = "[[hub]]\nid = \"a\"\napp = \"buyme\"\nconnection = { unique_identifier = \"acme1\" }\n\
+        policy = { create_fields = { mobile_number = 'phoneNumbers[type eq \"mobile\"].value' } }\n";
+    let hubs = read("x.toml", text, &catalog()).unwrap();
+    let written = write(&hubs);
+    assert!(written.contains("create_fields"), "{written}");
+    let again = read("x.toml", &written, &catalog()).unwrap();
+    let policy = |hubs: &[HubDecl]| hubs[0].settings.as_ref().unwrap().policy.clone();
+    assert_eq!(policy(&again), policy(&hubs));
 }
 
 #[test]

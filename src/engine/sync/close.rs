@@ -5,6 +5,7 @@ use serde_json::json;
 use crate::base::clock::Micros;
 use crate::base::ids::UserId;
 use crate::base::random::Ids;
+use crate::domain::assets;
 use crate::domain::hub::Hub;
 use crate::domain::member::{Member, Presence};
 use crate::domain::task::{Task, TaskKind, TaskStatus};
@@ -62,6 +63,7 @@ fn close(tx: &mut Tx<'_>, hub: &Hub, sync: &Task, items: Vec<Task>, ids: &Ids, n
             presence: member.known,
             remote_id: member.remote_id.clone(),
             role: member.known_role.clone(),
+            assets: None,
             expires_at: None,
             evidence: "sync",
         };
@@ -96,7 +98,9 @@ fn close(tx: &mut Tx<'_>, hub: &Hub, sync: &Task, items: Vec<Task>, ids: &Ids, n
 
 /// Whether the app holds what the item wanted.
 fn holds(item: &Task, member: &Member) -> bool {
-    let has_role = item.effect.role.is_none() || member.known_role == item.effect.role;
+    // A sync reads no assets: an item about them is closed by whoever did it.
+    let has_assets = assets::diff(&member.known_assets, &item.effect.assets).is_empty();
+    let has_role = has_assets && (item.effect.role.is_none() || member.known_role == item.effect.role);
     match (item.effect.kind, member.known) {
         (TaskKind::Add, Presence::Active | Presence::Pending) => has_role && member.remote_id.is_some(),
         (TaskKind::UpdateRole, Presence::Active | Presence::Pending) => has_role,

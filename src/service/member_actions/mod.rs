@@ -315,7 +315,8 @@ impl Desk<'_, '_> {
             hub_role,
             app_role: app_role.to_owned(),
             seat,
-            assets: Vec::new(),
+            // A share for an account that is there takes nothing away from it.
+            assets: if seat { self.member.known_assets.clone() } else { Vec::new() },
             owner: None,
             file_ref: None,
             confirmed_at: self.scribe.now,

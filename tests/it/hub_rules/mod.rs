@@ -1,6 +1,7 @@
 //! The rules of business hubs, one test for each number, through HTTP against a real app on the
 //! other side of the wire, on both databases.
 
+mod assets;
 mod connecting;
 mod deciding;
 mod flat;
