@@ -192,3 +192,20 @@ fn a_database_of_a_newer_version_is_refused() {
         );
     }
 }
+
+/// Columns that are joined: with another order the key of one could not answer for the other, and the
+/// second sync of a hub of 50,000 would compare each of its members with all that are listed.
+#[test]
+fn texts_that_are_joined_have_the_same_order_on_postgresql() {
+    const ORDERS: &str = "SELECT o.collname::text AS table_name, c.relname || '.' || a.attname AS index_name, \
+         '' AS column_name, FALSE AS is_unique, FALSE AS partial \
+         FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_collation o ON o.oid = a.attcollation \
+         WHERE c.oid IN ('sync_seen'::regclass, 'hub_members'::regclass) AND a.attname = 'remote_id'";
+    let Some(database) = Database::postgres() else { return };
+    drop(database.open());
+    let mut conn = PgConnection::establish(&database.url).unwrap();
+    let orders: Vec<Index> = diesel::sql_query(ORDERS).load(&mut conn).unwrap();
+    let found: BTreeMap<_, _> = orders.into_iter().map(|row| (row.index_name, row.table_name)).collect();
+    let bytes = |column: &str| (column.to_owned(), "C".to_owned());
+    assert_eq!(found, BTreeMap::from([bytes("hub_members.remote_id"), bytes("sync_seen.remote_id")]));
+}
