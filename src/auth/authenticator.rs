@@ -92,6 +92,14 @@ impl Authenticator {
         known.retain(|_, known| known.credential.token.id != token);
     }
 
+    /// Look at everybody's row anew from now on: somebody's role changed, which counts for their next
+    /// request. Another replica learns of it within a second.
+    pub fn forget_people(&self) {
+        let mut known = self.shared.known.write().unwrap_or_else(PoisonError::into_inner);
+        self.shared.forgotten.fetch_add(1, Ordering::Relaxed);
+        known.retain(|_, known| known.credential.token.acts_as.is_none());
+    }
+
     async fn living(&self, token: &str, request_id: Arc<str>) -> Result<(Caller, Arc<Known>), AuthError> {
         let lookup = credential::lookup(token).ok_or(AuthError::Malformed)?;
         let known = match self.remembered(lookup) {

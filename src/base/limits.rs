@@ -98,6 +98,11 @@ pub const CRASHES: i32 = 3;
 pub const PAGE_SESSION: Duration = Duration::from_secs(12 * 60 * 60);
 /// A form of the page: a note and the ids of all tasks of a batch that are shown.
 pub const FORM_BYTES: usize = 64 * 1024;
+/// People looked at for one page of a list: a role that hardly anybody has must not make a request
+/// read the whole directory.
+pub const PEOPLE_LOOKED_AT: usize = 5_000;
+/// The longest text that people are looked for by, in characters.
+pub const PERSON_TEXT: usize = 320;
 /// Members shown with one team; a longer list is a SCIM client's to page.
 pub const TEAM_SHOWN: i64 = 1_000;
 /// Individual shares made at once when a group's share is taken apart (R5.10): each is a mapping that

@@ -1,13 +1,18 @@
-//! `scimhub workspace create | list`
+//! `scimhub workspace create | list | owner`
 
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
+use serde_json::{Value, json};
 
-use super::local::{self, Local};
+use super::local::{self, Local, say};
 use super::place::Place;
+use super::remote::{Server, text};
 use super::table;
-use crate::service::workspaces;
+use crate::net::client::Method;
+use crate::service::roles::{self, HandOver};
+use crate::service::roster::PeopleQuery;
+use crate::service::{roster, workspaces};
 
 /// Arguments of `workspace`.
 #[derive(Debug, Args)]
@@ -29,6 +34,19 @@ enum Action {
     List {
         #[command(flatten)]
         place: Place,
+    },
+    /// Print who owns a workspace, or make somebody its one Owner: the first, or in place of the one
+    /// before, who becomes a Super Admin
+    Owner {
+        #[command(flatten)]
+        place: Place,
+        #[command(flatten)]
+        server: Server,
+        /// The workspace
+        #[arg(long, default_value = "default")]
+        workspace: String,
+        /// Who shall own it, by userName or SCIM id
+        user: Option<String>,
     },
 }
 
@@ -54,6 +72,44 @@ async fn act(action: Action) -> anyhow::Result<ExitCode> {
                 .map(|w| vec![w.name, String::from(if w.paused { "paused" } else { "pushing" }), w.created]);
             table::print(&["name", "state", "created"], rows.collect());
         }
+        Action::Owner { place, server, workspace, user } => return owner(&place, &server, &workspace, user).await,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+async fn owner(place: &Place, server: &Server, workspace: &str, user: Option<String>) -> anyhow::Result<ExitCode> {
+    let found = match (server.connect()?, user) {
+        (Some(remote), Some(user)) => {
+            let path = ["people", user.as_str(), "transfer-ownership"];
+            Some(remote.call(Method::Post, &path, &[], Some(&json!({}))).await?)
+        }
+        (Some(remote), None) => {
+            let page = remote.call(Method::Get, &["people"], &[("role", "owner")], None).await?;
+            page.get("items").and_then(Value::as_array).and_then(|items| items.first()).cloned()
+        }
+        (None, user) => {
+            let local = Local::open(place).await?;
+            let caller = local.caller(workspace).await?;
+            match user {
+                Some(user) => {
+                    let made = roles::hand_over(&local.context, &caller, &user, &HandOver::default()).await?;
+                    Some(serde_json::to_value(made)?)
+                }
+                None => {
+                    let query = PeopleQuery { role: Some(String::from("owner")), ..PeopleQuery::default() };
+                    let page = roster::list(&local.context, &caller, &query).await?;
+                    page.items.first().map(serde_json::to_value).transpose()?
+                }
+            }
+        }
+    };
+    match found {
+        Some(person) => {
+            say(&text(&person, "user_name"));
+            Ok(ExitCode::SUCCESS)
+        }
+        None => {
+            anyhow::bail!("the workspace has no Owner: make somebody one with `scimhub workspace owner USER`")
+        }
+    }
 }

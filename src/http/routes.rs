@@ -84,6 +84,19 @@ pub fn table() -> Vec<Route> {
         route(Method::GET, "/api/v1/sources", admin::sources::list).needs(Action::ReadProvisioning),
         route(Method::POST, "/api/v1/sources", admin::sources::create).needs(Action::ChangeProvisioning),
         route(Method::GET, "/api/v1/workspaces", admin::workspaces::list).needs(Action::SeeHubs),
+        // The API: people
+        route(Method::GET, "/api/v1/people", admin::people::list).needs(Action::ReadPeople),
+        route(Method::GET, "/api/v1/people/{user}", admin::people::show).needs(Action::ReadPerson),
+        route(Method::PUT, "/api/v1/people/{user}/role", admin::people::give_role).needs(Action::ChangeRoles),
+        route(Method::DELETE, "/api/v1/people/{user}/role", admin::people::take_role).needs(Action::ChangeRoles),
+        route(Method::POST, "/api/v1/people/{user}/transfer-ownership", admin::people::transfer)
+            .needs(Action::TransferOwnership),
+        route(Method::GET, "/api/v1/role-mappings", admin::people::mappings).needs(Action::ReadPeople),
+        route(Method::PUT, "/api/v1/role-mappings/{group}", admin::people::put_mapping).needs(Action::ChangeRoles),
+        route(Method::DELETE, "/api/v1/role-mappings/{group}", admin::people::remove_mapping)
+            .needs(Action::ChangeRoles),
+        route(Method::POST, "/api/v1/guests", admin::people::invite).needs(Action::InviteGuests),
+        route(Method::DELETE, "/api/v1/guests/{guest}", admin::people::remove_guest).needs(Action::RemoveGuests),
         // The API: hubs, mappings, members, tasks, held batches, activity
         route(Method::GET, "/api/v1/apps", admin::hubs::catalog).needs(Action::SeeHubs),
         route(Method::POST, "/api/v1/apps/{id}/check", admin::hubs::check_typed).needs(Action::ConnectHub),
@@ -98,6 +111,10 @@ pub fn table() -> Vec<Route> {
         route(Method::POST, "/api/v1/hubs/{id}/preview", admin::hubs::preview).needs(Action::EditHub),
         route(Method::PUT, "/api/v1/hubs/{id}/secrets/{name}", admin::hubs::set_secret).needs(Action::EditHub),
         route(Method::POST, "/api/v1/hubs/{id}/sync", admin::hubs::sync).needs(Action::SyncHub),
+        route(Method::GET, "/api/v1/hubs/{id}/managers", admin::managers::list).needs(Action::ReadHub),
+        route(Method::PUT, "/api/v1/hubs/{id}/managers/{user}", admin::managers::put).needs(Action::AssignManagers),
+        route(Method::DELETE, "/api/v1/hubs/{id}/managers/{user}", admin::managers::remove)
+            .needs(Action::AssignManagers),
         route(Method::GET, "/api/v1/hubs/{id}/members", admin::hubs::members).needs(Action::ReadHub),
         route(Method::POST, "/api/v1/hubs/{id}/members/{member}/match", admin::members::bind)
             .needs(Action::ManageMembers),

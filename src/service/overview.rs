@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::heard::Heard;
 use super::hub_standing::Standing;
+use super::owners::{self, Attention};
 use super::sources::SourceView;
 use super::waiting::WaitingView;
 use super::workspaces::WorkspaceView;
@@ -50,6 +51,9 @@ pub struct Overview {
     pub held: i64,
     /// Open problems.
     pub problems: usize,
+    /// What about the workspace's people somebody must see to.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub attention: Vec<Attention>,
     /// What the world does not hear.
     pub not_told: NotTold,
     /// Hubs.
@@ -194,6 +198,10 @@ pub async fn overview(context: &Context, caller: &Caller, depth: Depth) -> Resul
                 paused: pausing::is_installation_paused(conn)?,
                 held: counted.all.get(TaskStatus::Held.as_str()).copied().unwrap_or(0),
                 problems: counted.problems.values().sum(),
+                attention: match sight {
+                    Sight::Everything => owners::attention(conn, workspace, &catalog, now)?,
+                    Sight::Theirs(_) | Sight::Nothing => Vec::new(),
+                },
                 not_told: NotTold { dead_deliveries, webhooks_off },
                 tasks: counted.all,
                 hubs,

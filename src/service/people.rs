@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::{Caller, Context, ServiceError};
 use crate::base::ids::{UserId, WorkspaceId};
+use crate::base::limits::PERSON_TEXT;
 use crate::domain::decide::{Ground, decide};
 use crate::domain::hub_rules as rules;
 use crate::domain::member::Presence;
@@ -14,8 +15,6 @@ use crate::store::{DbConn, StoreError, facts, people, reading, users};
 
 /// People shown for one look.
 const FOUND: i64 = 25;
-/// The longest text that is looked for, in characters.
-const TEXT_CHARACTERS: usize = 320;
 
 /// A person who was found.
 #[derive(Clone, Debug, Serialize)]
@@ -82,9 +81,9 @@ impl PersonHub {
 /// [`ServiceError::Invalid`] for an empty or very long text.
 pub async fn find(context: &Context, caller: &Caller, text: &str) -> Result<FoundPeople, ServiceError> {
     let text = text.trim().to_owned();
-    if text.is_empty() || text.chars().count() > TEXT_CHARACTERS || text.chars().any(char::is_control) {
+    if text.is_empty() || text.chars().count() > PERSON_TEXT || text.chars().any(char::is_control) {
         return Err(ServiceError::Invalid(format!(
-            "look for a userName or an e-mail of at most {TEXT_CHARACTERS} characters"
+            "look for a userName or an e-mail of at most {PERSON_TEXT} characters"
         )));
     }
     let workspace = caller.workspace;

@@ -3,21 +3,21 @@
 
 #![deny(clippy::wildcard_enum_match_arm, reason = "a new kind must not slip past a decision (T-15)")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::scribe::Scribe;
 use super::whatif::steps::{Diff, Step};
-use super::{Caller, Context, ServiceError};
+use super::{Caller, Context, ServiceError, owners};
 use crate::base::clock::Micros;
-use crate::base::ids::{HoldId, HubId, TaskId, UserId, WorkspaceId};
+use crate::base::ids::{GroupId, HoldId, HubId, TaskId, UserId, WorkspaceId};
 use crate::domain::caller::{Sight, Theirs};
 use crate::domain::catalog::Catalog;
 use crate::domain::decide::{Ground, decide};
 use crate::domain::hub::Hub;
 use crate::domain::hub_rules as rules;
 use crate::domain::mapping::{Binding, HubRole, Mapping};
-use crate::domain::rights::{Action, HubRight, Kind, Verdict, may, needed, who};
+use crate::domain::rights::{Action, Claims, HubRight, Kind, Rights, Role, Verdict, may, needed, who};
 use crate::store::{DbConn, StoreError, facts, holds, hubs as hub_rows, managers, roles, tasks};
 
 /// What a request is about, as its address says.
@@ -62,6 +62,82 @@ pub fn has_service_account(hub: &Hub) -> bool {
     hub.connection.contains_key("service_account")
 }
 
+/// Somebody and what they are in a hub.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Standing {
+    /// Who.
+    pub user: UserId,
+    /// Their workspace role; `None` for whoever is not there or not active.
+    pub role: Option<Role>,
+    /// Everything that gives them a role in the hub now.
+    pub sources: Vec<Source>,
+    /// What it comes to, the ceiling of their workspace role included.
+    pub right: Option<HubRight>,
+}
+
+/// What these people are in a hub now, in their order.
+///
+/// # Errors
+/// [`StoreError`] of the statements.
+pub(super) fn standings(
+    conn: &mut DbConn,
+    workspace: WorkspaceId,
+    catalog: &Catalog,
+    hub: &Hub,
+    users: &[UserId],
+    now: Micros,
+) -> Result<Vec<Standing>, StoreError> {
+    let mut claims = roles::claims(conn, workspace, users)?;
+    claims.retain(|_, claims| claims.active);
+    let active: Vec<UserId> = users.iter().copied().filter(|user| claims.contains_key(user)).collect();
+    let mut given: HashMap<UserId, Vec<Source>> = HashMap::new();
+    if !active.is_empty() {
+        for manager in managers::of_hub(conn, workspace, hub.id)? {
+            // As with individual shares: what a person gave does not outlive a deactivation.
+            let counts = |claims: &Claims| claims.deactivated_at.is_none_or(|left| manager.given_at > left);
+            if claims.get(&manager.user).is_some_and(counts) {
+                let through = Through::Name { service_account: manager.service_account };
+                given.entry(manager.user).or_default().push(Source { role: manager.role, through });
+            }
+        }
+        mapped(conn, workspace, catalog, hub, &active, now, &mut given)?;
+    }
+    let standing = |user: &UserId| {
+        let role = claims.get(user).map(Claims::role);
+        let sources = given.remove(user).unwrap_or_default();
+        let right = role.and_then(|role| Rights::person(role).in_hub(strongest(hub, &sources)));
+        Standing { user: *user, role, sources, right }
+    };
+    Ok(users.iter().map(standing).collect())
+}
+
+/// What the hub's mappings give these people.
+fn mapped(
+    conn: &mut DbConn,
+    workspace: WorkspaceId,
+    catalog: &Catalog,
+    hub: &Hub,
+    users: &[UserId],
+    now: Micros,
+    given: &mut HashMap<UserId, Vec<Source>>,
+) -> Result<(), StoreError> {
+    // An app that is not in the catalog any more gives nobody anything.
+    let Ok(app) = rules::app(catalog, &hub.app) else { return Ok(()) };
+    let of_hub = facts::rules(conn, workspace, hub.id)?;
+    for facts in facts::of_people(conn, workspace, hub.id, &of_hub, users)? {
+        let (entitled, _) = decide(&Ground { app, policy: &hub.policy, rules: &of_hub }, &facts, now, now);
+        for reason in &entitled.reasons {
+            let Some(rule) = of_hub.iter().find(|rule| rule.mapping.id == reason.mapping) else { continue };
+            let through = match rule.mapping.binding {
+                Binding::User(_) => Through::Share,
+                Binding::Group(_) | Binding::Waiting | Binding::Gone => Through::Group(rule.subject.clone()),
+            };
+            given.entry(facts.user).or_default().push(Source { role: rule.mapping.hub_role, through });
+        }
+    }
+    Ok(())
+}
+
 /// Everything that gives a person a role in a hub now.
 ///
 /// # Errors
@@ -74,31 +150,8 @@ pub(super) fn sources(
     user: UserId,
     now: Micros,
 ) -> Result<Vec<Source>, StoreError> {
-    let mut found = Vec::new();
-    let Some(claims) = roles::claims_of(conn, workspace, user)?.filter(|claims| claims.active) else {
-        return Ok(found);
-    };
-    if let Some(manager) = managers::find(conn, workspace, hub.id, user)?
-        // As with individual shares: what a person gave does not outlive a deactivation.
-        && claims.deactivated_at.is_none_or(|left| manager.given_at > left)
-    {
-        let through = Through::Name { service_account: manager.service_account };
-        found.push(Source { role: manager.role, through });
-    }
-    // An app that is not in the catalog any more gives nobody anything.
-    let Ok(app) = rules::app(catalog, &hub.app) else { return Ok(found) };
-    let of_hub = facts::rules(conn, workspace, hub.id)?;
-    let Some(facts) = facts::of_people(conn, workspace, hub.id, &of_hub, &[user])?.pop() else { return Ok(found) };
-    let (entitled, _) = decide(&Ground { app, policy: &hub.policy, rules: &of_hub }, &facts, now, now);
-    for reason in &entitled.reasons {
-        let Some(rule) = of_hub.iter().find(|rule| rule.mapping.id == reason.mapping) else { continue };
-        let through = match rule.mapping.binding {
-            Binding::User(_) => Through::Share,
-            Binding::Group(_) | Binding::Waiting | Binding::Gone => Through::Group(rule.subject.clone()),
-        };
-        found.push(Source { role: rule.mapping.hub_role, through });
-    }
-    Ok(found)
+    let found = standings(conn, workspace, catalog, hub, &[user], now)?.pop();
+    Ok(found.map(|standing| standing.sources).unwrap_or_default())
 }
 
 /// The strongest of these, as a right: what a mapping gives comes without the service account.
@@ -191,7 +244,16 @@ pub async fn authorize(
                 // A hub that was removed gave nobody any right that still counts.
                 caller.hub = match hub_rows::load(conn, workspace, id) {
                     Err(StoreError::NotFound) => None,
-                    other => right_in(conn, workspace, &catalog, &other?, user, now)?,
+                    other => {
+                        let hub = other?;
+                        let found = right_in(conn, workspace, &catalog, &hub, user, now)?;
+                        // Whoever owned it is gone: the one person above all makes somebody else Owner.
+                        let orphan = action == Action::AssignManagers
+                            && caller.rights.role == Role::Owner
+                            && found < Some(HubRight::Owner)
+                            && owners::is_orphan(conn, workspace, &catalog, &hub, now)?;
+                        if orphan { Some(HubRight::Owner) } else { found }
+                    }
                 };
             }
             let own = || caller.person.map(|user| user.to_string());
@@ -284,6 +346,16 @@ pub(super) fn check_step(
     step: &Step,
 ) -> Result<(), ServiceError> {
     let (action, hub) = asks(step);
+    check_in(conn, scribe, catalog, action, hub)
+}
+
+fn check_in(
+    conn: &mut DbConn,
+    scribe: &Scribe,
+    catalog: &Catalog,
+    action: Action,
+    hub: &Hub,
+) -> Result<(), ServiceError> {
     let mut caller = scribe.caller.clone();
     if let Some(user) = caller.person {
         caller.hub = right_in(conn, caller.workspace, catalog, hub, user, scribe.now)?;
@@ -296,6 +368,31 @@ pub(super) fn check_step(
             Err(ServiceError::Missing(Box::new(missing)))
         }
     }
+}
+
+/// Whether the caller may say who is in a group: where it makes Owners or Managers of a hub, only who
+/// assigns them there may (3.2).
+///
+/// # Errors
+/// [`ServiceError::Missing`] naming the hub.
+pub(super) fn check_group(
+    conn: &mut DbConn,
+    scribe: &Scribe,
+    catalog: &Catalog,
+    group: GroupId,
+) -> Result<(), ServiceError> {
+    match scribe.caller.rights.kind {
+        Kind::Operator => return Ok(()),
+        Kind::Service | Kind::Person => {}
+    }
+    for id in managers::hubs_run_by(conn, scribe.workspace, group)? {
+        let hub = match hub_rows::load(conn, scribe.workspace, id) {
+            Err(StoreError::NotFound) => continue,
+            other => other?,
+        };
+        check_in(conn, scribe, catalog, Action::AssignManagers, &hub)?;
+    }
+    Ok(())
 }
 
 /// What one step asks for, and in which hub.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::page::{Page, PageRequest};
+use super::rights::check_group;
 use super::scribe::{About, Scribe};
 use super::{Caller, Context, ServiceError, shown};
 use crate::base::ids::{GroupId, SELF_MANAGED, SourceId, UserId, WorkspaceId};
@@ -16,7 +17,7 @@ use crate::scim::group::{self, GroupKeys};
 use crate::store::groups::{self, GroupRow};
 use crate::store::memberships::{self, Leaving, Member, MemberKind};
 use crate::store::reach::Reach;
-use crate::store::{DbConn, StoreError, Tx, marks, reading, sources, teams as rows};
+use crate::store::{DbConn, StoreError, Tx, managers, marks, reading, sources, teams as rows};
 
 /// Who says who is in it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -121,7 +122,7 @@ pub async fn create(context: &Context, caller: &Caller, body: TeamBody) -> Resul
 /// # Errors
 /// As [`create`]; [`ServiceError::NotFound`]; [`ServiceError::Conflict`] for an IdP's group.
 pub async fn rename(context: &Context, caller: &Caller, id: &str, body: TeamBody) -> Result<TeamView, ServiceError> {
-    let (scribe, id) = (Scribe::new(context, caller), parse(id)?);
+    let (scribe, id, catalog) = (Scribe::new(context, caller), parse(id)?, context.catalog.clone());
     let team = context
         .store
         .write(move |tx| {
@@ -130,7 +131,12 @@ pub async fn rename(context: &Context, caller: &Caller, id: &str, body: TeamBody
             let (keys, document) = named(&body.name)?;
             free(tx, workspace, &keys, Some(id))?;
             groups::replace(tx, workspace, &team, &keys, &document, scribe.now)?;
+            // A share may have waited for this name, and make Owners of who is in already.
+            let ran = managers::hubs_run_by(tx, workspace, id)?;
             arrived(tx, &scribe, id, &keys)?;
+            if managers::hubs_run_by(tx, workspace, id)? != ran {
+                check_group(tx, &scribe, &catalog, id)?;
+            }
             tell(tx, &scribe, id, "team.renamed", None, json!({ "from": team.display_name, "to": keys.display_name }))?;
             detail(tx, workspace, id)
         })
@@ -144,12 +150,13 @@ pub async fn rename(context: &Context, caller: &Caller, id: &str, body: TeamBody
 /// # Errors
 /// [`ServiceError::NotFound`]; [`ServiceError::Conflict`] for an IdP's group.
 pub async fn delete(context: &Context, caller: &Caller, id: &str) -> Result<(), ServiceError> {
-    let (scribe, id) = (Scribe::new(context, caller), parse(id)?);
+    let (scribe, id, catalog) = (Scribe::new(context, caller), parse(id)?, context.catalog.clone());
     context
         .store
         .write(move |tx| {
             let workspace = scribe.workspace;
             let team = ours(tx, workspace, id)?;
+            check_group(tx, &scribe, &catalog, id)?;
             marks::group_deleted(tx, workspace, id, &scribe.change("group_deleted"))?;
             let size = memberships::clear(tx, workspace, id)?;
             groups::delete(tx, workspace, id)?;
@@ -173,7 +180,8 @@ pub enum Place {
 /// Put a user into a team, or take them out; `false` when it was so already (putting again confirms).
 ///
 /// # Errors
-/// [`ServiceError::NotFound`] for team or user; [`ServiceError::Conflict`] for an IdP's group.
+/// [`ServiceError::NotFound`] for team or user; [`ServiceError::Conflict`] for an IdP's group;
+/// [`ServiceError::Missing`] where the team runs a hub and the caller may not assign its managers.
 pub async fn place(
     context: &Context,
     caller: &Caller,
@@ -181,13 +189,14 @@ pub async fn place(
     user: &str,
     place: Place,
 ) -> Result<bool, ServiceError> {
-    let (scribe, id) = (Scribe::new(context, caller), parse(id)?);
+    let (scribe, id, catalog) = (Scribe::new(context, caller), parse(id)?, context.catalog.clone());
     let user: UserId = user.parse().map_err(|_| ServiceError::NotFound("user"))?;
     let changed = context
         .store
         .write(move |tx| {
             let workspace = scribe.workspace;
             let team = ours(tx, workspace, id)?;
+            check_group(tx, &scribe, &catalog, id)?;
             let (changed, kind) = match place {
                 Place::In => {
                     reading::user_name(tx, workspace, user)?.ok_or(ServiceError::NotFound("user"))?;

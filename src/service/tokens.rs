@@ -10,7 +10,7 @@ use crate::base::ids::{TokenId, UserId, WorkspaceId};
 use crate::base::random;
 use crate::base::secret::{Secret, SecretString};
 use crate::domain::credential::{self, LOOKUP_BYTES, SECRET_BYTES};
-use crate::domain::rights::{UnknownRole, Wanted, may_end, may_make};
+use crate::domain::rights::{Maker, UnknownRole, Wanted, gives, may_end, may_make};
 use crate::store::activity::{self, Entry};
 use crate::store::tokens::{self, Token};
 use crate::store::{DbConn, StoreError, roles as role_rows, sources, workspaces};
@@ -137,6 +137,9 @@ pub async fn create(context: &Context, caller: &Caller, wanted: NewToken) -> Res
             })?;
             let acting = acting_as(tx, workspace, scope, &acting)?;
             may_make(maker, acting).map_err(ServiceError::Forbidden)?;
+            if acting == Wanted::IdentityProvider {
+                may_push(tx, workspace, &source, maker)?;
+            }
             let token = Token {
                 id,
                 source: source.id,
@@ -178,6 +181,25 @@ pub async fn create(context: &Context, caller: &Caller, wanted: NewToken) -> Res
         })
         .await?;
     Ok(Created { view, text: minted.text })
+}
+
+/// Whoever pushes as an identity provider says who is in its groups: where they give roles, nobody
+/// makes a token for it who could not give these.
+fn may_push(
+    conn: &mut DbConn,
+    workspace: WorkspaceId,
+    source: &sources::Source,
+    maker: Maker,
+) -> Result<(), ServiceError> {
+    let given = role_rows::mapped_in(conn, workspace, source.id)?;
+    match given.into_iter().find(|role| !gives(maker, *role)) {
+        None => Ok(()),
+        Some(role) => Err(ServiceError::Forbidden(format!(
+            "groups of the source '{}' give the role {role}, which you may not give: whoever has this token says who \
+             is in them",
+            source.name
+        ))),
+    }
 }
 
 /// As whom a token of this scope acts.

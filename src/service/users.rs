@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::shown::{self, Conditions, Found, Shown};
 use super::{Caller, Context, ServiceError};
 use crate::base::clock::Micros;
-use crate::base::ids::{GroupId, UserId};
+use crate::base::ids::{GroupId, SELF_MANAGED, UserId};
 use crate::base::random::Ids;
 use crate::scim::error::ScimError;
 use crate::scim::etag;
@@ -19,7 +19,7 @@ use crate::scim::user::{self, UserKeys};
 use crate::store::activity::{self, Entry};
 use crate::store::memberships::{self, Member, MemberKind};
 use crate::store::users::{self, UserRow};
-use crate::store::{StoreError, Tx, given_fields, marks, pending, reach::Reach, user_with_groups};
+use crate::store::{StoreError, Tx, given_fields, marks, pending, reach::Reach, roles, user_with_groups};
 
 /// What a write transaction of this file needs besides its own arguments.
 #[derive(Clone)]
@@ -216,6 +216,9 @@ pub async fn delete(context: &Context, caller: &Caller, id: &str, conditions: Co
             given_fields::forget_user(tx, workspace, id)?;
             users::delete(tx, workspace, id, work.now)?;
             work.record(tx, id, "user.deleted", json!({ "left": groups }), &row.user_name)?;
+            if row.active {
+                owner_left(tx, &work, id, &row.user_name)?;
+            }
             Ok::<_, ServiceError>(())
         })
         .await?;
@@ -295,7 +298,19 @@ fn store_change(
     }
     let detail = json!({ "version": after.version, "active": keys.active, "joined": joined });
     work.record(tx, before.id, kind, detail, &keys.user_name)?;
+    if before.active && !keys.active {
+        owner_left(tx, work, before.id, &keys.user_name)?;
+    }
     Ok(after)
+}
+
+/// The one Owner of the workspace left: the role waits to be moved to somebody else (section 2), and
+/// the status says so until it is.
+fn owner_left(tx: &mut Tx<'_>, work: &Work, id: UserId, name: &str) -> Result<(), StoreError> {
+    if roles::owner(tx, work.caller.workspace)? == Some(id) {
+        work.record(tx, id, "workspace.owner_left", json!({}), name)?;
+    }
+    Ok(())
 }
 
 /// Groups that named this user before it arrived take it in now.
@@ -345,6 +360,10 @@ async fn name_the_holder<T>(
             let (workspace, key) = (caller.workspace, user_name_key.to_owned());
             let holder = context.store.read(move |conn| users::holder_of_user_name(conn, workspace, &key)).await?;
             let detail = match holder {
+                Some((SELF_MANAGED, _)) => String::from(
+                    "userName is in use by a guest who was invited here. Who comes into the directory becomes a normal \
+                     member: an administrator removes the guest, and the identity provider tries again.",
+                ),
                 Some((source, name)) if source != caller.source => format!(
                     "userName is in use by a user of the source '{name}'. Linking the two is up to an administrator."
                 ),

@@ -180,7 +180,7 @@ pub fn of_people(
     Ok(facts)
 }
 
-type UserRow = (Vec<u8>, String, bool, Option<i64>, String, String);
+type UserRow = (Vec<u8>, String, bool, Option<i64>, String, Option<String>);
 
 fn persons(
     conn: &mut DbConn,
@@ -189,11 +189,19 @@ fn persons(
     people: &[UserId],
 ) -> Result<HashMap<UserId, (Person, String)>, StoreError> {
     let ids: Vec<Vec<u8>> = people.iter().map(|user| user.bytes()).collect();
+    // A guest belongs to no source.
     let rows: Vec<UserRow> = users::table
-        .inner_join(sources::table.on(sources::workspace.eq(users::workspace).and(sources::id.eq(users::source))))
+        .left_join(sources::table.on(sources::workspace.eq(users::workspace).and(sources::id.eq(users::source))))
         .filter(users::workspace.eq(workspace.0))
         .filter(users::id.eq_any(&ids))
-        .select((users::id, users::user_name, users::active, users::deactivated_at, users::document, sources::preset))
+        .select((
+            users::id,
+            users::user_name,
+            users::active,
+            users::deactivated_at,
+            users::document,
+            sources::preset.nullable(),
+        ))
         .kept_if(ids.len() == 1)
         .load(conn)?;
     let groups: BTreeSet<GroupId> = rules.iter().filter_map(|rule| group_of(&rule.mapping)).collect();
@@ -218,7 +226,7 @@ fn persons(
             id: user,
             active,
             deactivated_at: deactivated_at.map(Micros),
-            regain: Regain::of_preset(&preset),
+            regain: Regain::of_preset(preset.as_deref().unwrap_or_default()),
             document,
             memberships: in_groups.remove(&id).unwrap_or_default(),
         };

@@ -7,9 +7,9 @@ use super::StoreError;
 use super::conn::DbConn;
 use super::kept::Keep as _;
 use super::mappings::{hub_role, hub_role_word};
-use super::schema::hub_managers;
+use super::schema::{hub_managers, hub_members, mappings};
 use crate::base::clock::Micros;
-use crate::base::ids::{HubId, UserId, WorkspaceId};
+use crate::base::ids::{GroupId, HubId, UserId, WorkspaceId};
 use crate::domain::mapping::HubRole;
 
 /// Somebody who was made Owner or Manager by name.
@@ -173,4 +173,113 @@ pub fn hubs_near(conn: &mut DbConn, workspace: WorkspaceId, user: UserId) -> Res
     .kept()
     .load(conn)?;
     rows.iter().map(|row| HubId::from_bytes(&row.hub_id).map_err(|_| StoreError::Corrupt("a hub id".into()))).collect()
+}
+
+#[derive(QueryableByName)]
+struct Candidate {
+    #[diesel(sql_type = Binary)]
+    user_id: Vec<u8>,
+}
+
+/// People whom something makes Owner or Manager of a hub, in id order after this one: by name, by a
+/// share of their own, or through a group. Whether it counts is still to be decided.
+///
+/// # Errors
+/// A failed statement, [`StoreError::Corrupt`].
+pub fn candidates(
+    conn: &mut DbConn,
+    workspace: WorkspaceId,
+    hub: HubId,
+    after: Option<UserId>,
+    limit: i64,
+) -> Result<Vec<UserId>, StoreError> {
+    let rows: Vec<Candidate> = diesel::sql_query(
+        "SELECT c.user_id AS user_id FROM ( \
+         SELECT h.user_id AS user_id FROM hub_managers h WHERE h.workspace = $1 AND h.hub_id = $2 \
+         UNION SELECT m.bound_id FROM mappings m WHERE m.workspace = $1 AND m.hub_id = $2 \
+         AND m.subject_kind = 'user' AND m.binding = 'bound' AND m.hub_role <> 'collaborator' \
+         UNION SELECT g.member_id FROM mappings m JOIN memberships g ON g.workspace = m.workspace \
+         AND g.group_id = m.bound_id WHERE m.workspace = $1 AND m.hub_id = $2 AND m.subject_kind = 'group' \
+         AND m.binding = 'bound' AND m.hub_role <> 'collaborator' AND g.member_kind = 0 \
+         ) c WHERE c.user_id > $3 ORDER BY c.user_id LIMIT $4",
+    )
+    .bind::<BigInt, _>(workspace.0)
+    .bind::<Binary, _>(hub.bytes())
+    // Not empty: SQLite is bound a null for an empty blob.
+    .bind::<Binary, _>(after.map_or_else(|| vec![0], UserId::bytes))
+    .bind::<BigInt, _>(limit)
+    .kept()
+    .load(conn)?;
+    let id = |row: &Candidate| UserId::from_bytes(&row.user_id).map_err(|_| StoreError::Corrupt("a user id".into()));
+    rows.iter().map(id).collect()
+}
+
+/// Hubs that a group runs: it is shared with them as Owner or Manager.
+///
+/// # Errors
+/// A failed statement, [`StoreError::Corrupt`].
+pub fn hubs_run_by(conn: &mut DbConn, workspace: WorkspaceId, group: GroupId) -> Result<Vec<HubId>, StoreError> {
+    let rows: Vec<Vec<u8>> = mappings::table
+        .filter(mappings::workspace.eq(workspace.0))
+        .filter(mappings::bound_id.eq(group.bytes()))
+        .filter(mappings::hub_role.ne(hub_role_word(HubRole::Collaborator)))
+        .select(mappings::hub_id)
+        .distinct()
+        .order(mappings::hub_id)
+        .kept()
+        .load(conn)?;
+    rows.iter().map(|id| HubId::from_bytes(id).map_err(|_| StoreError::Corrupt("a hub id".into()))).collect()
+}
+
+/// Hubs that people were made Owner of of whom none is here and active any more. Somebody may still
+/// own one through a group.
+///
+/// # Errors
+/// A failed statement, [`StoreError::Corrupt`].
+pub fn hubs_left_alone(conn: &mut DbConn, workspace: WorkspaceId) -> Result<Vec<HubId>, StoreError> {
+    let rows: Vec<Reached> = diesel::sql_query(
+        "SELECT DISTINCT h.hub_id AS hub_id FROM hub_managers h WHERE h.workspace = $1 AND h.role = 'owner' \
+         AND NOT EXISTS (SELECT 1 FROM hub_managers o JOIN users u ON u.workspace = o.workspace AND u.id = o.user_id \
+         WHERE o.workspace = h.workspace AND o.hub_id = h.hub_id AND o.role = 'owner' AND u.active = TRUE \
+         AND (u.deactivated_at IS NULL OR u.deactivated_at < o.given_at)) ORDER BY h.hub_id",
+    )
+    .bind::<BigInt, _>(workspace.0)
+    .kept()
+    .load(conn)?;
+    rows.iter().map(|row| HubId::from_bytes(&row.hub_id).map_err(|_| StoreError::Corrupt("a hub id".into()))).collect()
+}
+
+/// Let the accounts of a hub's Owners by name say so, whatever their seat comes from: the guard counts
+/// them (R4.9).
+///
+/// # Errors
+/// A failed statement.
+pub fn show_owners(conn: &mut DbConn, workspace: WorkspaceId, hub: HubId) -> Result<(), StoreError> {
+    diesel::sql_query(
+        "UPDATE hub_members SET hub_role = 'owner' WHERE workspace = $1 AND hub_id = $2 \
+         AND user_id IN (SELECT o.user_id FROM hub_managers o WHERE o.workspace = $1 AND o.hub_id = $2 \
+         AND o.role = 'owner') AND (hub_role IS NULL OR hub_role <> 'owner')",
+    )
+    .bind::<BigInt, _>(workspace.0)
+    .bind::<Binary, _>(hub.bytes())
+    .kept()
+    .execute(conn)?;
+    Ok(())
+}
+
+/// Let a person's account in a hub say what its mappings give them, because they were unmade Owner or
+/// Manager: the next plan says it again where a mapping gives more.
+///
+/// # Errors
+/// A failed statement.
+pub fn reset_row(conn: &mut DbConn, workspace: WorkspaceId, hub: HubId, user: UserId) -> Result<(), StoreError> {
+    diesel::update(hub_members::table)
+        .filter(hub_members::workspace.eq(workspace.0))
+        .filter(hub_members::hub_id.eq(hub.bytes()))
+        .filter(hub_members::user_id.eq(user.bytes()))
+        .filter(hub_members::hub_role.is_not_null())
+        .set(hub_members::hub_role.eq(hub_role_word(HubRole::Collaborator)))
+        .kept()
+        .execute(conn)?;
+    Ok(())
 }

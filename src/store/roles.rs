@@ -10,7 +10,7 @@ use super::conn::DbConn;
 use super::kept::Keep as _;
 use super::schema::{memberships, role_mappings, sources, user_groups, users, workspace_roles};
 use crate::base::clock::Micros;
-use crate::base::ids::{GroupId, UserId, WorkspaceId};
+use crate::base::ids::{GroupId, SELF_MANAGED, SourceId, UserId, WorkspaceId};
 use crate::domain::entitlement::Regain;
 use crate::domain::rights::{Claims, Given, Role};
 
@@ -37,17 +37,19 @@ pub fn claims(
 ) -> Result<HashMap<UserId, Claims>, StoreError> {
     let ids: Vec<Vec<u8>> = people.iter().map(|user| user.bytes()).collect();
     let one = ids.len() == 1;
-    let rows: Vec<(Vec<u8>, bool, Option<i64>, String)> = users::table
-        .inner_join(sources::table.on(sources::workspace.eq(users::workspace).and(sources::id.eq(users::source))))
+    // A guest belongs to no source.
+    let rows: Vec<(Vec<u8>, i64, bool, Option<i64>, Option<String>)> = users::table
+        .left_join(sources::table.on(sources::workspace.eq(users::workspace).and(sources::id.eq(users::source))))
         .filter(users::workspace.eq(workspace.0))
         .filter(users::id.eq_any(&ids))
-        .select((users::id, users::active, users::deactivated_at, sources::preset))
+        .select((users::id, users::source, users::active, users::deactivated_at, sources::preset.nullable()))
         .kept_if(one)
         .load(conn)?;
     let mut found = HashMap::with_capacity(rows.len());
-    for (id, active, deactivated_at, preset) in rows {
-        let regain = Regain::of_preset(&preset);
-        let claims = Claims { active, deactivated_at: deactivated_at.map(Micros), regain, given: Vec::new() };
+    for (id, source, active, deactivated_at, preset) in rows {
+        let regain = Regain::of_preset(preset.as_deref().unwrap_or_default());
+        let guest = source == SELF_MANAGED.0;
+        let claims = Claims { active, deactivated_at: deactivated_at.map(Micros), regain, guest, given: Vec::new() };
         found.insert(user_id(&id)?, claims);
     }
     let direct: Vec<(Vec<u8>, String, i64)> = workspace_roles::table
@@ -100,6 +102,40 @@ pub fn owner(conn: &mut DbConn, workspace: WorkspaceId) -> Result<Option<UserId>
         .get_result(conn)
         .optional()?;
     found.map(|id| user_id(&id)).transpose()
+}
+
+/// What somebody was given by name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Named {
+    /// The role.
+    pub role: Role,
+    /// Who gave it.
+    pub given_by: String,
+    /// When.
+    pub given_at: Micros,
+}
+
+/// What these people were given by name; who was given nothing is missing.
+///
+/// # Errors
+/// A failed statement, [`StoreError::Corrupt`].
+pub fn named(
+    conn: &mut DbConn,
+    workspace: WorkspaceId,
+    people: &[UserId],
+) -> Result<HashMap<UserId, Named>, StoreError> {
+    let ids: Vec<Vec<u8>> = people.iter().map(|user| user.bytes()).collect();
+    let rows: Vec<(Vec<u8>, String, String, i64)> = workspace_roles::table
+        .filter(workspace_roles::workspace.eq(workspace.0))
+        .filter(workspace_roles::user_id.eq_any(&ids))
+        .select((workspace_roles::user_id, workspace_roles::role, workspace_roles::given_by, workspace_roles::given_at))
+        .kept_if(ids.len() == 1)
+        .load(conn)?;
+    rows.into_iter()
+        .map(|(id, word, given_by, at)| {
+            Ok((user_id(&id)?, Named { role: role(&word)?, given_by, given_at: Micros(at) }))
+        })
+        .collect()
 }
 
 /// Give a person a role by name, in place of the one they were given before.
@@ -184,6 +220,39 @@ pub fn mappings(
             Ok(RoleMapping { group: group_id(&group)?, name, role: role(&word)?, given_by, given_at: Micros(at) })
         })
         .collect()
+}
+
+/// The role a group gives, if any.
+///
+/// # Errors
+/// A failed statement, [`StoreError::Corrupt`].
+pub fn mapped(conn: &mut DbConn, workspace: WorkspaceId, group: GroupId) -> Result<Option<Role>, StoreError> {
+    let found: Option<String> = role_mappings::table
+        .find((workspace.0, group.bytes()))
+        .select(role_mappings::role)
+        .kept()
+        .get_result(conn)
+        .optional()?;
+    found.map(|word| role(&word)).transpose()
+}
+
+/// The roles that groups of this source give: whoever pushes as it decides who gets them.
+///
+/// # Errors
+/// A failed statement, [`StoreError::Corrupt`].
+pub fn mapped_in(conn: &mut DbConn, workspace: WorkspaceId, source: SourceId) -> Result<Vec<Role>, StoreError> {
+    let words: Vec<String> =
+        role_mappings::table
+            .inner_join(user_groups::table.on(
+                user_groups::workspace.eq(role_mappings::workspace).and(user_groups::id.eq(role_mappings::group_id)),
+            ))
+            .filter(role_mappings::workspace.eq(workspace.0))
+            .filter(user_groups::source.eq(source.0))
+            .select(role_mappings::role)
+            .distinct()
+            .kept()
+            .load(conn)?;
+    words.iter().map(|word| role(word)).collect()
 }
 
 /// Let a group give its members a role, in place of the one it gave before.

@@ -27,6 +27,8 @@ pub struct Claims {
     pub deactivated_at: Option<Micros>,
     /// What a reactivation gives back.
     pub regain: Regain,
+    /// Whether they are kept here and by no identity provider: a guest, whatever is given to them.
+    pub guest: bool,
     /// All roles that were given to them.
     pub given: Vec<Given>,
 }
@@ -43,6 +45,9 @@ impl Claims {
 
     /// The strongest role that counts; `user` for whom nobody said anything.
     pub fn role(&self) -> Role {
+        if self.guest {
+            return Role::Guest;
+        }
         self.given.iter().filter(|given| self.counts(given)).map(|given| given.role).max().unwrap_or(Role::User)
     }
 }
@@ -57,7 +62,13 @@ mod tests {
         let group = |through: bool| through.then(|| GroupId::from_uuid(Uuid::from_u128(7)));
         let given =
             given.iter().map(|(role, at, through)| Given { role: *role, at: Micros(*at), group: group(*through) });
-        Claims { active: true, deactivated_at: None, regain: Regain::WhenConfirmed, given: given.collect() }
+        Claims {
+            active: true,
+            deactivated_at: None,
+            regain: Regain::WhenConfirmed,
+            guest: false,
+            given: given.collect(),
+        }
     }
 
     #[test]
@@ -70,6 +81,8 @@ mod tests {
         );
         assert_eq!(claims(&[(Role::LoginOnly, 1, false), (Role::Admin, 1, true)]).role(), Role::Admin);
         assert_eq!(claims(&[(Role::Auditor, 1, true), (Role::User, 1, false)]).role(), Role::Auditor);
+        let guest = Claims { guest: true, ..claims(&[(Role::Admin, 1, true)]) };
+        assert_eq!(guest.role(), Role::Guest, "whatever a team of theirs would give");
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::domain::task::{Task, TaskKind, TaskStatus};
 use crate::store::activity::{self, Entry};
 use crate::store::waits::Wait;
 use crate::store::{
-    StoreError, Tx, decisions, facts, given_fields, holds, hub_members, problems, status, tasks, waits,
+    StoreError, Tx, decisions, facts, given_fields, holds, hub_members, managers, problems, status, tasks, waits,
 };
 
 use super::PlannerStep;
@@ -91,6 +91,7 @@ impl Recorder<'_, '_> {
     /// Write the new rows, and tell the log what the batch did.
     pub(super) fn finish(mut self) -> Result<PlannerStep, StoreError> {
         hub_members::insert_all(self.tx, self.workspace, &self.new.members, "planner", self.now)?;
+        managers::show_owners(self.tx, self.workspace, self.hub.id)?;
         tasks::insert_all(self.tx, &self.new.tasks)?;
         self.tell_of_lacking_data()?;
         if self.step.tasks > 0 {

@@ -11,6 +11,7 @@ use crate::base::ids::{IntervalId, MemberId, UserId, WorkspaceId};
 use crate::base::limits::SYNC_BATCH;
 use crate::base::random::Ids;
 use crate::domain::hub::{Drift, Hub};
+use crate::domain::mapping::HubRole;
 use crate::domain::member::{Bucket, Member, MemberStatus, Presence};
 use crate::domain::sync::{self, Claimant, Counts, Evidence, Observed, Placement};
 use crate::domain::task::Task;
@@ -19,7 +20,7 @@ use crate::store::intervals::{self, Because, Holding};
 use crate::store::marks::{self, Change, Settle};
 use crate::store::sync_runs::{self, Phase, Run};
 use crate::store::sync_seen::{self, Bearer};
-use crate::store::{StoreError, Tx, hub_members, tasks};
+use crate::store::{StoreError, Tx, hub_members, managers, tasks};
 
 impl SyncAttempt {
     /// Take over the next stretch.
@@ -79,8 +80,12 @@ struct Known {
 
 impl<'a, 'tx> Stretch<'a, 'tx> {
     fn new(tx: &'a mut Tx<'tx>, hub: &'a Hub, task: &'a Task, ids: &'a Ids, now: Micros) -> Result<Self, StoreError> {
-        let owners = BTreeSet::new();
         let workspace = task.workspace;
+        let owners = managers::of_hub(tx, workspace, hub.id)?
+            .into_iter()
+            .filter(|manager| manager.role == HubRole::Owner)
+            .map(|manager| manager.user)
+            .collect();
         Ok(Self {
             tx,
             workspace,

@@ -67,6 +67,9 @@ fn troubles(status: &Overview, problems: &[ProblemView]) -> Markup {
             p.note.wait { b { "Pushing is paused in this workspace." } " SCIM is taken in; what follows waits for "
                 code { "scimhub resume --workspace " (status.workspace.name) } "." }
         }
+        @for one in &status.attention {
+            p.note.wait { b { (one.message) "." } " " (one.remedy) }
+        }
         @if !problems.is_empty() {
             section #problems {
                 h2 { "Problems" }

@@ -8,6 +8,7 @@ mod flat;
 mod invitations;
 mod members;
 mod needs_data;
+mod people;
 mod repair;
 mod rights;
 mod shapes;

@@ -8,7 +8,7 @@ use crate::support::server::Server;
 use crate::support::{databases, eventually};
 
 /// A token made by the operator: of a person, or of a service with a role.
-fn token(server: &Server, flag: &str, value: &str) -> Client {
+pub fn token(server: &Server, flag: &str, value: &str) -> Client {
     let name = format!("t-{}", uuid::Uuid::new_v4().simple());
     let output = server.run(&["token", "create", "--scope", "admin", "--name", &name, flag, value]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -17,13 +17,13 @@ fn token(server: &Server, flag: &str, value: &str) -> Client {
     Client::new(&server.base, &text)
 }
 
-fn lacks(reply: &crate::support::http::Reply, action: &str) {
+pub fn lacks(reply: &crate::support::http::Reply, action: &str) {
     assert_eq!(reply.status, 403, "{}", reply.text());
     assert_eq!(reply.header("content-type"), Some("application/problem+json"));
     assert_eq!(reply.json()["needs"]["action"], action, "{}", reply.text());
 }
 
-fn ids(list: &Value) -> Vec<String> {
+pub fn ids(list: &Value) -> Vec<String> {
     list["items"].as_array().unwrap().iter().map(|one| one["id"].as_str().unwrap().to_owned()).collect()
 }
 
