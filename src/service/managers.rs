@@ -372,6 +372,7 @@ fn seat(account: &Member) -> Option<Seat> {
             | MemberStatus::UpdateFailed
             | MemberStatus::AwaitingDeprovisioning
             | MemberStatus::DeprovisioningFailed
+            | MemberStatus::NeedsData
             | MemberStatus::SyncFailed => None,
         },
     }

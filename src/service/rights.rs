@@ -381,12 +381,26 @@ pub(super) fn check_group(
     catalog: &Catalog,
     group: GroupId,
 ) -> Result<(), ServiceError> {
+    let hubs = managers::hubs_run_by(conn, scribe.workspace, group)?;
+    check_hubs(conn, scribe, catalog, &hubs)
+}
+
+/// Whether the caller may make Owners and Managers of all these hubs.
+///
+/// # Errors
+/// [`ServiceError::Missing`] naming the hub.
+pub(super) fn check_hubs(
+    conn: &mut DbConn,
+    scribe: &Scribe,
+    catalog: &Catalog,
+    hubs: &[HubId],
+) -> Result<(), ServiceError> {
     match scribe.caller.rights.kind {
         Kind::Operator => return Ok(()),
         Kind::Service | Kind::Person => {}
     }
-    for id in managers::hubs_run_by(conn, scribe.workspace, group)? {
-        let hub = match hub_rows::load(conn, scribe.workspace, id) {
+    for id in hubs {
+        let hub = match hub_rows::load(conn, scribe.workspace, *id) {
             Err(StoreError::NotFound) => continue,
             other => other?,
         };

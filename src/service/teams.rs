@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::page::{Page, PageRequest};
-use super::rights::check_group;
+use super::rights::{check_group, check_hubs};
 use super::scribe::{About, Scribe};
 use super::{Caller, Context, ServiceError, shown};
 use crate::base::ids::{GroupId, SELF_MANAGED, SourceId, UserId, WorkspaceId};
@@ -130,13 +130,12 @@ pub async fn rename(context: &Context, caller: &Caller, id: &str, body: TeamBody
             let team = ours(tx, workspace, id)?;
             let (keys, document) = named(&body.name)?;
             free(tx, workspace, &keys, Some(id))?;
+            // A share may wait for this name, and would make Owners of who is in already. Looked at before
+            // it does: afterwards the caller may be one of them.
+            let waiting = managers::hubs_waiting_for(tx, workspace, &keys.display_name_key)?;
+            check_hubs(tx, &scribe, &catalog, &waiting)?;
             groups::replace(tx, workspace, &team, &keys, &document, scribe.now)?;
-            // A share may have waited for this name, and make Owners of who is in already.
-            let ran = managers::hubs_run_by(tx, workspace, id)?;
             arrived(tx, &scribe, id, &keys)?;
-            if managers::hubs_run_by(tx, workspace, id)? != ran {
-                check_group(tx, &scribe, &catalog, id)?;
-            }
             tell(tx, &scribe, id, "team.renamed", None, json!({ "from": team.display_name, "to": keys.display_name }))?;
             detail(tx, workspace, id)
         })

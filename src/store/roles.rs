@@ -35,10 +35,11 @@ pub fn claims(
     workspace: WorkspaceId,
     people: &[UserId],
 ) -> Result<HashMap<UserId, Claims>, StoreError> {
+    type Row = (Vec<u8>, i64, bool, Option<i64>, Option<String>);
     let ids: Vec<Vec<u8>> = people.iter().map(|user| user.bytes()).collect();
     let one = ids.len() == 1;
     // A guest belongs to no source.
-    let rows: Vec<(Vec<u8>, i64, bool, Option<i64>, Option<String>)> = users::table
+    let rows: Vec<Row> = users::table
         .left_join(sources::table.on(sources::workspace.eq(users::workspace).and(sources::id.eq(users::source))))
         .filter(users::workspace.eq(workspace.0))
         .filter(users::id.eq_any(&ids))
