@@ -148,6 +148,8 @@ pub const GUARD_PEOPLE_PERCENT: u32 = 5;
 /// How far ahead a person may let held changes of one kind pass: a migration takes days, and a
 /// guard that is off for longer is forgotten.
 pub const GUARD_PASS: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+/// Roles that a hub may protect: more are no list that anybody reads.
+pub const PROTECTED_ROLES: usize = 100;
 /// A leaver still present in an app after this is a problem somebody must look at (DESIGN.md
 /// section 2.13).
 pub const LEAVER_PRESENT: Duration = Duration::from_secs(24 * 60 * 60);

@@ -297,6 +297,9 @@ pub struct Role {
     /// Admin or owner: the guard keeps the last one.
     #[serde(default)]
     pub admin: bool,
+    /// Whether automation neither gives nor takes it without a person, in every hub (T-08).
+    #[serde(default)]
+    pub protected: bool,
     /// Whether a mapping may give it (Backbox shows *Notification* and lets nobody give it).
     #[serde(default = "yes")]
     pub assignable: bool,

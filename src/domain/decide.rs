@@ -12,6 +12,7 @@ use crate::domain::entitlement::{Entitlement, Person, Rule, entitlement};
 use crate::domain::hub::HubPolicy;
 use crate::domain::member::{Bucket, Member, Presence};
 use crate::domain::plan::{Candidates, Situation, Standing, Verdict, plan};
+use crate::domain::protection::Protection;
 use crate::domain::task::{Principal, Task};
 
 /// What is stored about one pair.
@@ -37,6 +38,8 @@ pub struct Facts {
     pub decision: Option<Decision>,
     /// What a person gave for the app's create fields, by the field's name.
     pub given: BTreeMap<String, String>,
+    /// Why their account is protected, where somebody protected it.
+    pub protection: Option<Protection>,
 }
 
 /// What all pairs of a hub share.
@@ -72,6 +75,7 @@ pub fn decide(ground: &Ground<'_>, facts: &Facts, now: Micros, settle_until: Mic
         open: facts.open.as_ref(),
         decision: facts.decision.as_ref(),
         filled: &filled,
+        protection: facts.protection.as_ref(),
         app: ground.app,
         policy: ground.policy,
         now,

@@ -57,6 +57,10 @@ pub struct Change {
     pub group_deleted: bool,
     /// Its person left, held only individual shares, and the hub wants to be asked about those.
     pub asks_first: bool,
+    /// It is about an account that somebody protected.
+    pub protected: bool,
+    /// It gives or takes a protected role.
+    pub protected_role: bool,
     /// Its person is among [`People::taken_in_window`] already.
     pub person_counted: bool,
 }
@@ -64,6 +68,10 @@ pub struct Change {
 /// Why a change waits for a person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum HoldReason {
+    /// Somebody protected the account from automation.
+    ProtectedMember,
+    /// It gives or takes a role that the hub or the app protects.
+    ProtectedRole,
     /// Somebody who left held only individual shares, and the hub asks about those.
     AskFirst,
     /// The group behind it was deleted.
@@ -86,7 +94,9 @@ pub enum HoldReason {
 
 impl HoldReason {
     /// All there are, in the order of their words in the API's documentation.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
+        Self::ProtectedMember,
+        Self::ProtectedRole,
         Self::AskFirst,
         Self::GroupDeleted,
         Self::LastAdmin,
@@ -101,6 +111,8 @@ impl HoldReason {
     /// The word in the database and API.
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::ProtectedMember => "protected_member",
+            Self::ProtectedRole => "protected_role",
             Self::AskFirst => "ask_first",
             Self::GroupDeleted => "group_deleted",
             Self::LastAdmin => "last_admin",
@@ -121,6 +133,8 @@ impl HoldReason {
     /// The sentence people read.
     pub const fn explain(self) -> &'static str {
         match self {
+            Self::ProtectedMember => "the account is protected: only a person changes it",
+            Self::ProtectedRole => "it gives or takes a protected role: only a person does that",
             Self::AskFirst => "the person left, held only individual shares here, and the hub asks first about those",
             Self::GroupDeleted => "the group that gave this access was deleted at the identity provider",
             Self::LastAdmin => "it would take the app's last admin",
@@ -137,7 +151,9 @@ impl HoldReason {
     pub const fn is_about_additions(self) -> bool {
         match self {
             Self::MaxSeats | Self::Burst => true,
-            Self::AskFirst
+            Self::ProtectedMember
+            | Self::ProtectedRole
+            | Self::AskFirst
             | Self::GroupDeleted
             | Self::LastAdmin
             | Self::LastOwner
@@ -151,13 +167,32 @@ impl HoldReason {
     /// is one decision about one person.
     pub const fn may_pass(self) -> bool {
         match self {
-            Self::AskFirst | Self::LastAdmin | Self::LastOwner => false,
+            Self::ProtectedMember | Self::ProtectedRole | Self::AskFirst | Self::LastAdmin | Self::LastOwner => false,
             Self::GroupDeleted
             | Self::HalfOfHub
             | Self::TooMany
             | Self::TooManyPeople
             | Self::MaxSeats
             | Self::Burst => true,
+        }
+    }
+}
+
+impl HoldReason {
+    /// Whether each change is released by its name, never a whole batch at once, by whoever may
+    /// protect: what is protected stays so.
+    pub const fn is_protection(self) -> bool {
+        match self {
+            Self::ProtectedMember | Self::ProtectedRole => true,
+            Self::AskFirst
+            | Self::GroupDeleted
+            | Self::LastAdmin
+            | Self::LastOwner
+            | Self::HalfOfHub
+            | Self::TooMany
+            | Self::TooManyPeople
+            | Self::MaxSeats
+            | Self::Burst => false,
         }
     }
 }
@@ -253,6 +288,8 @@ fn tripped(policy: &HubPolicy, around: &Around, running: &Around, change: &Chang
             found.push(reason);
         }
     };
+    note(HoldReason::ProtectedMember, change.protected);
+    note(HoldReason::ProtectedRole, change.protected_role);
     if change.adds_seat {
         note(HoldReason::MaxSeats, policy.max_seats.is_some_and(|most| running.seats >= most));
         note(HoldReason::Burst, policy.addition_limit.is_some_and(|most| running.given_in_window >= most));
@@ -289,6 +326,8 @@ mod tests {
         loses_owner: false,
         group_deleted: false,
         asks_first: false,
+        protected: false,
+        protected_role: false,
         person_counted: false,
     };
 
@@ -399,6 +438,18 @@ mod tests {
         let few = Around { admins: 1, taken_in_window: 10, ..around };
         assert_eq!(judge(&policy, &few, &passes, &[admin]), [Ruling::Held(HoldReason::LastAdmin)]);
         assert!(!HoldReason::LastAdmin.may_pass());
+    }
+
+    #[test]
+    fn t_08_nothing_lets_pass_what_is_protected() {
+        let around = around(100);
+        let every: Passes = HoldReason::ALL.into_iter().filter(|reason| reason.may_pass()).collect();
+        let gives = Change { adds_seat: true, protected_role: true, ..Change::default() };
+        let changes = [Change { protected: true, leaver: true, ..REMOVAL }, gives, REMOVAL];
+        let rulings = judge(&HubPolicy::default(), &around, &every, &changes);
+        let held = Ruling::Held;
+        assert_eq!(rulings, [held(HoldReason::ProtectedMember), held(HoldReason::ProtectedRole), Ruling::Out]);
+        assert!(HoldReason::ALL.into_iter().all(|reason| !(reason.may_pass() && reason.is_protection())));
     }
 
     #[test]

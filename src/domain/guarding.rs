@@ -7,10 +7,11 @@ use crate::domain::hub::Individual;
 use crate::domain::mapping::{Binding, HubRole};
 use crate::domain::member::{Presence, Reason};
 use crate::domain::plan::{Action, PRIORITY_LEAVER, Start, Step, Verdict};
+use crate::domain::protection::moves_protected_role;
 use crate::domain::task::TaskKind;
 
-/// What the guard is asked about a batch: everything that takes away, or takes a seat where seats or
-/// additions are limited. Each with its place in the batch; who waited longest for a seat first, new
+/// What the guard is asked about a batch: everything that takes away or is about something protected,
+/// or takes a seat where seats or additions are limited. Each with its place in the batch; who waited longest for a seat first, new
 /// wishes after them, in the order of the batch.
 ///
 /// What is held already and stays so is not asked about again. [`Change::person_counted`] is left to
@@ -25,7 +26,8 @@ pub fn questions<'a>(
         let Step::Act(action) = &verdict.step else { continue };
         let change = change(ground, facts, verdict, action);
         let counts = change.takes_away && action.start != Start::StaysHeld;
-        if counts || (change.adds_seat && limits_additions) {
+        let is_protected = (change.protected || change.protected_role) && action.start != Start::StaysHeld;
+        if counts || is_protected || (change.adds_seat && limits_additions) {
             let waited = facts.open.as_ref().map(|open| open.id);
             asked.push((waited.is_none(), waited, index, change));
         }
@@ -45,6 +47,13 @@ fn change(ground: &Ground<'_>, facts: &Facts, verdict: &Verdict, action: &Action
     let is_admin = |role: Option<&str>| role.is_some_and(|role| ground.app.is_admin(role));
     let was_admin = is_admin(member.and_then(|member| member.known_role.as_deref()));
     let removes = action.effect.kind == TaskKind::Remove;
+    // What a suspended account had is given anew.
+    let usable = member.filter(|member| match member.known {
+        Presence::Pending | Presence::Active => true,
+        Presence::Suspended | Presence::Absent => removes,
+    });
+    let has = usable.and_then(|member| member.known_role.as_deref());
+    let gets = action.effect.role.as_deref().filter(|_| !removes);
     let there = member.is_some_and(|member| member.known != Presence::Absent);
     let is_gone = |mapping| {
         let mut rules = ground.rules.iter();
@@ -63,6 +72,8 @@ fn change(ground: &Ground<'_>, facts: &Facts, verdict: &Verdict, action: &Action
         asks_first: action.priority == PRIORITY_LEAVER
             && ground.policy.individual == Individual::Ask
             && member.is_some_and(|member| only_shared(&member.reasons)),
+        protected: facts.protection.is_some(),
+        protected_role: moves_protected_role(ground.app, ground.policy, has, gets),
         person_counted: false,
     }
 }

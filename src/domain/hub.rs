@@ -70,6 +70,9 @@ pub struct HubPolicy {
     /// manifest's.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub create_fields: BTreeMap<String, String>,
+    /// Roles that automation neither gives nor takes without a person (T-08), beside those that the
+    /// app's manifest protects.
+    pub protected_roles: Vec<String>,
 }
 
 impl Default for HubPolicy {
@@ -86,6 +89,7 @@ impl Default for HubPolicy {
             sync_threshold_percent: 20,
             drift: Drift::Report,
             create_fields: BTreeMap::new(),
+            protected_roles: Vec::new(),
         }
     }
 }

@@ -3,6 +3,7 @@
 
 use serde::Serialize;
 
+use crate::base::limits::PROTECTED_ROLES;
 use crate::domain::app::{App, Field, FieldFormat};
 use crate::domain::catalog::Catalog;
 use crate::domain::create_fields;
@@ -222,6 +223,7 @@ pub fn hub(app: &App, hub: &Hub) -> Vec<FieldError> {
     for (name, attribute) in &hub.policy.create_fields {
         say(format!("policy.create_fields.{name}"), create_field(app, name, attribute));
     }
+    say(String::from("policy.protected_roles"), protected_roles(app, &hub.policy));
     for (name, value) in &hub.connection {
         let given = match value {
             ConnectionValue::Plain(text) => Given::Plain(text.clone()),
@@ -393,6 +395,25 @@ pub fn policy(policy: &HubPolicy) -> Result<(), String> {
         return Err(String::from("policy.calls_per_second must be above 0; leave it out for no limit"));
     }
     Ok(())
+}
+
+/// The roles a hub protects: each is one of the app's.
+///
+/// # Errors
+/// With the role that is not, or when there are too many.
+pub fn protected_roles(app: &App, policy: &HubPolicy) -> Result<(), String> {
+    if policy.protected_roles.len() > PROTECTED_ROLES {
+        return Err(format!("policy.protected_roles has more than {PROTECTED_ROLES} roles"));
+    }
+    let known = |id: &str| app.role(id).is_some() || (app.open_roles && plain(id).is_ok() && !id.is_empty());
+    match policy.protected_roles.iter().find(|id| !known(id)) {
+        None => Ok(()),
+        Some(id) => {
+            let roles: Vec<&str> = app.roles.iter().map(|role| role.id.as_str()).collect();
+            let hint = hint(id, &roles);
+            Err(format!("policy.protected_roles: {} has no role '{}'; {hint}", app.name, shown(id)))
+        }
+    }
 }
 
 /// "did you mean 'x'?", or the whole list where nothing is near.

@@ -27,6 +27,7 @@ pub mod permissions;
 pub mod plan;
 pub mod principal;
 pub mod problem;
+pub mod protection;
 pub mod retry;
 pub mod rights;
 pub mod scope;

@@ -16,6 +16,7 @@ use crate::domain::entitlement::{Entitlement, Seat};
 use crate::domain::hub::{Deprovision, HubPolicy};
 use crate::domain::member::{Bucket, Member, MemberStatus, Presence, Reason};
 use crate::domain::permissions;
+use crate::domain::protection::Protection;
 use crate::domain::task::{Before, Effect, Principal, Task, TaskKind, TaskStatus};
 
 /// Runs before everything else: people who left.
@@ -58,6 +59,8 @@ pub struct Situation<'a> {
     pub decision: Option<&'a Decision>,
     /// What is there of what the app must know to add them.
     pub filled: &'a Filled,
+    /// Why their account is protected, where a person protected it: the guard holds what is planned.
+    pub protection: Option<&'a Protection>,
     /// The app.
     pub app: &'a App,
     /// The hub's policy.
@@ -118,7 +121,8 @@ pub enum Why {
     Exempted,
     /// Not ours: never removed or demoted by automation.
     Unmanaged,
-    /// Protected: only a person changes it (T-08).
+    /// Protected: only a person changes it (T-08). The account that the hub works with (R4.8), or one
+    /// that shows the person's e-mail and was protected while it was nobody's.
     Protected,
     /// Rejected, cancelled or failed for good, and nothing has changed since.
     Decided,
@@ -183,14 +187,15 @@ pub struct Action {
     pub start: Start,
 }
 
-/// Decide the next step. `Exempted`, unmanaged and protected members are never in an action.
+/// Decide the next step. `Exempted` and unmanaged members are never in an action, nor is the account
+/// that the hub works with; what is planned of one that a person protected is held by the guard.
 pub fn plan(situation: &Situation<'_>) -> Verdict {
     let wanted = situation.entitlement.seat();
     if situation.open.is_some_and(|task| !may_be_replaced(task)) {
         return step(Step::Wait { until: situation.now.plus(WHILE_RUNNING), withdraw: false });
     }
     if let Some(member) = situation.member {
-        if let Some(why) = untouchable(member) {
+        if let Some(why) = untouchable(member).filter(|why| stands(*why, situation)) {
             return step(Step::Nothing(why));
         }
         if member.managed && member.known != Presence::Absent {
@@ -257,6 +262,21 @@ fn untouchable(member: &Member) -> Option<Why> {
     match member.bucket {
         Bucket::Exempted => Some(Why::Exempted),
         Bucket::Onboarded | Bucket::Unmatched | Bucket::Guest => member.protected.then_some(Why::Protected),
+    }
+}
+
+/// Whether what keeps an account from being touched keeps it out of plans too. What a person protected
+/// is planned and held, so that somebody sees what is wanted and may let that one change through.
+const fn stands(why: Why, situation: &Situation<'_>) -> bool {
+    match why {
+        Why::Protected => situation.protection.is_none(),
+        Why::AsWanted
+        | Why::NotThere
+        | Why::Planned
+        | Why::Exempted
+        | Why::Unmanaged
+        | Why::Decided
+        | Why::Conflict => true,
     }
 }
 

@@ -173,6 +173,19 @@ const fn is_false(flag: &bool) -> bool {
     !*flag
 }
 
+impl Effect {
+    /// The app role held before and the one wanted, as far as the plan knew: what a removal takes, what an
+    /// addition gives.
+    pub fn from_and_to(&self) -> (Option<&str>, Option<&str>) {
+        let held = self.before.as_ref().and_then(|before| before.role.as_deref());
+        match self.kind {
+            TaskKind::Remove => (held.or(self.role.as_deref()), None),
+            TaskKind::Add => (None, self.role.as_deref()),
+            TaskKind::UpdateRole | TaskKind::Sync => (held, self.role.as_deref()),
+        }
+    }
+}
+
 /// What an account held when a task was planned that takes it away or changes it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Before {

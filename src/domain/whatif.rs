@@ -231,6 +231,7 @@ const fn stands_against(why: Why) -> bool {
 /// The same person with nothing standing against what the mappings want.
 fn freed(mut facts: Facts) -> Facts {
     facts.decision = None;
+    facts.protection = None;
     facts.look_alikes = Vec::new();
     facts.email_shared = false;
     if let Some(member) = facts.member.as_mut() {

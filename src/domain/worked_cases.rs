@@ -129,6 +129,7 @@ impl World {
                 open: None,
                 decision: None,
                 given: std::collections::BTreeMap::new(),
+                protection: None,
             },
             now,
             settle_until: now,
@@ -625,6 +626,7 @@ proptest! {
         gone: bool,
         exempted: bool,
         protected: bool,
+        by_person: bool,
         settled: bool,
     ) {
         let groups: BTreeSet<u8> = groups;
@@ -638,7 +640,20 @@ proptest! {
         if gone { world.facts.person = None; }
         if settled { world.now = world.settle_until; }
         let verdict = world.decide();
-        if exempted || protected {
+        if protected && by_person && !exempted {
+            // Planned, so that it is seen, and held by the guard, whatever it is.
+            world.facts.protection = Some(Protection {
+                reason: "kept".into(), by: "cli".into(), since: Micros(0), until: None,
+            });
+            let verdict = world.decide();
+            let ground = Ground { app: &world.app, policy: &world.policy, rules: &world.rules };
+            let asked = questions(&ground, [(&world.facts, &verdict)]);
+            if matches!(verdict.step, Step::Act(_)) {
+                let [(0, change)] = &asked[..] else { panic!("{asked:?}") };
+                let ruling = judge(&world.policy, &Around::default(), &Passes::new(), &[*change]);
+                prop_assert_eq!(ruling, [Ruling::Held(HoldReason::ProtectedMember)]);
+            }
+        } else if exempted || protected {
             let nothing = matches!(verdict.step, Step::Nothing(Why::Exempted | Why::Protected));
             prop_assert!(nothing && verdict.adopt.is_none(), "{:?}", verdict);
             // The same account found by e-mail only.

@@ -10,6 +10,7 @@ pub mod lease;
 mod leavers;
 pub mod outcome;
 pub mod planner;
+mod protecting;
 pub mod run;
 pub mod sealing;
 pub mod steps;

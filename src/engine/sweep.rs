@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::EngineError;
 use super::finish::{self, Record};
 use super::outcome::{self, Circumstances};
+use super::protecting;
 use super::worker::{self, Worker};
 use crate::base::clock::Micros;
 use crate::base::ids::TaskId;
@@ -48,7 +49,7 @@ impl Worker {
             }
             after = last;
         }
-        let now = self.clock.now();
+        let (now, worker) = (self.clock.now(), self.clone());
         count += self
             .store
             .write(move |tx| {
@@ -60,6 +61,7 @@ impl Worker {
                 }
                 let ready = leases::release_waiting_across_workspaces(tx, now)?;
                 hub_members::expire_invitations_across_workspaces(tx, now)?;
+                protecting::end_over(&worker, tx, now)?;
                 Ok::<_, StoreError>(ready + set_aside::probe_across_workspaces(tx, RETRY_CAP, now)?)
             })
             .await?;

@@ -112,12 +112,22 @@ async fn checked(need: Need, request: &HttpRequest) -> Result<Option<Caller>, Re
         Scope::Scim => return Ok(None),
         Scope::Admin | Scope::Read => {}
     }
-    // Ending one's own session is everybody's who has one.
-    if need.access == Access::PageLeave {
-        return Ok(None);
-    }
-    let Some(action) = need.action else {
-        return Err(Refusal::new(StatusCode::FORBIDDEN, "this needs the operator of this installation"));
+    let action = match (need.access, need.action) {
+        (_, Some(action)) => action,
+        // Ending one's own session is everybody's who has one, whatever their role is or becomes: it changes
+        // nothing but the session that the credential itself began. A route that does anything else names an
+        // action, and is held against it however it is reached.
+        (Access::PageLeave, None) => return Ok(None),
+        (
+            Access::Open
+            | Access::ScimWrite
+            | Access::ScimRead
+            | Access::ApiAdmin
+            | Access::ApiRead
+            | Access::PageRead
+            | Access::PageAct,
+            None,
+        ) => return Err(Refusal::new(StatusCode::FORBIDDEN, "this needs the operator of this installation")),
     };
     let app = request.app_data::<web::Data<App>>().ok_or_else(Refusal::unauthorized)?;
     let about = need.locus.about(request);

@@ -48,6 +48,8 @@ pub fn table() -> Vec<Route> {
         route(Method::GET, "/hubs/{hub}/members/{member}", page::member::show).needs(Action::ReadHub),
         route(Method::POST, "/hubs/{hub}/members/{member}/act", page::member::act).needs(Action::ManageMembers),
         route(Method::POST, "/hubs/{hub}/members/{member}/claim", page::member::claim).needs(Action::AssignManagers),
+        route(Method::POST, "/hubs/{hub}/members/{member}/protect", page::member::protect)
+            .needs(Action::ProtectMembers),
         route(Method::GET, "/hubs/{hub}/users/{user}", page::explain::show).needs(Action::ExplainAccess),
         route(Method::GET, "/history", page::history::show).needs(Action::ReadLog),
         route(Method::GET, "/held", page::held::list).needs(Action::ReadLog),
@@ -132,6 +134,10 @@ pub fn table() -> Vec<Route> {
             .needs(Action::ManageMembers),
         route(Method::POST, "/api/v1/hubs/{id}/members/{member}/resend", admin::members::resend)
             .needs(Action::ManageMembers),
+        route(Method::POST, "/api/v1/hubs/{id}/members/{member}/protect", admin::members::protect)
+            .needs(Action::ProtectMembers),
+        route(Method::POST, "/api/v1/hubs/{id}/members/{member}/unprotect", admin::members::unprotect)
+            .needs(Action::ProtectMembers),
         route(Method::GET, "/api/v1/hubs/{id}/users/{user}/explain", admin::hubs::explain).needs(Action::ExplainAccess),
         route(Method::GET, "/api/v1/hubs/{id}/users/{user}/fields", admin::hubs::fields).needs(Action::ReadHub),
         route(Method::PUT, "/api/v1/hubs/{id}/users/{user}/fields", admin::hubs::give_fields)
@@ -367,6 +373,7 @@ mod tests {
     fn every_route_says_what_it_does() {
         for route in table() {
             // No role is about them: what is open, leaving the page, and what only an IdP's token may.
+            assert!(route.access != Access::PageLeave || route.path == "/sign-out", "{}: names an action", route.path);
             let needs_none = match route.access {
                 Access::Open | Access::ScimWrite | Access::PageLeave => true,
                 Access::ScimRead | Access::ApiAdmin | Access::ApiRead | Access::PageRead | Access::PageAct => false,

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::access::{self, AccessView};
 use super::activity::json;
-use super::members::MemberView;
+use super::members::{self, MemberView};
 use super::tasks::{self as task_views, AttemptView, TaskView};
 use super::{Caller, Context, ServiceError, hubs};
 use crate::base::clock::Micros;
@@ -19,7 +19,7 @@ use crate::domain::guard::HoldReason;
 use crate::domain::hub::{Hub, HubMode};
 use crate::domain::hub_rules as rules;
 use crate::domain::mapping::{Binding, Mapping};
-use crate::domain::member::Reason;
+use crate::domain::member::{Presence, Reason};
 use crate::domain::permissions::Permissions;
 use crate::domain::plan::{Start, Step};
 use crate::domain::task::TaskStatus;
@@ -239,6 +239,10 @@ fn gather(
     let (entitled, verdict) = decide(&ground, &facts, now, settle_until);
     let mappings: Vec<RuleView> = rules.iter().map(|rule| rule_view(rule, &facts, &entitled)).collect();
     let around = around(conn, workspace, &facts)?;
+    let known = match &facts.member {
+        Some(member) => Some(members::whole(conn, workspace, member.clone())?),
+        None => None,
+    };
     let seat = entitled.seat();
     Ok(Explanation {
         summary: summary(hub, app, &around, &facts, &entitled, &mappings, &verdict.step, now),
@@ -261,7 +265,7 @@ fn gather(
             by: decision.decided_by,
             note: decision.note,
         }),
-        known: facts.member.map(MemberView::from),
+        known,
         observed: observed.map(observed_view),
         tasks,
         access,
@@ -467,6 +471,18 @@ fn summary(
             lines.push(create_fields::sentence(app, &action.effect.extra));
         }
         (_, Step::Act(_) | Step::Nothing(_) | Step::Wait { .. }) => {}
+    }
+    if let Some(given) = &facts.protection {
+        let until = given.until.map(|at| format!(" until {}", at.to_rfc3339())).unwrap_or_default();
+        lines.push(format!("protected{until} by {}: \u{201c}{}\u{201d}", given.by, given.reason));
+        let left = facts.person.as_ref().is_none_or(|person| !person.active);
+        let present = facts.member.as_ref().is_some_and(|member| match member.known {
+            Presence::Active | Presence::Pending => true,
+            Presence::Suspended | Presence::Absent => false,
+        });
+        if left && present {
+            lines.push(String::from("the person left and is still in the app, because the account is protected"));
+        }
     }
     if let Some(open) = &facts.open {
         lines.push(format!("an open task ({}) is {}", open.effect.kind.as_str(), open.status.as_str()));

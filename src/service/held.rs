@@ -8,18 +8,20 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
+use super::members::ProtectionView;
 use super::scribe::{About, Scribe};
 use super::tasks::{self as task_views, TaskView};
-use super::{Caller, Context, ServiceError, hubs};
+use super::{Caller, Context, ServiceError, hubs, rights};
 use crate::base::clock::Micros;
 use crate::base::ids::{HoldId, HubId, TaskId, WorkspaceId};
 use crate::base::limits::GUARD_PASS;
 use crate::domain::decision::DecisionKind;
 use crate::domain::guard::HoldReason;
+use crate::domain::rights::Action;
 use crate::store::holds::{self, Hold};
 use crate::store::passes::{self, Pass};
 use crate::store::tasks::ByHand;
-use crate::store::{DbConn, StoreError, Tx, released, waits};
+use crate::store::{DbConn, StoreError, Tx, protections, released, waits};
 
 /// Tasks of one batch that are shown at once; `total` counts all.
 const SHOWN: i64 = 500;
@@ -54,6 +56,11 @@ pub struct HoldView {
     /// What they said.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
+    /// Whether each change is released by its name (`tasks`), by whoever may protect; never all at once.
+    pub one_by_one: bool,
+    /// Of protected accounts: why and by whom, by the task that waits.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub protections: BTreeMap<String, ProtectionView>,
     /// The tasks, leavers first.
     pub tasks: Vec<TaskView>,
 }
@@ -170,10 +177,21 @@ fn view(
     let tasks = holds::tasks(conn, workspace, hold.id, SHOWN)?;
     let (total, leavers) = holds::counts(conn, workspace, hold.id)?;
     let digest = digest(&holds::task_ids(conn, workspace, hold.id)?);
+    let reason = HoldReason::from_word(&hold.reason);
+    let mut protections = BTreeMap::new();
+    if reason == Some(HoldReason::ProtectedMember) {
+        let found = protections::of_tasks(conn, workspace, tasks.iter().filter_map(|task| task.member))?;
+        protections.extend(tasks.iter().filter_map(|task| {
+            let given = found.get(&task.member?)?;
+            Some((task.id.to_string(), ProtectionView::from(given)))
+        }));
+    }
     Ok(HoldView {
         id: hold.id.to_string(),
         hub: names.get(&hold.hub).cloned().unwrap_or_else(|| hold.hub.to_string()),
-        why: HoldReason::from_word(&hold.reason).map_or("", HoldReason::explain),
+        why: reason.map_or("", HoldReason::explain),
+        one_by_one: reason.is_some_and(HoldReason::is_protection),
+        protections,
         reason: hold.reason,
         status: hold.status,
         created: hold.created_at.to_rfc3339(),
@@ -232,13 +250,23 @@ pub async fn decide(
     if only.as_ref().is_some_and(Vec::is_empty) {
         return Err(ServiceError::Invalid(String::from("tasks names nobody; leave it out to mean all")));
     }
-    let (workspace, expect) = (caller.workspace, choice.expect);
+    let (workspace, expect, asker) = (caller.workspace, choice.expect, caller.clone());
     let chosen = context
         .store
         .read(move |conn| {
             let hold = load(conn, workspace, id)?;
             if hold.status != "open" {
                 return Err(decided_already(&hold.status));
+            }
+            if HoldReason::from_word(&hold.reason).is_some_and(HoldReason::is_protection) && verdict == Verdict::Release
+            {
+                rights::demand(&asker, Action::ProtectMembers)?;
+                if only.is_none() {
+                    return Err(ServiceError::Invalid(format!(
+                        "tasks: what is held as {} is released change by change: name those that shall go out once",
+                        hold.reason
+                    )));
+                }
             }
             let may_pass = HoldReason::from_word(&hold.reason).is_some_and(HoldReason::may_pass);
             if until.is_some() && !may_pass {

@@ -12,13 +12,14 @@ use crate::domain::hub_file::subject_text;
 use crate::domain::hub_rules as rules;
 use crate::domain::mapping::{Binding, HubRole, Mapping, SubjectName};
 use crate::domain::problem::Cause;
-use crate::domain::task::TaskStatus;
+use crate::domain::protection::moves_protected_role;
+use crate::domain::task::{Task, TaskStatus};
 use crate::store::hubs::{login_word, mode_word};
 use crate::store::managers::{self, Manager};
 use crate::store::tasks::{self, ByHand, TaskFilter};
 use crate::store::{
     DbConn, StoreError, Tx, decisions, given_fields, hub_members, hub_secrets, hubs, lanes, mappings, marks, problems,
-    set_aside,
+    protections, set_aside,
 };
 
 /// Add a hub.
@@ -82,6 +83,9 @@ pub(super) fn change_hub(
         "secrets_cleared": cleared, "owner": after.owner, "ref": after.file_ref,
     });
     scribe.record(tx, kind, About { target: &target, hub: Some(after.id), detail, ..About::default() })?;
+    if before.policy.protected_roles != after.policy.protected_roles {
+        roles_protected(tx, scribe, app, before, after)?;
+    }
     if before.connection != after.connection {
         waiting::begin(tx, scribe, app, Some(before), after)?;
         mended(tx, scribe, after.id, Mended::Hub)?;
@@ -93,6 +97,18 @@ pub(super) fn change_hub(
         marks::hub_changed(tx, scribe.workspace, after.id, &scribe.change(cause))?;
     }
     Ok(cleared)
+}
+
+/// Which roles are protected changed: what is open and gives or takes one of those that are, or were, is
+/// planned anew, also what sits in another batch of the guard.
+fn roles_protected(tx: &mut Tx<'_>, scribe: &Scribe, app: &App, before: &Hub, after: &Hub) -> Result<(), ServiceError> {
+    let moves = |task: &Task| {
+        let (has, gets) = task.effect.from_and_to();
+        let moved = |hub: &Hub| moves_protected_role(app, &hub.policy, has, gets);
+        moved(before) != moved(after)
+    };
+    protections::roles_changed(tx, scribe.workspace, after.id, moves, &scribe.actor, scribe.now)?;
+    Ok(())
 }
 
 /// No other hub of the app has its identifier, its space or its account. Call it with the rules of the
@@ -191,6 +207,7 @@ pub(super) fn remove_hub(tx: &mut Tx<'_>, scribe: &Scribe, hub: &Hub, removal: &
     hubs::delete(tx, scribe.workspace, hub.id)?;
     managers::forget_hub(tx, scribe.workspace, hub.id)?;
     given_fields::forget_hub(tx, scribe.workspace, hub.id)?;
+    protections::forget_hub(tx, scribe.workspace, hub.id)?;
     let target = format!("hub:{}", hub.slug);
     let detail = json!({"app": hub.app, "reason": removal.reason});
     let personal = removal.note.as_ref().map(|note| json!({ "note": note }));

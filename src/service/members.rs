@@ -6,12 +6,16 @@ use serde::{Deserialize, Serialize};
 
 use super::page::{Page, PageRequest};
 use super::{Caller, Context, ServiceError, hubs};
+use crate::base::clock::Micros;
 use crate::base::ids::{MemberId, WorkspaceId};
 use crate::domain::catalog::Catalog;
 use crate::domain::create_fields;
 use crate::domain::hub::Hub;
 use crate::domain::mapping::{AssetGrant, HubRole};
 use crate::domain::member::{Member, Reason};
+use crate::domain::plan::PRIORITY_LEAVER;
+use crate::domain::protection::Protection;
+use crate::store::protections::{self, Waiting};
 use crate::store::{DbConn, StoreError, given_fields, hub_members};
 
 pub use crate::domain::member::{Bucket, MemberStatus, Presence};
@@ -70,11 +74,69 @@ pub struct MemberView {
     pub exempt_reason: Option<String>,
     /// When that became known.
     pub known_at: String,
+    /// Why, by whom and until when a person protected it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub protection: Option<ProtectionView>,
+    /// What automation wants of it and a person must decide.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub held: Option<HeldChange>,
     /// The mappings under which it was last granted.
     pub reasons: Vec<Reason>,
     /// What the last sync saw.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub observed: Option<ObservedView>,
+}
+
+/// A protection, as people see it.
+#[derive(Clone, Debug, Serialize)]
+pub struct ProtectionView {
+    /// Why, in their words.
+    pub reason: String,
+    /// Who said so.
+    pub by: String,
+    /// RFC 3339.
+    pub since: String,
+    /// RFC 3339; absent where it does not end by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<String>,
+}
+
+impl From<&Protection> for ProtectionView {
+    fn from(given: &Protection) -> Self {
+        Self {
+            reason: given.reason.clone(),
+            by: given.by.clone(),
+            since: given.since.to_rfc3339(),
+            until: given.until.map(Micros::to_rfc3339),
+        }
+    }
+}
+
+/// A change that waits for a person.
+#[derive(Clone, Debug, Serialize)]
+pub struct HeldChange {
+    /// The task.
+    pub task: String,
+    /// The batch it is held in: `POST /api/v1/held/{id}/release` with `tasks`.
+    pub hold: String,
+    /// `add`, `update_role` or `remove`.
+    pub kind: String,
+    /// Why it is held, in one word.
+    pub reason: String,
+    /// Whether the person left and is still there.
+    pub leaver: bool,
+}
+
+impl From<&Waiting> for HeldChange {
+    fn from(waiting: &Waiting) -> Self {
+        Self {
+            task: waiting.task.to_string(),
+            hold: waiting.hold.to_string(),
+            kind: waiting.kind.clone(),
+            reason: waiting.reason.clone(),
+            leaver: waiting.priority == PRIORITY_LEAVER,
+        }
+    }
 }
 
 /// What the last sync saw of an account.
@@ -108,6 +170,8 @@ impl From<Member> for MemberView {
             hub_role: member.hub_role,
             exempt_reason: None,
             known_at: member.known_at.to_rfc3339(),
+            protection: None,
+            held: None,
             reasons: member.reasons,
             observed: None,
         }
@@ -130,13 +194,10 @@ pub async fn show(context: &Context, caller: &Caller, slug: &str, member: &str) 
                 Ok(_) | Err(StoreError::NotFound) => return Err(ServiceError::NotFound("member")),
                 Err(other) => return Err(other.into()),
             };
-            let exempt_reason = hub_members::exempt_reason(conn, workspace, id)?;
-            let member = vec![member];
-            let needs = needs(conn, workspace, &catalog, &hub, &member)?.remove(&id).unwrap_or_default();
-            let Some(member) = member.into_iter().next() else { return Err(ServiceError::NotFound("member")) };
-            let seen = hub_members::observed(conn, workspace, &[id])?.into_iter().next();
-            let observed = seen.map(|(_, seen)| observed_view(seen));
-            Ok::<_, ServiceError>(MemberView { exempt_reason, observed, needs, ..MemberView::from(member) })
+            let these = vec![member];
+            let needs = needs(conn, workspace, &catalog, &hub, &these)?.remove(&id).unwrap_or_default();
+            let Some(member) = these.into_iter().next() else { return Err(ServiceError::NotFound("member")) };
+            Ok(MemberView { needs, ..whole(conn, workspace, member)? })
         })
         .await
 }
@@ -155,6 +216,18 @@ fn needs(
     let waiting = given_fields::of_waiting(conn, workspace, members)?;
     let names = |values| create_fields::lacking(app, &values).into_iter().map(|field| field.name.clone()).collect();
     Ok(waiting.into_iter().map(|(member, values)| (member, names(values))).collect())
+}
+
+/// An account with everything that is known around it.
+pub(super) fn whole(conn: &mut DbConn, workspace: WorkspaceId, member: Member) -> Result<MemberView, ServiceError> {
+    let id = member.id;
+    let exempt_reason = hub_members::exempt_reason(conn, workspace, id)?;
+    let seen = hub_members::observed(conn, workspace, &[id])?.into_iter().next();
+    let observed = seen.map(|(_, seen)| observed_view(seen));
+    let protection = protections::of_members(conn, workspace, [&member])?.get(&id).map(ProtectionView::from);
+    let these = std::slice::from_ref(&member);
+    let held = protections::waiting(conn, workspace, member.hub, these)?.get(&id).map(HeldChange::from);
+    Ok(MemberView { exempt_reason, observed, protection, held, ..MemberView::from(member) })
 }
 
 fn observed_view(seen: hub_members::Observed) -> ObservedView {
@@ -188,6 +261,8 @@ pub async fn list(
             let rows = hub_members::page(conn, workspace, hub.id, bucket, after, wanted)?;
             let ids: Vec<MemberId> = rows.iter().map(|member| member.id).collect();
             let mut reasons = hub_members::exempt_reasons(conn, workspace, &rows)?;
+            let protected = protections::of_members(conn, workspace, &rows)?;
+            let waiting = protections::waiting(conn, workspace, hub.id, &rows)?;
             let mut seen: BTreeMap<MemberId, _> = hub_members::observed(conn, workspace, &ids)?.into_iter().collect();
             let mut missing = needs(conn, workspace, &catalog, &hub, &rows)?;
             let view = |member: Member| {
@@ -195,7 +270,9 @@ pub async fn list(
                 let seen = seen.remove(&member.id);
                 let observed = seen.map(observed_view);
                 let needs = missing.remove(&member.id).unwrap_or_default();
-                MemberView { exempt_reason, observed, needs, ..MemberView::from(member) }
+                let protection = protected.get(&member.id).map(ProtectionView::from);
+                let held = waiting.get(&member.id).map(HeldChange::from);
+                MemberView { exempt_reason, observed, needs, protection, held, ..MemberView::from(member) }
             };
             Ok::<_, ServiceError>(rows.into_iter().map(view).collect::<Vec<_>>())
         })

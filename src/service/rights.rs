@@ -271,6 +271,53 @@ pub async fn authorize(
         .await
 }
 
+/// Whether the caller may do this in the hub that the request is about: for what a route's own action does
+/// not say, because it depends on what was found there.
+///
+/// # Errors
+/// [`ServiceError::Missing`] with what is missing.
+pub fn demand(caller: &Caller, action: Action) -> Result<(), ServiceError> {
+    match caller.may(action) {
+        Verdict::Yes => Ok(()),
+        verdict @ (Verdict::Own | Verdict::No) => Err(refusal(caller, action, verdict)),
+    }
+}
+
+/// Those of these hubs in which the caller may do this: what a view over several hubs offers.
+///
+/// # Errors
+/// [`StoreError`] of the statements.
+pub async fn hubs_where(
+    context: &Context,
+    caller: &Caller,
+    action: Action,
+    slugs: BTreeSet<String>,
+) -> Result<BTreeSet<String>, ServiceError> {
+    let Some(user) = caller.person else {
+        // No person's: one right for all hubs.
+        return Ok(if caller.may(action) == Verdict::Yes { slugs } else { BTreeSet::new() });
+    };
+    let (catalog, now, caller) = (context.catalog.clone(), context.clock.now(), caller.clone());
+    context
+        .store
+        .read(move |conn| {
+            let mut found = BTreeSet::new();
+            for slug in slugs {
+                let hub = match hub_rows::by_slug(conn, caller.workspace, &slug) {
+                    // Removed meanwhile: nobody may anything there.
+                    Err(StoreError::NotFound) => continue,
+                    other => other?,
+                };
+                let right = right_in(conn, caller.workspace, &catalog, &hub, user, now)?;
+                if may(caller.rights, action, right) == Verdict::Yes {
+                    found.insert(slug);
+                }
+            }
+            Ok(found)
+        })
+        .await
+}
+
 /// The refusal that says what is missing.
 fn refusal(caller: &Caller, action: Action, got: Verdict) -> ServiceError {
     ServiceError::Missing(Box::new(missing(caller, action, got)))

@@ -10,7 +10,7 @@ use super::conn::DbConn;
 use super::kept::Keep as _;
 use super::schema::{memberships, sources, tasks, user_emails, user_groups, users};
 use super::tasks::{TaskRow, is_open};
-use super::{StoreError, decisions, hub_members, mappings, sync_seen};
+use super::{StoreError, decisions, hub_members, mappings, protections, sync_seen};
 use crate::base::clock::Micros;
 use crate::base::ids::{GroupId, HubId, UserId, WorkspaceId};
 use crate::domain::decide::Facts;
@@ -174,9 +174,14 @@ pub fn of_people(
             open: open.remove(subject),
             decision: decided.remove(subject),
             given: BTreeMap::new(),
+            protection: None,
         });
     }
     look_alikes(conn, workspace, hub, &mut facts)?;
+    let mut protected = protections::of_members(conn, workspace, facts.iter().filter_map(|one| one.member.as_ref()))?;
+    for one in &mut facts {
+        one.protection = one.member.as_ref().and_then(|member| protected.remove(&member.id));
+    }
     Ok(facts)
 }
 

@@ -5,12 +5,14 @@ use std::collections::HashMap;
 
 use diesel::pg::Pg;
 use diesel::prelude::*;
+use diesel::sql_types::Bool;
 
 use super::StoreError;
 use super::conn::DbConn;
 use super::dialect::{self, Cell};
 use super::kept::Keep as _;
 use super::mappings::{hub_role, hub_role_word};
+use super::protections;
 use super::schema::{hub_members, memberships, tasks, users};
 use crate::base::clock::Micros;
 use crate::base::ids::{GroupId, HubId, MemberId, UserId, WorkspaceId};
@@ -476,7 +478,8 @@ pub fn update(
             hub_members::display.eq(member.display.as_str()),
             hub_members::bucket.eq(bucket_word(member.bucket)),
             hub_members::managed.eq(member.managed),
-            hub_members::protected.eq(member.protected),
+            // Read before somebody protected it, perhaps; only `store::protections` takes that away.
+            hub_members::protected.eq(hub_members::protected.or(member.protected.into_sql::<Bool>())),
             hub_members::status.eq(member.status.as_str()),
             hub_members::hub_role.eq(member.hub_role.map(hub_role_word)),
             hub_members::known_state.eq(presence_word(member.known)),
@@ -521,11 +524,13 @@ pub fn set_plan(tx: &mut DbConn, workspace: WorkspaceId, member: &Member, now: M
     Ok(())
 }
 
-/// Forget a row that was joined to another; its person must be moved first or afterwards.
+/// Forget a row that was joined `into` another; its person must be moved first or afterwards. What
+/// protects it goes along.
 ///
 /// # Errors
-/// [`StoreError`] of the statement.
-pub fn forget(tx: &mut DbConn, workspace: WorkspaceId, id: MemberId) -> Result<(), StoreError> {
+/// [`StoreError`] of the statements.
+pub fn forget(tx: &mut DbConn, workspace: WorkspaceId, id: MemberId, into: MemberId) -> Result<(), StoreError> {
+    protections::join(tx, workspace, id, into)?;
     diesel::delete(hub_members::table.find((workspace.0, id.bytes()))).kept().execute(tx)?;
     Ok(())
 }

@@ -155,7 +155,7 @@ fn join(tx: &mut Tx<'_>, task: &Task, mine: Option<Member>, mut other: Member) -
         let open = Because { cause: "joined", task: Some(task.id), evidence: "same_account", now: mine.known_at };
         intervals::end(tx, task.workspace, mine.id, &open)?;
         intervals::move_member(tx, task.workspace, mine.id, other.id)?;
-        hub_members::forget(tx, task.workspace, mine.id)?;
+        hub_members::forget(tx, task.workspace, mine.id, other.id)?;
         other.reasons = mine.reasons;
         other.hub_role = mine.hub_role;
     }

@@ -46,6 +46,7 @@ pub mod pending;
 pub mod people;
 mod pool;
 pub mod problems;
+pub mod protections;
 pub mod reach;
 pub mod reading;
 pub mod released;

@@ -586,6 +586,18 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    protections (workspace, member_id) {
+        workspace -> BigInt,
+        member_id -> Binary,
+        hub_id -> Binary,
+        reason -> Text,
+        given_by -> Text,
+        given_at -> BigInt,
+        until_at -> Nullable<BigInt>,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     settings,
     workspaces,
@@ -626,4 +638,5 @@ diesel::allow_tables_to_appear_in_same_query!(
     notifications,
     told,
     given_fields,
+    protections,
 );

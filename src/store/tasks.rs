@@ -416,6 +416,40 @@ pub fn withdraw_of_hub(
         .execute(&mut **tx)?)
 }
 
+/// Withdraw these, as far as nothing of them may be at the app; what is wanted is planned anew. Answers
+/// how many.
+///
+/// # Errors
+/// A failed statement.
+pub fn withdraw_these(
+    tx: &mut Tx<'_>,
+    workspace: WorkspaceId,
+    these: &[TaskId],
+    by: &str,
+    now: Micros,
+) -> Result<usize, StoreError> {
+    if these.is_empty() {
+        return Ok(0);
+    }
+    let idle = [TaskStatus::Held, TaskStatus::Waiting, TaskStatus::Manual];
+    Ok(diesel::update(tasks::table)
+        .filter(tasks::workspace.eq(workspace.0))
+        .filter(tasks::id.eq_any(these.iter().map(|id| id.bytes()).collect::<Vec<_>>()))
+        .filter(
+            tasks::status
+                .eq_any(words(&[TaskStatus::Queued, TaskStatus::Retrying]))
+                .and(tasks::verify_first.eq(false))
+                .or(tasks::status.eq_any(words(&idle))),
+        )
+        .set((
+            tasks::status.eq(TaskStatus::Superseded.as_str()),
+            tasks::modified_at.eq(now.0),
+            tasks::finished_at.eq(Some(now.0)),
+            tasks::finished_by.eq(Some(by)),
+        ))
+        .execute(&mut **tx)?)
+}
+
 /// What a list of tasks is narrowed to; everything that is `None` or empty does not narrow.
 #[derive(Clone, Debug, Default)]
 pub struct TaskFilter {

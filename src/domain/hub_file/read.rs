@@ -21,8 +21,9 @@ const HUB_KEYS: [&str; 9] = ["id", "app", "label", "login", "mode", "settle", "c
 const SETTINGS: [&str; 6] = ["label", "login", "mode", "settle", "connection", "policy"];
 const MAPPING_KEYS: [&str; 10] =
     ["group", "group_id", "external_id", "user", "source", "where", "hub_role", "app_role", "seat", "assets"];
-const POLICY_KEYS: [&str; 11] = [
+const POLICY_KEYS: [&str; 12] = [
     "create_fields",
+    "protected_roles",
     "individual",
     "sync_threshold_percent",
     "drift",
@@ -344,6 +345,17 @@ fn policy(reader: &mut Reader<'_>, hub: &Fields<'_, '_>, app: Option<&App>) -> H
     }
     if let Some(value) = fields.get("create_fields") {
         policy.create_fields = create_fields(reader, value, app);
+    }
+    for item in fields.list(reader, "protected_roles") {
+        match item.get_ref() {
+            DeValue::String(text) => policy.protected_roles.push(text.to_string()),
+            other => {
+                reader.say(item.span().start, wrong_type("protected_roles", "a list of role ids in quotes", other))
+            }
+        }
+    }
+    if let Some(app) = app {
+        reader.check(fields.offset, rules::protected_roles(app, &policy));
     }
     reader.check(fields.offset, rules::policy(&policy));
     policy

@@ -112,6 +112,10 @@ fn policy(policy: &HubPolicy) -> Vec<String> {
             policy.create_fields.iter().map(|(name, attribute)| format!("{name} = {}", quoted(attribute))).collect();
         parts.push(format!("create_fields = {{ {} }}", pairs.join(", ")));
     }
+    if !policy.protected_roles.is_empty() {
+        let roles: Vec<String> = policy.protected_roles.iter().map(|role| quoted(role)).collect();
+        parts.push(format!("protected_roles = [{}]", roles.join(", ")));
+    }
     parts
 }
 

@@ -368,7 +368,7 @@ impl Recorder<'_, '_> {
         let Some(found) = found else { return Ok(own.cloned()) };
         if let Some(own) = own.filter(|own| own.id != id) {
             // A row of ours without an account gives way to the account's own row.
-            hub_members::forget(self.tx, self.workspace, own.id)?;
+            hub_members::forget(self.tx, self.workspace, own.id, found.id)?;
         }
         let mut member = found.clone();
         member.user = Some(pair.facts.user);

@@ -259,7 +259,7 @@ impl<'a, 'tx> Stretch<'a, 'tx> {
             let because = self.because("joined");
             intervals::end(self.tx, self.workspace, found.id, &because)?;
             intervals::move_member(self.tx, self.workspace, found.id, own.id)?;
-            hub_members::forget(self.tx, self.workspace, found.id)?;
+            hub_members::forget(self.tx, self.workspace, found.id, own.id)?;
         }
         let mut member = own.clone();
         member.remote_id = found.remote_id;
@@ -378,7 +378,9 @@ impl<'a, 'tx> Stretch<'a, 'tx> {
 /// A row that is nobody's may be matched as long as it shows the address that it was found with: one
 /// that changed since is a person's to judge (T-02).
 fn open_to_match(row: &Member, seen: &Observed) -> bool {
-    row.user.is_none() && row.bucket == Bucket::Unmatched && row.email_key == seen.address
+    let open = row.user.is_none() && row.bucket == Bucket::Unmatched && row.email_key == seen.address;
+    // Nor one that somebody protected.
+    open && !row.protected
 }
 
 fn has_account(member: &Member) -> bool {

@@ -7,7 +7,9 @@ use crate::http::App;
 use crate::http::error::ApiFailure;
 use crate::http::extract::{ApiAdmin, ApiJson};
 use crate::http::respond;
-use crate::service::member_actions::{self, ClaimBody, Deed, ExemptBody, MatchBody, RemoveBody, RoleBody};
+use crate::service::member_actions::{
+    self, ClaimBody, Deed, ExemptBody, MatchBody, ProtectBody, RemoveBody, RoleBody, UnprotectBody,
+};
 
 type Path = web::Path<(String, String)>;
 
@@ -104,4 +106,32 @@ pub async fn role(
 /// 404; 409 when no invitation is open or failed.
 pub async fn resend(caller: ApiAdmin, path: Path, app: web::Data<App>) -> Result<HttpResponse, ApiFailure> {
     act(&caller, path, &app, Deed::Resend).await
+}
+
+/// `POST …/protect` with a `reason`, and `until` where it ends by itself: automation changes the account
+/// only with a person.
+///
+/// # Errors
+/// 404; 400 without a reason or for a time that has passed; 409 where it is exempted, not there, the
+/// hub's own, or a task about it may be at the app already.
+pub async fn protect(
+    caller: ApiAdmin,
+    path: Path,
+    ApiJson(body): ApiJson<ProtectBody>,
+    app: web::Data<App>,
+) -> Result<HttpResponse, ApiFailure> {
+    act(&caller, path, &app, Deed::Protect(body)).await
+}
+
+/// `POST …/unprotect`, perhaps with a `note`: one of the others again.
+///
+/// # Errors
+/// 404; 409 when it is not protected.
+pub async fn unprotect(
+    caller: ApiAdmin,
+    path: Path,
+    ApiJson(body): ApiJson<UnprotectBody>,
+    app: web::Data<App>,
+) -> Result<HttpResponse, ApiFailure> {
+    act(&caller, path, &app, Deed::Unprotect(body)).await
 }

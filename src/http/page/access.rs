@@ -2,6 +2,7 @@
 //! proof that it is ours. A handler of the page begins with one of these or does not compile into
 //! the table of routes; the cookie is looked at nowhere else.
 
+use std::collections::BTreeSet;
 use std::future::{Future, Ready, ready};
 use std::ops::Deref;
 use std::pin::Pin;
@@ -24,6 +25,8 @@ use crate::http::error::Refusal;
 use crate::http::extract::RequestId;
 use crate::http::extract::caller::{Access, Guard};
 use crate::http::transport;
+use crate::service::rights;
+use crate::service::rules::{Action, Verdict};
 
 /// The field of a form that carries its proof.
 pub const PROOF: &str = "proof";
@@ -158,6 +161,31 @@ pub struct PageReader {
     caller: Caller,
     /// The session.
     pub session: Session,
+}
+
+impl PageReader {
+    /// Whether a form or button for this is shown, in the hub that the page is about: what the route behind it
+    /// would answer.
+    pub fn can(&self, action: Action) -> bool {
+        Access::PageAct.allows(self.caller.scope) && self.caller.may(action) == Verdict::Yes
+    }
+
+    /// The same for pages over several hubs: those of these in which it is offered.
+    ///
+    /// # Errors
+    /// As the looking up of rights.
+    pub async fn can_in(
+        &self,
+        app: &App,
+        action: Action,
+        hubs: impl IntoIterator<Item = &String>,
+    ) -> Result<BTreeSet<String>, PageFailure> {
+        if !Access::PageAct.allows(self.caller.scope) {
+            return Ok(BTreeSet::new());
+        }
+        let hubs = hubs.into_iter().cloned().collect();
+        Ok(rights::hubs_where(&app.context, &self.caller, action, hubs).await?)
+    }
 }
 
 impl Deref for PageReader {

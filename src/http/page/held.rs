@@ -1,6 +1,7 @@
 //! `GET /held`: batches that the guard holds. Releasing and rejecting each have a page of their own
 //! that shows who and why before anything happens, and go on with what came of it.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use actix_web::http::StatusCode;
@@ -14,11 +15,14 @@ use super::query::{PageQuery, link};
 use super::reply::{self, PageFailure};
 use super::tasks::person;
 use super::words::{self, Tone, badge};
-use crate::auth::Scope;
 use crate::http::App;
 use crate::http::error::Refusal;
+use crate::http::extract::caller::Access;
 use crate::service::ServiceError;
-use crate::service::held::{self, Choice, HoldView, PassView, Verdict};
+use crate::service::held::{self, Choice, Held, HoldView, PassView, Verdict};
+use crate::service::members::ProtectionView;
+use crate::service::rights;
+use crate::service::rules::Action;
 use crate::service::tasks::TaskView;
 
 /// People of a batch that the list shows; its own page shows more.
@@ -60,6 +64,7 @@ pub async fn list(
 ) -> Result<HttpResponse, PageFailure> {
     let held = held::list(&app.context, &caller).await?;
     let now = app.clock.now().to_rfc3339();
+    let offers = Offers::of(&caller, &app, &held).await?;
     let Done { done, hub, left, seal } = &query.0;
     let words = sealed_words(done.as_deref().unwrap_or_default(), hub.as_deref().unwrap_or_default(), *left);
     let is_ours = caller.session.said(&app, &words, seal.as_deref());
@@ -70,9 +75,9 @@ pub async fn list(
             "Nothing here happens until a person releases it." }
         @if held.items.is_empty() { p.empty { "Nothing is held." } }
         div.cards.held {
-            @for batch in &held.items { (card(&caller, batch, &now)) }
+            @for batch in &held.items { (card(&offers, batch, &now)) }
         }
-        (passes(&caller, &held.passes))
+        (passes(&caller, &offers, &held.passes))
     };
     // Its last form's result stays until the reader goes on.
     let pace = if is_ours { Pace::Still } else { Pace::Live };
@@ -99,7 +104,32 @@ fn said(done: &Done) -> Markup {
     }
 }
 
-fn card(caller: &PageReader, batch: &HoldView, now: &str) -> Markup {
+/// The hubs in which this reader may decide, and those in which they may let a protected change out.
+struct Offers {
+    decide: BTreeSet<String>,
+    protect: BTreeSet<String>,
+}
+
+impl Offers {
+    async fn of(caller: &PageReader, app: &App, held: &Held) -> Result<Self, PageFailure> {
+        let hubs = || held.items.iter().map(|one| &one.hub).chain(held.passes.iter().map(|one| &one.hub));
+        Ok(Self {
+            decide: caller.can_in(app, Action::ManageMembers, hubs()).await?,
+            protect: caller.can_in(app, Action::ProtectMembers, hubs()).await?,
+        })
+    }
+
+    fn releases(&self, batch: &HoldView) -> bool {
+        let of = if batch.one_by_one { &self.protect } else { &self.decide };
+        of.contains(&batch.hub)
+    }
+
+    fn decides(&self, hub: &str) -> bool {
+        self.decide.contains(hub)
+    }
+}
+
+fn card(offers: &Offers, batch: &HoldView, now: &str) -> Markup {
     html! {
         article.card id={ "hold-" (batch.id) } {
             header { h3 { (batch.hub) } (badge(Tone::Wait, &words::count(batch.total, "task", "tasks"))) }
@@ -107,15 +137,20 @@ fn card(caller: &PageReader, batch: &HoldView, now: &str) -> Markup {
             p { (capital(batch.why)) "." }
             ul.people {
                 @for (number, task) in (0..).zip(batch.tasks.iter().take(GLIMPSE)) {
-                    li { (person_line(task, number < batch.leavers)) }
+                    li {
+                        (person_line(task, number < batch.leavers))
+                        @if let Some(given) = batch.protections.get(&task.id) { span.hint { " · “" (given.reason) "”, by " (given.by) } }
+                    }
                 }
                 @if batch.tasks.len() > GLIMPSE {
                     li.hint { "and " (words::grouped(batch.total.saturating_sub(i64::try_from(GLIMPSE).unwrap_or(0)))) " more" }
                 }
             }
             div.actions {
-                @if caller.scope == Scope::Admin {
+                @if offers.releases(batch) {
                     a.button.primary href={ "/held/" (batch.id) "/release" } { "Release …" }
+                }
+                @if offers.decides(&batch.hub) {
                     a.button.danger href={ "/held/" (batch.id) "/reject" } { "Reject …" }
                 } @else {
                     a.button href={ "/tasks?status=held&hub=" (batch.hub) } { "All of them" }
@@ -134,7 +169,7 @@ fn person_line(task: &TaskView, left: bool) -> Markup {
 }
 
 /// What a person lets pass until a time.
-fn passes(caller: &PageReader, passes: &[PassView]) -> Markup {
+fn passes(caller: &PageReader, offers: &Offers, passes: &[PassView]) -> Markup {
     html! {
         @if !passes.is_empty() {
             h2 { "Let pass for a while" }
@@ -144,7 +179,7 @@ fn passes(caller: &PageReader, passes: &[PassView]) -> Markup {
                         b { (pass.hub) } ": " (words::plain(pass.reason)) " is not held until " (words::at(&pass.until))
                         @if let Some(note) = &pass.note { p { "“" (note) "”" } }
                         p.hint { "given by " (pass.given_by) }
-                        @if caller.scope == Scope::Admin {
+                        @if offers.decides(&pass.hub) {
                             form method="post" action={ "/held/" (pass.hold) "/pass" } {
                                 (layout::proof(caller))
                                 button.quiet type="submit" { "Hold it again" }
@@ -216,11 +251,17 @@ pub async fn ask(
 ) -> Result<HttpResponse, PageFailure> {
     let (id, word) = path.into_inner();
     let asking = asking(&word)?;
-    if caller.scope != Scope::Admin {
+    if !Access::PageAct.allows(caller.scope) {
         let detail = "the token that you signed in with may only look; sign in with one of scope admin to decide";
         return Err(Refusal::new(StatusCode::FORBIDDEN, detail).into());
     }
     let batch = held::show(&app.context, &caller, &id).await?;
+    // What the form behind it would be refused for is refused here already.
+    let needed = match asking.verdict {
+        Verdict::Release if batch.one_by_one => Action::ProtectMembers,
+        Verdict::Release | Verdict::Reject => Action::ManageMembers,
+    };
+    rights::demand(&caller, needed)?;
     if batch.total == 0 {
         let why = "nothing of this batch is held any more: it was decided, or newer wishes replaced it";
         return Err(Refusal::new(StatusCode::NOT_FOUND, why).into());
@@ -244,10 +285,14 @@ fn form(caller: &PageReader, asking: &Asking, batch: &HoldView, title: &str, now
             input type="hidden" name="shown" value=(batch.total);
             fieldset.card {
                 legend { "Which" }
-                label.choice { input type="radio" name="which" value="all" required; "All " (words::grouped(batch.total)) }
+                @if !(batch.one_by_one && asking.verdict == Verdict::Release) {
+                    label.choice { input type="radio" name="which" value="all" required; "All " (words::grouped(batch.total)) }
+                }
                 label.choice { input type="radio" name="which" value="ticked" required; "Only those ticked below" }
             }
-            @if asking.verdict == Verdict::Release {
+            @if asking.verdict == Verdict::Release && batch.one_by_one {
+                p.hint { "Each goes out this once; what is protected stays protected." }
+            } @else if asking.verdict == Verdict::Release {
                 div {
                     label for="for" { "And whatever else meets the same limit of this hub" }
                     select #for name="for" {
@@ -275,20 +320,23 @@ fn form(caller: &PageReader, asking: &Asking, batch: &HoldView, title: &str, now
                     th.tick scope="col" { label.choice hidden { input type="checkbox" data-all="task" aria-label="All"; } }
                     th scope="col" { "Person" } th scope="col" { "What" } th scope="col" { "Why" }
                 } }
-                tbody { @for (number, task) in (0..).zip(&batch.tasks) { (choice(task, number < batch.leavers)) } }
+                tbody { @for (number, task) in (0..).zip(&batch.tasks) { (choice(task, number < batch.leavers, batch.protections.get(&task.id))) } }
             }
         }
     }
 }
 
-fn choice(task: &TaskView, left: bool) -> Markup {
+fn choice(task: &TaskView, left: bool, given: Option<&ProtectionView>) -> Markup {
     let name = task.person.name.as_deref().unwrap_or(&task.person.user_name);
     html! {
         tr {
             td.tick data-name="Tick" { div { input type="checkbox" name="task" value=(task.id) aria-label=(name); } }
             td.lead { div { (person(task)) @if left { " " (badge(Tone::Bad, "leaver")) } } }
             td data-name="What" { div { (words::kind(task.kind, task.role.as_deref())) } }
-            td data-name="Why" { div { (words::plain(&task.cause)) } }
+            td data-name="Why" { div {
+                (words::plain(&task.cause))
+                @if let Some(given) = given { small { "protected: “" (given.reason) "”, by " (given.by) } }
+            } }
         }
     }
 }

@@ -11,11 +11,11 @@ use super::layout::{self, Pace, Place};
 use super::query::{PageQuery, filled, link};
 use super::reply::{self, PageFailure};
 use super::words::{self, Tone, badge};
-use crate::auth::Scope;
 use crate::http::App;
 use crate::service::hubs::{self, HubView};
 use crate::service::members::{self, Bucket, MemberQuery, MemberView, ObservedView};
 use crate::service::page::Page;
+use crate::service::rules::Action;
 use crate::service::sync::{self, SyncBody, SyncProgress};
 use crate::service::tasks::{self, TaskDetail, TaskQuery};
 
@@ -108,7 +108,7 @@ fn head(caller: &PageReader, hub: &HubView, running: Option<&TaskDetail>, now: &
                 } }
             }
             @if let Some(task) = running { (under_way(task)) }
-            @else if caller.scope == Scope::Admin {
+            @else if caller.can(Action::SyncHub) {
                 form method="post" action={ "/hubs/" (hub.id) "/sync" } {
                     (layout::proof(caller))
                     button #sync type="submit" { "Sync now" }
@@ -201,6 +201,12 @@ pub fn status(member: &MemberView) -> Markup {
         }
         @if !member.needs.is_empty() { small { "missing: " (member.needs.join(", ")) } }
         @if member.protected { " " (badge(Tone::Dim, "protected")) }
+        @if let Some(given) = &member.protection { small { "“" (given.reason) "”" } }
+        @if let Some(held) = &member.held {
+            " " (badge(Tone::Wait, "held"))
+            small { "wanted: " (words::plain(&held.kind)) }
+            @if held.leaver { " " (badge(Tone::Bad, "left, still there")) }
+        }
         @if !member.managed { small { "not managed" } }
         @if let Some(reason) = &member.exempt_reason { small { "“" (reason) "”" } }
     }

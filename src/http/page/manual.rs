@@ -12,9 +12,9 @@ use super::query::{PageQuery, filled, link};
 use super::reply::{self, PageFailure};
 use super::tasks::person;
 use super::words;
-use crate::auth::Scope;
 use crate::http::App;
 use crate::service::page::Page;
+use crate::service::rules::Action;
 use crate::service::tasks::{self, TaskQuery, TaskStatus, TaskView};
 
 /// Items on a page: each takes a person minutes.
@@ -47,21 +47,22 @@ pub async fn list(
     };
     let page = tasks::list(&app.context, &caller, wanted).await?;
     let now = app.clock.now().to_rfc3339();
+    let mine = caller.can_in(&app, Action::ManageMembers, page.items.iter().map(|item| &item.hub)).await?;
     let body = html! {
         h1 { "By hand" }
         p.hint { "What automation cannot do in an app. Do the steps there, then note it as done; where the app can be read, "
             "the next sync closes the item by itself." }
         @if let Some(hub) = &hub { p { "Of hub " a href={ "/hubs/" (hub) } { (hub) } " only. " a href="/manual" { "All hubs" } } }
         @if page.items.is_empty() { p.empty { "Nothing to do by hand." } }
-        div.cards #manual { @for item in &page.items { (card(&caller, item, &now)) } }
+        div.cards #manual { @for item in &page.items { (card(&caller, item, mine.contains(&item.hub), &now)) } }
         (pages(hub.as_deref(), cursor.is_some(), &page))
     };
     // Somebody may be writing a note: it stands still where there are forms.
-    let pace = if caller.scope == Scope::Admin { Pace::Still } else { Pace::Live };
+    let pace = if !mine.is_empty() { Pace::Still } else { Pace::Live };
     Ok(reply::page(StatusCode::OK, layout::view(&caller, Place::Manual, "By hand", pace, &body)))
 }
 
-fn card(caller: &PageReader, item: &TaskView, now: &str) -> Markup {
+fn card(caller: &PageReader, item: &TaskView, mine: bool, now: &str) -> Markup {
     html! {
         article.card id={ "item-" (item.id) } {
             header { h3 { a href={ "/tasks/" (item.id) } { (words::kind(item.kind, item.role.as_deref())) } } }
@@ -69,7 +70,7 @@ fn card(caller: &PageReader, item: &TaskView, now: &str) -> Markup {
             p { (person(item)) }
             @if let Some(detail) = item.error.as_ref().and_then(|error| error.detail.as_deref()) { p.hint { "Why not by machine: " (detail) } }
             @if let Some(steps) = &item.instructions { pre { (steps) } }
-            @if caller.scope == Scope::Admin {
+            @if mine {
                 form method="post" action={ "/tasks/" (item.id) "/decide" } {
                     (layout::proof(caller))
                     div {

@@ -1,6 +1,8 @@
 //! `GET /hubs/{hub}/members/{member}`: one account of a hub, and what a person may do with it. What is
 //! refused is said above its form, with what was filled in.
 
+use std::time::Duration;
+
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 use maud::html;
@@ -12,12 +14,13 @@ use super::layout::{self, Pace, Place};
 use super::member_forms::{self, Refused};
 use super::query::{PageQuery, link};
 use super::reply::{self, PageFailure};
-use super::words;
-use crate::auth::Scope;
+use super::words::{self, Tone, badge};
 use crate::http::App;
 use crate::http::error::Refusal;
 use crate::service::ServiceError;
-use crate::service::member_actions::{self, ClaimBody, Deed, ExemptBody, MatchBody, RemoveBody, RoleBody};
+use crate::service::member_actions::{
+    self, ClaimBody, Deed, ExemptBody, MatchBody, ProtectBody, RemoveBody, RoleBody, UnprotectBody,
+};
 use crate::service::members::{self, MemberView};
 
 type Path = web::Path<(String, String)>;
@@ -69,6 +72,8 @@ fn view(
         Some("remove") => Some("Its removal is under way."),
         Some("role") => Some("The role is what this share says now; the app follows."),
         Some("resend") => Some("The invitation is sent again."),
+        Some("protect") => Some("It is protected: what automation wants of it waits for a person."),
+        Some("unprotect") => Some("It is not protected any more."),
         _ => None,
     };
     let body = html! {
@@ -82,11 +87,24 @@ fn view(
                 @if let Some(remote) = &member.remote_id { div { dt { "The app's id" } dd { (remote) } } }
                 div { dt { "Known" } dd { (words::presence(member.known, member.role.as_deref())) } }
                 div { dt { "Seen by the sync" } dd { (seen(member.observed.as_ref())) } }
+                @if let Some(given) = &member.protection {
+                    div #protection { dt { "Protected" } dd {
+                        "“" (given.reason) "”" small { " by " (given.by) ", since " (words::at(&given.since))
+                            @if let Some(until) = &given.until { ", until " (words::at(until)) } }
+                    } }
+                }
+                @if let Some(held) = &member.held {
+                    div #held { dt { "Wanted, and held" } dd {
+                        a href={ "/tasks/" (held.task) } { (words::plain(&held.kind)) } " (" (words::plain(&held.reason)) ") "
+                        @if held.leaver { (badge(Tone::Bad, "left, still there")) " " }
+                        a href={ "/held#hold-" (held.hold) } { "decide" }
+                    } }
+                }
                 @for reason in &member.reasons { div { dt { "Mapping" } dd { (reason.subject) " gives " (reason.app_role) } } }
                 div { dt { "How it came about" } dd { (why(hub, member)) } }
             }
         }
-        @if caller.scope == Scope::Admin { (member_forms::forms(caller, hub, member, refused)) }
+        (member_forms::forms(caller, hub, member, refused))
     };
     reply::page(code, layout::view(caller, Place::Overview, name(member), Pace::Still, &body))
 }
@@ -121,6 +139,36 @@ pub async fn act(form: PageActor, path: Path, app: web::Data<App>) -> Result<Htt
 pub async fn claim(form: PageActor, path: Path, app: web::Data<App>) -> Result<HttpResponse, PageFailure> {
     let user = form.fields.get("user").map(str::trim).filter(|user| !user.is_empty()).map(str::to_owned);
     carry_out(&form, path, &app, "claim", Deed::Claim(ClaimBody { user })).await
+}
+
+/// How long a protection may be given here, in days: a choice needs no time zone and no script.
+pub const DAYS: [u64; 4] = [7, 30, 90, 365];
+
+/// `POST /hubs/{hub}/members/{member}/protect`: `act` is `protect`, with `reason` and `days`, or `unprotect`,
+/// with `note`. Fewer people may than may manage members, so it is a route of its own.
+///
+/// # Errors
+/// As [`act`].
+pub async fn protect(form: PageActor, path: Path, app: web::Data<App>) -> Result<HttpResponse, PageFailure> {
+    let text = |name: &str| form.fields.get(name).unwrap_or_default().to_owned();
+    let (word, deed) = match form.fields.get("act") {
+        Some("protect") => {
+            let until = match form.fields.get("days").unwrap_or_default() {
+                "" => None,
+                days => {
+                    let days = days.parse::<u64>().ok().filter(|days| DAYS.contains(days));
+                    let bad =
+                        || Refusal::new(StatusCode::BAD_REQUEST, "days must be one of those that the form offers");
+                    let span = Duration::from_secs(days.ok_or_else(bad)?.saturating_mul(24 * 60 * 60));
+                    Some(app.clock.now().plus(span).to_rfc3339())
+                }
+            };
+            ("protect", Deed::Protect(ProtectBody { reason: text("reason"), until }))
+        }
+        Some("unprotect") => ("unprotect", Deed::Unprotect(UnprotectBody { note: Some(text("note")) })),
+        _ => return Err(Refusal::new(StatusCode::BAD_REQUEST, "act must be protect or unprotect").into()),
+    };
+    carry_out(&form, path, &app, word, deed).await
 }
 
 async fn carry_out(

@@ -5,7 +5,9 @@ use maud::{Markup, html};
 
 use super::access::{PageActor, PageReader};
 use super::layout;
+use super::member::DAYS;
 use crate::service::members::{Bucket, MemberStatus, MemberView, Presence};
+use crate::service::rules::Action;
 
 /// A form that was refused.
 pub struct Refused<'a> {
@@ -18,21 +20,35 @@ pub struct Refused<'a> {
 }
 
 /// Each form: its word, what its button says, and what it means.
-const FORMS: [(&str, &str, &str); 8] = [
+const FORMS: [(&str, &str, &str); 10] = [
     ("match", "Match", "Whose account it is."),
     ("claim", "Claim", "It is the owner's own, under another e-mail."),
     ("adopt", "Adopt", "It is managed from now on: mappings may change and remove it."),
     ("resend", "Send again", "The invitation, with the role that is wanted now."),
     ("role", "Change role", "Of a share that names this person; access through a group is the group's."),
     ("unexempt", "Un-exempt", "Tasks may touch it again."),
+    ("protect", "Protect", "What automation wants of it waits for a person, change by change."),
+    ("unprotect", "Unprotect", "Automation changes it again; what is held is planned anew."),
     ("exempt", "Exempt", "It stays in the app, and no task ever touches it."),
     ("remove", "Remove", "The access ends here."),
 ];
 
-/// The words of the forms that can come to something for this account.
-fn offered(member: &MemberView) -> Vec<&'static str> {
+/// What the route behind a form asks for.
+fn asks(word: &str) -> Action {
+    match word {
+        "claim" => Action::AssignManagers,
+        "protect" | "unprotect" => Action::ProtectMembers,
+        _ => Action::ManageMembers,
+    }
+}
+
+/// The words of the forms that can come to something for this account, and that the caller may use.
+fn offered(caller: &PageReader, member: &MemberView) -> Vec<&'static str> {
     let exempted = member.bucket == Bucket::Exempted;
     let bound = member.user.is_some();
+    // The account that the hub works with is protected by nobody's word.
+    let guarded = member.protection.is_some();
+    let there = member.known != Presence::Absent;
     let open = member.known == Presence::Pending
         || matches!(member.status, MemberStatus::InviteExpired | MemberStatus::InviteFailed);
     [
@@ -40,13 +56,15 @@ fn offered(member: &MemberView) -> Vec<&'static str> {
         ("claim", !bound && !exempted),
         ("adopt", bound && !member.managed && !exempted),
         ("resend", open && !exempted),
-        ("role", bound && !exempted),
+        ("role", bound && !exempted && !guarded),
         ("unexempt", exempted),
+        ("protect", there && !exempted && !guarded && !member.protected),
+        ("unprotect", guarded),
         ("exempt", !exempted),
-        ("remove", !exempted),
+        ("remove", !exempted && !guarded),
     ]
     .into_iter()
-    .filter_map(|(word, fits)| fits.then_some(word))
+    .filter_map(|(word, fits)| (fits && caller.can(asks(word))).then_some(word))
     .collect()
 }
 
@@ -60,7 +78,11 @@ pub fn forms(caller: &PageReader, hub: &str, member: &MemberView, refused: Optio
             .unwrap_or_default()
     };
     let form = |word: &str, title: &str, hint: &str, fields: Markup| {
-        let action = if word == "claim" { format!("{to}/claim") } else { format!("{to}/act") };
+        let action = match word {
+            "claim" => format!("{to}/claim"),
+            "protect" | "unprotect" => format!("{to}/protect"),
+            _ => format!("{to}/act"),
+        };
         html! {
             form.card method="post" action=(action) id=(word) {
                 h3 { (title) }
@@ -99,6 +121,21 @@ pub fn forms(caller: &PageReader, hub: &str, member: &MemberView, refused: Optio
             div { label for="reason" { "Reason" }
                 input #reason type="text" name="reason" maxlength="2000" value=(given("exempt", "reason")) required; }
         },
+        "protect" => html! {
+            div { label for="why-protect" { "Reason" }
+                input #why-protect type="text" name="reason" maxlength="2000" value=(given("protect", "reason")) required; }
+            div { label for="days" { "Until" }
+                select #days name="days" {
+                    option value="" { "somebody ends it" }
+                    @for days in DAYS {
+                        option value=(days) selected[given("protect", "days") == days.to_string()] { (days) " days from now" }
+                    }
+                } }
+        },
+        "unprotect" => html! {
+            div { label for="why-unprotect" { "Note" }
+                input #why-unprotect type="text" name="note" maxlength="2000" value=(given("unprotect", "note")); }
+        },
         "remove" => html! {
             div { label for="mode" { "From" }
                 select #mode name="mode" {
@@ -108,9 +145,9 @@ pub fn forms(caller: &PageReader, hub: &str, member: &MemberView, refused: Optio
         },
         _ => html! {},
     };
-    let offered = offered(member);
+    let offered = offered(caller, member);
     html! {
-        h2 { "Decide" }
+        @if !offered.is_empty() { h2 { "Decide" } }
         @if let Some(refused) = refused.filter(|refused| !offered.contains(&refused.word)) { p.note.bad role="alert" { (refused.why) } }
         div.cards { @for (word, title, hint) in FORMS.iter().filter(|(word, _, _)| offered.contains(word)) {
             (form(word, title, hint, fields(word)))

@@ -11,11 +11,11 @@ use super::layout::{self, Pace, Place};
 use super::query::{PageQuery, filled, link};
 use super::reply::{self, PageFailure};
 use super::words::{self, Tone, badge};
-use crate::auth::Scope;
 use crate::http::App;
 use crate::http::error::Refusal;
 use crate::service::overview::{self, Depth, HubStatus};
 use crate::service::page::Page;
+use crate::service::rules::Action;
 use crate::service::tasks::{self, Act, TaskDetail, TaskKind, TaskQuery, TaskStatus, TaskView};
 
 /// Tasks on a page: what a person looks over, and what is cheap to read every two seconds.
@@ -261,9 +261,9 @@ pub async fn show(
         }
         @if let Some(instructions) = task.instructions.as_ref().filter(|_| task.status.is_open()) { h2 { "What a person must do" } pre { (instructions) } }
         (attempts(&detail))
-        @if caller.scope == Scope::Admin { (acts(&caller, task)) }
+        @if caller.can(Action::ManageMembers) { (acts(&caller, task)) }
     };
-    let pace = if task.status.is_open() && caller.scope != Scope::Admin { Pace::Live } else { Pace::Still };
+    let pace = if task.status.is_open() && !caller.can(Action::ManageMembers) { Pace::Live } else { Pace::Still };
     Ok(reply::page(StatusCode::OK, layout::view(&caller, Place::Tasks, "Task", pace, &body)))
 }
 

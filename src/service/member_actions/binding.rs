@@ -52,7 +52,7 @@ impl Desk<'_, '_> {
         }
         self.withdraw(&facts::subject(user), None)?;
         intervals::move_member(self.tx, self.scribe.workspace, own.id, self.member.id)?;
-        Ok(hub_members::forget(self.tx, self.scribe.workspace, own.id)?)
+        Ok(hub_members::forget(self.tx, self.scribe.workspace, own.id, self.member.id)?)
     }
 
     fn run(&mut self, user: UserId, user_name: &str, role: HubRole) -> Result<(), ServiceError> {

@@ -5,11 +5,13 @@
 mod binding;
 mod invitation;
 mod keeping;
+mod protecting;
 mod removing;
 
 use serde::{Deserialize, Serialize};
 
-use super::members::MemberView;
+pub use self::protecting::{ProtectBody, UnprotectBody};
+use super::members::{self, MemberView};
 use super::rights::check_step;
 use super::scribe::{About, Scribe};
 use super::whatif::Plan;
@@ -50,6 +52,10 @@ pub enum Deed {
     Role(RoleBody),
     /// Send the invitation again (R6.6).
     Resend,
+    /// Automation changes it only with a person (T-08).
+    Protect(ProtectBody),
+    /// It is one of the others again.
+    Unprotect(UnprotectBody),
 }
 
 /// Whose account it is.
@@ -187,10 +193,11 @@ pub async fn act(
                 Deed::Remove(body) => desk.remove(RemovalMode::read(body.mode.as_deref())?),
                 Deed::Role(body) => desk.role(&body.app_role).map(|()| None),
                 Deed::Resend => desk.resend().map(|()| None),
+                Deed::Protect(body) => desk.protect(body).map(|()| None),
+                Deed::Unprotect(body) => desk.unprotect(body).map(|()| None),
             }?;
             let after = hub_members::load(tx, scribe.workspace, id)?;
-            let mut member = MemberView::from(after);
-            member.exempt_reason = hub_members::exempt_reason(tx, scribe.workspace, id)?;
+            let member = members::whole(tx, scribe.workspace, after)?;
             Ok::<_, ServiceError>(Done { member, task: task.map(|task| task.to_string()) })
         })
         .await?;

@@ -24,6 +24,7 @@ impl Desk<'_, '_> {
     /// Remove; the task, where the app has something to lose.
     pub(super) fn remove(&mut self, mode: RemovalMode) -> Result<Option<TaskId>, ServiceError> {
         self.not_exempted()?;
+        self.not_protected("removed")?;
         let shown = [self.member.email_key.as_deref(), Some(&*self.member.display), self.member.remote_id.as_deref()];
         if sync::is_service(self.hub, shown.into_iter().flatten()) {
             return Err(ServiceError::Conflict(String::from(
@@ -166,6 +167,7 @@ impl Desk<'_, '_> {
     /// Another role for somebody who has an individual share; through a group it is the group's (R5.8).
     pub(super) fn role(&mut self, app_role: &str) -> Result<(), ServiceError> {
         self.not_exempted()?;
+        self.not_protected("given another role")?;
         rules::role(self.app, app_role).map_err(|why| ServiceError::Invalid(format!("app_role: {why}")))?;
         let Some(user) = self.member.user else {
             return Err(ServiceError::Conflict(String::from("match this account to a user first")));
