@@ -14,10 +14,13 @@ use crate::domain::app::App;
 use crate::domain::decide::{Facts, Ground, decide};
 use crate::domain::decision::{Decision, DecisionKind, digest};
 use crate::domain::entitlement::{Membership, Person, Regain, Rule};
+use crate::domain::guard::{Around, HoldReason, Passes, Ruling, judge};
+use crate::domain::guarding::questions;
 use crate::domain::hub::HubPolicy;
 use crate::domain::mapping::{Binding, HubRole, Mapping, SubjectName};
 use crate::domain::member::{Bucket, Member, MemberStatus, Presence};
 use crate::domain::plan::{PRIORITY_LEAVER, Standing, Start, Step, Verdict, Why};
+use crate::domain::protection::Protection;
 use crate::domain::task::{Effect, Principal, Task, TaskKind, TaskStatus};
 
 const SETTLE: Duration = Duration::from_secs(60);

@@ -350,7 +350,7 @@ fn policy(reader: &mut Reader<'_>, hub: &Fields<'_, '_>, app: Option<&App>) -> H
         match item.get_ref() {
             DeValue::String(text) => policy.protected_roles.push(text.to_string()),
             other => {
-                reader.say(item.span().start, wrong_type("protected_roles", "a list of role ids in quotes", other))
+                reader.say(item.span().start, wrong_type("protected_roles", "a list of role ids in quotes", other));
             }
         }
     }

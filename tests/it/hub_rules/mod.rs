@@ -9,6 +9,7 @@ mod invitations;
 mod members;
 mod needs_data;
 mod people;
+mod protected;
 mod repair;
 mod rights;
 mod shapes;

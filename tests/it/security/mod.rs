@@ -5,6 +5,8 @@ mod t03_routes;
 mod t04_paths;
 mod t05_credentials;
 mod t06_tenants;
+mod t08_matrix;
+mod t08_table;
 mod t16_tokens;
 mod t21_addresses;
 mod t25_canaries;

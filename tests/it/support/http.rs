@@ -111,6 +111,11 @@ impl Client {
         self.send(method, path, &[("content-type", media)], Some(body.to_string().into_bytes())).await
     }
 
+    /// The bearer token; empty for nobody's.
+    pub fn token(&self) -> &str {
+        self.token.as_deref().unwrap_or_default()
+    }
+
     /// GET.
     pub async fn get(&self, path: &str) -> Reply {
         self.send("GET", path, &[], None).await

@@ -5,7 +5,7 @@ mod files;
 mod held;
 mod moved;
 mod previews;
-mod quiet;
+pub mod quiet;
 mod truth;
 
 use serde_json::{Value, json};

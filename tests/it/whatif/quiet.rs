@@ -25,7 +25,7 @@ const BESIDE_THE_POINT: [&str; 5] = ["last_used_at", "last_request_at", "seq", "
 const OWN: [&str; 3] = ["activity_heads", "activity_checkpoints", "duties"];
 
 /// Every row of every table as text, sorted.
-fn dump(database: &Database) -> Vec<String> {
+pub fn dump(database: &Database) -> Vec<String> {
     match database.url.strip_prefix("sqlite:") {
         Some(file) => {
             let mut conn = SqliteConnection::establish(file).unwrap();
