@@ -1,11 +1,15 @@
 //! Who may do what (business-hubs.md section 3), through HTTP with tokens of persons and services.
 
+use scimhub::base::clock::{Clock as _, SystemClock};
+use scimhub::base::ids::WorkspaceId;
+use scimhub::domain::rights::Role;
+use scimhub::store::{StoreError, roles};
 use serde_json::{Value, json};
 
 use crate::hubs::{self, SOON};
 use crate::support::http::Client;
 use crate::support::server::Server;
-use crate::support::{databases, eventually};
+use crate::support::{Database, databases, eventually};
 
 /// A token made by the operator: of a person, or of a service with a role.
 pub fn token(server: &Server, flag: &str, value: &str) -> Client {
@@ -96,5 +100,133 @@ async fn r3_1_a_person_may_what_their_role_and_their_hubs_allow() {
         let tokens = admin.get("/api/v1/tokens?limit=200").await.expect(200).json();
         let his = tokens["items"].as_array().unwrap().iter().find(|one| one["acts_as"] == bob.as_str()).unwrap();
         assert_eq!(his["state"], "person_inactive", "{}: {his}", database.name);
+    }
+}
+
+/// Somebody with a workspace role: their id and their token.
+async fn person(server: &Server, database: &Database, scim: &Client, role: Role) -> (String, Client) {
+    let name = format!("{role}@example.com");
+    let id = hubs::user(scim, &name).await;
+    let user = id.parse().unwrap();
+    let given = move |tx: &mut scimhub::store::Tx<'_>| {
+        roles::give(tx, WorkspaceId(1), user, role, "test", SystemClock::new().now())?;
+        Ok::<_, StoreError>(())
+    };
+    database.open().write(given).await.unwrap();
+    let client = token(server, "--as", &name);
+    (id, client)
+}
+
+fn hubs_of(list: &Value) -> std::collections::BTreeSet<String> {
+    list["items"].as_array().unwrap().iter().filter_map(|one| one["hub"].as_str().map(str::to_owned)).collect()
+}
+
+/// 3.1, *Whole automation log* and *All activity*: what is theirs for who owns something, all for an admin.
+#[tokio::test]
+async fn r3_1_the_log_and_the_record_show_what_is_theirs_and_all_to_an_admin() {
+    for database in databases() {
+        let server = Server::start(&database, &[]);
+        let (admin, scim) = hubs::clients(&server);
+        let (user, as_user) = person(&server, &database, &scim, Role::User).await;
+        let (_, as_guest) = person(&server, &database, &scim, Role::Guest).await;
+        let (_, as_admin) = person(&server, &database, &scim, Role::Admin).await;
+        for hub in ["ops", "fin"] {
+            hubs::manual_hub(&admin, hub).await;
+            let share = json!({"user": "admin@example.com", "app_role": "member"});
+            hubs::mapping(&admin, hub, &share).await;
+        }
+        let manager = json!({"user": "user@example.com", "hub_role": "manager", "seat": false});
+        hubs::mapping(&admin, "ops", &manager).await;
+        hubs::tasks(&admin, "status=manual", 2).await;
+
+        let seen = async |client: &Client, path: &str| hubs_of(&client.get(path).await.expect(200).json());
+        assert_eq!(seen(&as_user, "/api/v1/tasks").await.into_iter().collect::<Vec<_>>(), ["ops"]);
+        assert_eq!(seen(&as_admin, "/api/v1/tasks").await.len(), 2, "{}", database.name);
+        lacks(&as_guest.get("/api/v1/tasks").await, "read_log");
+        let kinds = async |client: &Client| {
+            let page = client.get("/api/v1/activity?limit=200").await.expect(200).json();
+            let items = page["items"].as_array().unwrap().clone();
+            items.into_iter().map(|one| (one["kind"].clone(), one["hub"].clone())).collect::<Vec<_>>()
+        };
+        let (all, theirs, guests) = (kinds(&as_admin).await, kinds(&as_user).await, kinds(&as_guest).await);
+        assert!(all.len() > theirs.len() && theirs.len() > guests.len(), "{}: {all:?} {theirs:?}", database.name);
+        assert!(all.iter().any(|(_, hub)| hub == "fin") && theirs.iter().all(|(_, hub)| hub != "fin"), "{theirs:?}");
+        assert!(guests.iter().all(|(kind, _)| kind != "hub.connected"), "{guests:?}");
+        // What they may do nothing about they do not find by its id either.
+        let fin = as_admin.get("/api/v1/tasks?hub=fin").await.expect(200).json();
+        let path = format!("/api/v1/tasks/{}", fin["items"][0]["id"].as_str().unwrap());
+        lacks(&as_user.get(&path).await, "read_task");
+        as_admin.get(&path).await.expect(200);
+        as_user.get(&format!("/api/v1/hubs/fin/users/{user}/explain")).await.expect(200);
+    }
+}
+
+/// 3.1, *Be hub Owner*: neither guests nor login-only people are, whatever a mapping says.
+#[tokio::test]
+async fn r3_1_guests_and_login_only_people_are_owner_of_nothing() {
+    for database in databases() {
+        let server = Server::start(&database, &[]);
+        let (admin, scim) = hubs::clients(&server);
+        hubs::manual_hub(&admin, "ops").await;
+        for (role, may) in [(Role::Guest, false), (Role::LoginOnly, false), (Role::User, true)] {
+            let (_, client) = person(&server, &database, &scim, role).await;
+            let owner = json!({"user": format!("{role}@example.com"), "hub_role": "owner", "seat": false});
+            hubs::mapping(&admin, "ops", &owner).await;
+            client.get("/api/v1/hubs/ops").await.expect(200);
+            let changed = client.patch("/api/v1/hubs/ops", &json!({"label": format!("of {role}")})).await;
+            assert_eq!(changed.status, if may { 200 } else { 403 }, "{}: {role}: {}", database.name, changed.text());
+            let connected = client
+                .post("/api/v1/hubs", &json!({"id": format!("h-{}", role.as_str().len()), "app": "manual"}))
+                .await;
+            assert_eq!(connected.status, if may { 201 } else { 403 }, "{}: {role}", database.name);
+        }
+        assert_eq!(admin.get("/api/v1/hubs/ops").await.expect(200).json()["label"], "of user");
+    }
+}
+
+/// 3.2: what each role in a hub does, done.
+#[tokio::test]
+async fn r3_2_each_role_in_a_hub_does_what_its_row_says() {
+    for database in databases() {
+        let server = Server::start(&database, &[]);
+        let (admin, scim) = hubs::clients(&server);
+        hubs::manual_hub(&admin, "ops").await;
+        let mut people = Vec::new();
+        for (name, share) in [
+            ("coll@example.com", json!({"user": "coll@example.com", "app_role": "member"})),
+            ("mana@example.com", json!({"user": "mana@example.com", "hub_role": "manager", "seat": false})),
+            ("owne@example.com", json!({"user": "owne@example.com", "hub_role": "owner", "seat": false})),
+        ] {
+            hubs::user(&scim, name).await;
+            hubs::mapping(&admin, "ops", &share).await;
+            people.push(token(&server, "--as", name));
+        }
+        let [collaborator, manager, owner] = &people[..] else { panic!() };
+        let task = hubs::tasks(&admin, "hub=ops&status=manual", 1).await.remove(0);
+        let done = format!("/api/v1/tasks/{}/done", task["id"].as_str().unwrap());
+        // Collaborator: the hub's details, and nothing of its people.
+        collaborator.get("/api/v1/hubs/ops").await.expect(200);
+        lacks(&collaborator.get("/api/v1/hubs/ops/members").await, "read_hub");
+        lacks(&collaborator.post(&done, &json!({"note": "x"})).await, "manage_members");
+        // Manager: its people, its sync, its protected accounts; none of its settings.
+        manager.post(&done, &json!({"note": "added by hand"})).await.expect(200);
+        let members = manager.get("/api/v1/hubs/ops/members").await.expect(200).json();
+        let row = members["items"].as_array().unwrap().iter().find(|one| one["known"] == "active").unwrap().clone();
+        let at = |verb: &str| format!("/api/v1/hubs/ops/members/{}/{verb}", row["id"].as_str().unwrap());
+        lacks(&collaborator.post(&at("protect"), &json!({"reason": "x"})).await, "protect_members");
+        manager.post(&at("protect"), &json!({"reason": "the only one"})).await.expect(200);
+        manager.post(&at("unprotect"), &json!({})).await.expect(200);
+        manager.post(&at("exempt"), &json!({"reason": "agency"})).await.expect(200);
+        manager.post(&at("unexempt"), &json!({})).await.expect(200);
+        lacks(&manager.post(&at("claim"), &json!({"user": "mana@example.com"})).await, "assign_managers");
+        lacks(&manager.patch("/api/v1/hubs/ops", &json!({"label": "His"})).await, "edit_hub");
+        lacks(&manager.delete("/api/v1/hubs/ops?reason=trial").await, "delete_hub");
+        // Owner: all of it.
+        let more = json!({"user": "coll@example.com", "hub_role": "manager", "app_role": "member"});
+        hubs::mapping(owner, "ops", &more).await;
+        owner.patch("/api/v1/hubs/ops", &json!({"label": "Hers"})).await.expect(200);
+        collaborator.get("/api/v1/hubs/ops/members").await.expect(200);
+        let gone = owner.delete("/api/v1/hubs/ops?reason=trial").await;
+        assert!(gone.status < 300, "{}: {}", database.name, gone.text());
     }
 }

@@ -190,6 +190,72 @@ async fn an_account_is_claimed_kept_given_another_role_and_removed_by_forms() {
     }
 }
 
+/// Protected and let go in a real browser of a phone's width, with a script and without.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_is_protected_and_one_change_let_out_in_a_browser() {
+    for scripts in [Scripts::Off, Scripts::On] {
+        let setup = Setup { size: (360, 740), scripts, ..Setup::default() };
+        let Some(browser) = browser(setup).await else { return };
+        let database = Database::sqlite();
+        let server = Server::start(&database, &["--app-network", "127.0.0.0/8"]);
+        let (admin, scim) = (server.client("admin"), server.client("scim"));
+        let app = hub_with(&admin, "bob.other@example.com", "Bob").await;
+        let ann = user_named(&scim, "ann@example.com", "Ann").await;
+        let group = super::group(&scim, "editors", &[&ann]).await;
+        super::mapping(&admin, "ads", &json!({"group": "editors", "app_role": "editor"})).await;
+        let mut row = Value::Null;
+        eventually("ann is there", SOON, async || {
+            row = admin.get("/api/v1/hubs/ads/members").await.expect(200).json()["items"][0].clone();
+            row["known"] == "active"
+        })
+        .await;
+        let fits = async |what: &str| {
+            assert_eq!(browser.run(&overflow(360)).await, json!([]), "{what}");
+            assert_eq!(browser.run(HARD_TO_READ).await, json!([]), "{what}");
+            assert_eq!(browser.complaints().await, Vec::<String>::new(), "{what}");
+        };
+        let page = format!("{}/hubs/ads/members/{}", server.base, row["id"].as_str().unwrap());
+        sign_in(&browser, &server, "admin").await;
+        browser.go(&page).await;
+        browser.type_into("#why-protect", "runs the ads").await;
+        browser.click("#protect button").await;
+        browser.until_shown("waits for a person").await;
+        browser.until_shown("runs the ads").await;
+        fits("protected").await;
+
+        let patch = json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
+            "Operations": [{"op": "replace", "path": "members", "value": []}]});
+        scim.patch(&format!("/scim/v2/Groups/{group}"), &patch).await.expect(204);
+        eventually("it is held", SOON, async || {
+            admin.get("/api/v1/held").await.expect(200).json()["items"][0]["reason"] == "protected_member"
+        })
+        .await;
+        browser.go(&page).await;
+        browser.find("#held").await;
+        fits("held").await;
+        browser.click("#held a[href^='/held#']").await;
+        browser.until_shown("runs the ads").await;
+        fits("the held batch").await;
+        browser.click(".held .actions a.primary").await;
+        browser.until_shown("what is protected stays protected").await;
+        fits("asking").await;
+        browser.click("input[name='which'][value='ticked']").await;
+        browser.click("input[name='task']").await;
+        browser.click("form button.primary").await;
+        browser.until_shown("Released.").await;
+        eventually("it went out", SOON, async || {
+            let seats = Client::new(&app.scim("ads"), APP_TOKEN);
+            seats.get("/Users").await.json()["totalResults"] == 1
+        })
+        .await;
+        browser.go(&page).await;
+        browser.find("#unprotect").await;
+        browser.click("#unprotect button").await;
+        browser.until_shown("not protected any more").await;
+        assert_eq!(admin.get("/api/v1/hubs/ads/members").await.expect(200).json()["items"][0]["protected"], false);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_phone_without_a_script_goes_from_the_overview_to_a_matched_account() {
     for scripts in [Scripts::Off, Scripts::On] {

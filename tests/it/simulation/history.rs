@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
+use scimhub::base::clock::Clock as _;
 use scimhub::scim::query::Projection;
+use scimhub::service::ServiceError;
 use scimhub::service::held::{self, Choice, Verdict};
+use scimhub::service::member_actions::{self, Deed, ProtectBody, UnprotectBody};
 use scimhub::service::shown::Conditions;
 use scimhub::service::{groups, mappings, users};
 use serde_json::{Value, json};
@@ -32,6 +35,7 @@ pub async fn step(world: &mut World) {
         73..78 => by_hand(world),
         78..82 => decide(world).await,
         82..88 => super::rest::sync(world).await,
+        88..90 => protect(world).await,
         _ => {
             let span = Duration::from_secs([1, 20, 90, 600, 1800][world.chance.below(5)]);
             world.tell(format!("{span:?} pass"));
@@ -276,11 +280,44 @@ fn by_hand(world: &mut World) {
     }
 }
 
+/// A person protects somebody's account, sometimes for a while only, or ends that.
+async fn protect(world: &mut World) {
+    let Some(index) = world.chance.one_of(&world.model.living()).copied() else { return };
+    let (email, user) = (world.model.people[index].email.clone(), world.model.people[index].id.clone());
+    let Some(member) = world.member(&user).await else { return };
+    let ends = world.chance.percent(30);
+    let (deed, what) = if world.model.protected.remove(&email).is_some() {
+        (Deed::Unprotect(UnprotectBody::default()), "is not protected any more")
+    } else {
+        let until = ends.then(|| world.clock.now().plus(Duration::from_secs(600)).to_rfc3339());
+        (Deed::Protect(ProtectBody { reason: String::from("kept"), until }), "is protected")
+    };
+    let protects = matches!(deed, Deed::Protect(_));
+    match member_actions::act(&world.context, &world.admin, HUB, &member, deed).await {
+        Ok(_) => {
+            world.tell(format!("{email} {what}"));
+            if protects && !ends {
+                world.model.protected.insert(email, world.app.log().len());
+            }
+        }
+        // Not there, under way, or its time was over: nothing was changed.
+        Err(ServiceError::Conflict(_)) => {}
+        Err(other) => panic!("{other}"),
+    }
+}
+
 async fn decide(world: &mut World) {
     let held = held::list(&world.context, &world.admin).await.unwrap();
     let Some(batch) = world.chance.one_of(&held.items) else { return };
     let verdict = if world.chance.percent(70) { Verdict::Release } else { Verdict::Reject };
     let id = batch.id.clone();
-    held::decide(&world.context, &world.admin, &id, verdict, Choice::default()).await.unwrap();
+    // What is protected goes out by its name only, and is not looked for in the app's log any more.
+    let mut choice = Choice::default();
+    if batch.one_by_one && verdict == Verdict::Release {
+        let Some(task) = world.chance.one_of(&batch.tasks) else { return };
+        world.model.protected.remove(&task.person.user_name);
+        choice.tasks = Some(vec![task.id.clone()]);
+    }
+    held::decide(&world.context, &world.admin, &id, verdict, choice).await.unwrap();
     world.tell(format!("a person decides {verdict:?} of {} held as {}", batch.total, batch.reason));
 }

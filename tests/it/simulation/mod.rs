@@ -41,6 +41,7 @@ async fn run(seed: u64, folder: &Path, template: &Path) -> (World, Result<Tally,
         Err(still) => Err(still),
     };
     let judged = judged.and_then(|tally| rest::strangers_untouched(&world).map(|()| tally));
+    let judged = judged.and_then(|tally| rest::protected_untouched(&world).map(|()| tally));
     (world, judged)
 }
 

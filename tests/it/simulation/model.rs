@@ -41,6 +41,9 @@ pub struct Model {
     pub regains: bool,
     /// Accounts made in the app by hand, for nobody here: never to be touched.
     pub strangers: BTreeSet<String>,
+    /// Whose account is protected for as long as nobody ends it or lets a change out, and how long the app's log
+    /// was then.
+    pub protected: BTreeMap<String, usize>,
     /// Mappings by their subject, as the API named them.
     pub mappings: BTreeMap<String, String>,
 }

@@ -56,6 +56,10 @@ pub async fn come(world: &mut World) -> Result<(), String> {
 
 async fn release_all(world: &mut World) {
     for batch in held::list(&world.context, &world.admin).await.unwrap().items {
+        // What is protected stays so: nobody lets it all go at once.
+        if batch.one_by_one {
+            continue;
+        }
         held::decide(&world.context, &world.admin, &batch.id, Verdict::Release, Choice::default()).await.unwrap();
         world.tell(format!("a person releases {} held as {}", batch.total, batch.reason));
     }
@@ -196,6 +200,19 @@ async fn found_only(world: &World, accounts: &[Account], email: &str) -> bool {
 
 fn left_alone(member: &Member) -> bool {
     !member.managed || member.protected || member.bucket == Bucket::Exempted
+}
+
+/// Whether a change or removal reached an account while it was protected: the log of the app says.
+pub fn protected_untouched(world: &World) -> Result<(), String> {
+    let log = world.app.log();
+    let kinds = [TaskKind::UpdateRole.as_str(), TaskKind::Remove.as_str()];
+    for (email, since) in &world.model.protected {
+        let about = |line: &&String| kinds.iter().any(|kind| line.starts_with(&format!("{kind} {email} ")));
+        if let Some(line) = log.iter().skip(*since).find(about) {
+            return Err(format!("a protected account was touched: {line}"));
+        }
+    }
+    Ok(())
 }
 
 /// Whether removals ever reached somebody the hub never managed: the log of the app says.

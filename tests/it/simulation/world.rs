@@ -17,7 +17,7 @@ use scimhub::engine::planner::Planner;
 use scimhub::engine::worker::{NoMeter, Worker};
 use scimhub::service::{self, Context};
 use scimhub::store::lanes::Company;
-use scimhub::store::{Store, StoreConfig, StoreError, sources, workspaces};
+use scimhub::store::{Store, StoreConfig, StoreError, hub_members, hubs, sources, workspaces};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
@@ -112,6 +112,16 @@ impl World {
     /// Time passes.
     pub fn wait(&self, span: Duration) {
         self.clock.advance(span);
+    }
+
+    /// The row of somebody's account.
+    pub async fn member(&self, user: &str) -> Option<String> {
+        let (workspace, user) = (self.admin.workspace, user.parse().ok()?);
+        let found = self.context.store.read(move |conn| {
+            let hub = hubs::by_slug(conn, workspace, HUB)?.id;
+            hub_members::by_user(conn, workspace, hub, user)
+        });
+        found.await.unwrap().map(|member| member.id.to_string())
     }
 
     /// Plan what is due.
