@@ -76,6 +76,19 @@ pub const REMOTE_BODY_BYTES: usize = 1024 * 1024;
 pub const COMMAND_TIMEOUT: Duration = Duration::from_secs(10 * 60);
 /// What a command takes from our own server: a plan names [`FILTER_CANDIDATES`] people in each hub.
 pub const COMMAND_ANSWER_BYTES: usize = 256 * 1024 * 1024;
+/// A request that led to a parent task leads to no second one in the same hub for this long: a
+/// downgrade of its people may settle, wait for an app or be tried again by hand days later.
+pub const PARENT_OPEN: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+/// Children of a parent that one transaction tries again or withdraws.
+pub const CHILDREN_AT_ONCE: i64 = 200;
+/// Hours that a person has for an item by hand unless the hub says otherwise: over a weekend.
+pub const ITEM_HOURS: u32 = 72;
+/// The most that a hub may say, and the furthest that a person may put one item off: a year.
+pub const ITEM_HOURS_MOST: u32 = 366 * 24;
+/// Items without a time that one transaction of the sweep gives one.
+pub const ITEMS_AT_ONCE: i64 = 500;
+/// How far back the card of failures looks (R6.8).
+pub const FAILURES_WITHIN: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// Connecting to an app.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// One call to an app.

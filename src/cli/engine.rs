@@ -94,6 +94,10 @@ static HELD: LazyLock<IntGaugeVec> = LazyLock::new(|| {
 static HELD_SECONDS: LazyLock<IntGaugeVec> = LazyLock::new(|| {
     metrics::gauge("scimhub_tasks_held_seconds", "How long the oldest such batch has waited.", &["reason"])
 });
+static OVERDUE: LazyLock<IntGaugeVec> =
+    LazyLock::new(|| metrics::gauge("scimhub_items_overdue", "Items for a person that are past their time.", &[]));
+static OVERDUE_SECONDS: LazyLock<IntGaugeVec> =
+    LazyLock::new(|| metrics::gauge("scimhub_items_overdue_seconds", "How long the first of them has been.", &[]));
 static PROBLEMS: LazyLock<IntGaugeVec> =
     LazyLock::new(|| metrics::gauge("scimhub_problems_open", "Hubs with an open problem.", &["cause"]));
 
@@ -120,6 +124,12 @@ impl Meter for Counters {
 
     fn problems(&self, cause: Cause, hubs: i64) {
         PROBLEMS.with_label_values(&[cause.as_str()]).set(hubs);
+    }
+
+    fn overdue(&self, items: i64, first: Duration) {
+        let none: [&str; 0] = [];
+        OVERDUE.with_label_values(&none).set(items);
+        OVERDUE_SECONDS.with_label_values(&none).set(seconds(first));
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::base::ids::{HubId, HubSlug};
+use crate::base::limits::ITEM_HOURS;
 
 /// Whether a hub may change its app.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,6 +74,15 @@ pub struct HubPolicy {
     /// Roles that automation neither gives nor takes without a person (T-08), beside those that the
     /// app's manifest protects.
     pub protected_roles: Vec<String>,
+    /// Hours that a person has for what must be done by hand, from when it becomes an item.
+    pub manual_due_hours: u32,
+}
+
+impl HubPolicy {
+    /// How long a person has for an item by hand.
+    pub fn manual_due(&self) -> Duration {
+        Duration::from_secs(u64::from(self.manual_due_hours) * 3_600)
+    }
 }
 
 impl Default for HubPolicy {
@@ -90,6 +100,7 @@ impl Default for HubPolicy {
             drift: Drift::Report,
             create_fields: BTreeMap::new(),
             protected_roles: Vec::new(),
+            manual_due_hours: ITEM_HOURS,
         }
     }
 }

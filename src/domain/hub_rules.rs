@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use crate::base::limits::PROTECTED_ROLES;
+use crate::base::limits::{ITEM_HOURS_MOST, PROTECTED_ROLES};
 use crate::domain::app::{App, Field, FieldFormat};
 use crate::domain::catalog::Catalog;
 use crate::domain::create_fields;
@@ -390,6 +390,9 @@ pub fn policy(policy: &HubPolicy) -> Result<(), String> {
     }
     if !(1..=100).contains(&policy.max_in_flight) {
         return Err(String::from("policy.max_in_flight must be 1 to 100; use `scimhub pause` to stop pushing"));
+    }
+    if !(1..=ITEM_HOURS_MOST).contains(&policy.manual_due_hours) {
+        return Err(format!("policy.manual_due_hours must be 1 to {ITEM_HOURS_MOST}"));
     }
     if policy.calls_per_second.is_some_and(|rate| !(rate.is_finite() && rate > 0.0)) {
         return Err(String::from("policy.calls_per_second must be above 0; leave it out for no limit"));

@@ -289,6 +289,10 @@ pub struct Task {
     pub finished_at: Option<Micros>,
     /// Who closed it.
     pub closing: Option<Closing>,
+    /// The parent it is nested in (R5.13).
+    pub parent: Option<TaskId>,
+    /// Until when it should be done by hand, once it is an item for a person.
+    pub due_at: Option<Micros>,
 }
 
 /// Who closed a task, and what they said.

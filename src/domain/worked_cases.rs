@@ -283,6 +283,8 @@ fn task(status: TaskStatus, effect: Effect, priority: i32) -> Task {
         modified_at: Micros(0),
         finished_at: None,
         closing: None,
+        parent: None,
+        due_at: None,
     }
 }
 

@@ -44,6 +44,8 @@ pub trait Meter: Send + Sync + fmt::Debug {
     fn held(&self, reason: HoldReason, tasks: i64, oldest: Duration);
     /// How many hubs have an open problem of this cause.
     fn problems(&self, cause: Cause, hubs: i64);
+    /// How many items for a person are past their time, and since when the first of them.
+    fn overdue(&self, items: i64, first: Duration);
 }
 
 /// Counts nothing.
@@ -55,6 +57,7 @@ impl Meter for NoMeter {
     fn queue(&self, _ready: i64, _oldest: Duration) {}
     fn held(&self, _reason: HoldReason, _tasks: i64, _oldest: Duration) {}
     fn problems(&self, _cause: Cause, _hubs: i64) {}
+    fn overdue(&self, _items: i64, _first: Duration) {}
 }
 
 /// What attempts are made with.

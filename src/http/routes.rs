@@ -39,6 +39,7 @@ pub fn table() -> Vec<Route> {
         route(Method::GET, "/tasks", page::tasks::list).needs(Action::ReadLog),
         route(Method::GET, "/tasks/{id}", page::tasks::show).needs(Action::ReadTask),
         route(Method::POST, "/tasks/{id}/decide", page::tasks::decide).needs(Action::ManageMembers),
+        route(Method::POST, "/failures/read", page::failures::read).needs(Action::ReadLog),
         route(Method::GET, "/people", page::people::find).needs(Action::ReadDirectory),
         route(Method::GET, "/people/{id}", page::people::show).needs(Action::ReadPerson),
         route(Method::GET, "/manual", page::manual::list).needs(Action::ReadLog),
@@ -169,6 +170,7 @@ pub fn table() -> Vec<Route> {
         // Before `{id}`: the first path that fits is taken.
         route(Method::GET, "/api/v1/tasks/history", admin::tasks::history).needs(Action::ReadMetrics),
         route(Method::GET, "/api/v1/tasks/{id}", admin::tasks::show).needs(Action::ReadTask),
+        route(Method::PATCH, "/api/v1/tasks/{id}", admin::items::patch).needs(Action::ManageMembers),
         route(Method::POST, "/api/v1/tasks/{id}/retry", admin::tasks::retry).needs(Action::ManageMembers),
         route(Method::POST, "/api/v1/tasks/{id}/done", admin::tasks::done).needs(Action::ManageMembers),
         route(Method::POST, "/api/v1/tasks/{id}/cancel", admin::tasks::cancel).needs(Action::ManageMembers),
@@ -177,6 +179,8 @@ pub fn table() -> Vec<Route> {
         route(Method::GET, "/api/v1/requests/{id}/undo", admin::undo::look_at_request).needs(Action::ReadPeople),
         // Over all hubs and with the names of people in them: an admin's. Each step is checked as well.
         route(Method::POST, "/api/v1/requests/{id}/undo", admin::undo::undo_request).needs(Action::PauseWorkspace),
+        route(Method::GET, "/api/v1/failures", admin::items::failures).needs(Action::ReadLog),
+        route(Method::POST, "/api/v1/failures/read", admin::items::read).needs(Action::ReadLog),
         route(Method::GET, "/api/v1/held", admin::tasks::held).needs(Action::ReadLog),
         route(Method::GET, "/api/v1/held/{id}", admin::tasks::hold).needs(Action::ReadTask),
         route(Method::DELETE, "/api/v1/held/{id}/pass", admin::tasks::end_pass).needs(Action::ManageMembers),

@@ -22,7 +22,7 @@ use crate::store::health::{self, Health};
 use crate::store::hubs::{self as hub_rows, HubRecord};
 use crate::store::sources::{self, Source};
 use crate::store::status::{self as counts, LivingToken, Ready, Removals};
-use crate::store::{DbConn, StoreError, deliveries, lanes, pausing, problems, reading, waits, workspaces};
+use crate::store::{DbConn, StoreError, deliveries, items, lanes, pausing, problems, reading, waits, workspaces};
 
 pub use crate::domain::hub::HubMode;
 pub use crate::domain::hub_status::HubStatus as HubStanding;
@@ -49,6 +49,8 @@ pub struct Overview {
     pub tasks: BTreeMap<String, i64>,
     /// Tasks that a person must release or reject.
     pub held: i64,
+    /// Items for a person that are past their time.
+    pub overdue: i64,
     /// Open problems.
     pub problems: usize,
     /// What about the workspace's people somebody must see to.
@@ -95,6 +97,8 @@ pub struct HubStatus {
     /// Accounts in the app by bucket; empty where they were not counted.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub members: BTreeMap<String, i64>,
+    /// Items for a person that are past their time.
+    pub overdue: i64,
     /// Pairs the planner has still to look at.
     pub marks: i64,
     /// How long the oldest task that could run has waited, in seconds.
@@ -196,6 +200,7 @@ pub async fn overview(context: &Context, caller: &Caller, depth: Depth) -> Resul
                 workspace: own.into(),
                 now: now.to_rfc3339(),
                 paused: pausing::is_installation_paused(conn)?,
+                overdue: counted.overdue.values().sum(),
                 held: counted.all.get(TaskStatus::Held.as_str()).copied().unwrap_or(0),
                 problems: counted.problems.values().sum(),
                 attention: match sight {
@@ -222,6 +227,7 @@ struct Counted {
     removals: HashMap<HubId, Removals>,
     problems: HashMap<HubId, usize>,
     health: HashMap<HubId, Health>,
+    overdue: HashMap<HubId, i64>,
 }
 
 impl Counted {
@@ -229,6 +235,7 @@ impl Counted {
     fn narrow(&mut self, sight: &Sight) {
         self.tasks.retain(|hub, _| sight.runs(*hub));
         self.problems.retain(|hub, _| sight.runs(*hub));
+        self.overdue.retain(|hub, _| sight.runs(*hub));
         self.all.clear();
         for (status, count) in self.tasks.values().flatten() {
             *self.all.entry(status.clone()).or_default() += *count;
@@ -267,7 +274,8 @@ impl Counted {
             *problems.entry(problem.hub).or_default() += 1;
         }
         let removals = counts::unfinished_removals(conn, workspace)?.into_iter().collect();
-        Ok(Self { all, tasks, ready, removals, problems, health: health::of_hubs(conn, workspace)? })
+        let overdue = items::overdue(conn, workspace, now)?.into_iter().collect();
+        Ok(Self { all, tasks, ready, removals, problems, health: health::of_hubs(conn, workspace)?, overdue })
     }
 }
 
@@ -294,6 +302,7 @@ fn hub_view(
         waiting: waits::current(conn, workspace, hub.id, now)?.as_ref().map(WaitingView::of),
         blocked: lanes::load(conn, workspace, hub.id)?.and_then(|lane| lane.blocked_reason),
         members,
+        overdue: counted.overdue.get(&hub.id).copied().unwrap_or(0),
         marks: reading::marks_waiting(conn, workspace, hub.id)?,
         oldest_ready_seconds: counted.ready.get(&hub.id).and_then(|r| r.oldest).map(|at| now.since(at).as_secs()),
         progress: progress.filter(|batch| batch.done < batch.total).map(|batch| ProgressView {

@@ -18,7 +18,7 @@ use crate::domain::hub::Hub;
 use crate::domain::hub_rules as rules;
 use crate::domain::mapping::{Binding, HubRole, Mapping};
 use crate::domain::rights::{Action, Claims, HubRight, Kind, Rights, Role, Verdict, may, needed, who};
-use crate::store::{DbConn, StoreError, facts, holds, hubs as hub_rows, managers, roles, tasks};
+use crate::store::{DbConn, StoreError, facts, holds, hubs as hub_rows, managers, parents, roles, tasks};
 
 /// What a request is about, as its address says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -184,7 +184,11 @@ fn hub_of(conn: &mut DbConn, workspace: WorkspaceId, about: &About) -> Result<Op
         About::Hub(slug) => Ok(Some(hub_rows::by_slug(conn, workspace, slug).map_err(unknown("hub"))?.id)),
         About::Task(id) => {
             let id: TaskId = id.parse().map_err(|_| ServiceError::NotFound("task"))?;
-            Ok(Some(tasks::load(conn, workspace, id).map_err(unknown("task"))?.hub))
+            match tasks::load(conn, workspace, id) {
+                // Parents have their ids among those of tasks.
+                Err(StoreError::NotFound) => Ok(Some(parents::load(conn, workspace, id).map_err(unknown("task"))?.hub)),
+                other => Ok(Some(other?.hub)),
+            }
         }
         About::Hold(id) => {
             let id: HoldId = id.parse().map_err(|_| ServiceError::NotFound("held batch"))?;

@@ -7,10 +7,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::hub_changes::{self, Mended};
+use super::items::{self, OwnerView};
 use super::page::{Format, Page, PageRequest};
 use super::scribe::{About, Scribe};
 use super::sync::{self, SyncProgress};
-use super::{Caller, Context, ServiceError, hubs};
+use super::{Caller, Context, ServiceError, hubs, parents};
 use crate::base::clock::Micros;
 use crate::base::ids::{HubId, TaskId, UserId, WorkspaceId};
 use crate::domain::decision::DecisionKind;
@@ -38,10 +39,14 @@ pub struct TaskQuery {
     pub status: Option<String>,
     /// A hub.
     pub hub: Option<String>,
-    /// `add`, `update_role`, `remove`, `sync`.
+    /// `add`, `update_role`, `remove`, `sync`; `batch` lists parents instead.
     pub kind: Option<String>,
     /// A user's SCIM id.
     pub user: Option<String>,
+    /// The id of a parent: its children.
+    pub parent: Option<String>,
+    /// `true`: items for a person that are past their time.
+    pub overdue: Option<bool>,
     /// JSON or CSV.
     pub format: Option<Format>,
     /// Items on the page.
@@ -99,6 +104,18 @@ pub struct TaskView {
     /// What a person must do.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub instructions: Option<String>,
+    /// Who does it, of an item for a person.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub owner: Option<OwnerView>,
+    /// Until when a person should have done it, RFC 3339.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub due: Option<String>,
+    /// Whether it is an item for a person and that time has passed.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub overdue: bool,
+    /// The parent it is nested in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parent: Option<String>,
     /// The batch it is held in.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hold: Option<String>,
@@ -215,6 +232,10 @@ pub(super) fn view(task: &Task, hubs: &BTreeMap<HubId, String>) -> TaskView {
         can_retry: can_retry(task),
         before: task.effect.before.as_deref().cloned(),
         instructions: task.instructions.clone(),
+        owner: None,
+        due: task.due_at.filter(|_| task.status == TaskStatus::Manual).map(Micros::to_rfc3339),
+        overdue: false,
+        parent: task.parent.map(|parent| parent.to_string()),
         hold: task.hold.map(|hold| hold.to_string()),
         superseded_by: task.superseded_by.map(|id| id.to_string()),
         created: task.created_at.to_rfc3339(),
@@ -226,8 +247,9 @@ pub(super) fn view(task: &Task, hubs: &BTreeMap<HubId, String>) -> TaskView {
 }
 
 /// Whether `retry` would be taken: what waits, and what closed without having been done.
-const fn can_retry(task: &Task) -> bool {
+fn can_retry(task: &Task) -> bool {
     match task.status {
+        TaskStatus::Waiting if waits::is_waiting(task) => false,
         TaskStatus::Queued | TaskStatus::Retrying | TaskStatus::Waiting | TaskStatus::Manual => true,
         TaskStatus::NotCompleted | TaskStatus::Cancelled => task.user.is_some(),
         TaskStatus::Held
@@ -285,9 +307,11 @@ pub async fn list(context: &Context, caller: &Caller, query: TaskQuery) -> Resul
         kind: query.kind.as_deref().map(kind).transpose()?,
         user: query.user.as_deref().map(user).transpose()?,
         within: caller.sight.narrowed().map(|theirs| theirs.runs.iter().copied().collect()),
+        parent: query.parent.as_deref().map(task_id).transpose()?,
+        overdue: query.overdue.filter(|overdue| *overdue).map(|_| context.clock.now()),
         ..TaskFilter::default()
     };
-    let slug = query.hub;
+    let (slug, now) = (query.hub, context.clock.now());
     let found = context
         .store
         .read(move |conn| {
@@ -298,7 +322,9 @@ pub async fn list(context: &Context, caller: &Caller, query: TaskQuery) -> Resul
             let wanted = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
             let names = hubs::slugs(conn, workspace)?;
             let tasks = rows::page(conn, workspace, &filter, after, wanted)?;
-            Ok::<_, ServiceError>(tasks.iter().map(|task| view(task, &names)).collect::<Vec<_>>())
+            let mut views: Vec<_> = tasks.iter().map(|task| view(task, &names)).collect();
+            items::dress(conn, workspace, now, &tasks, &mut views)?;
+            Ok::<_, ServiceError>(views)
         })
         .await?;
     Ok(Page::cut(found, limit, |task| task.id.clone()))
@@ -313,22 +339,27 @@ pub(super) fn user(text: &str) -> Result<UserId, ServiceError> {
 /// # Errors
 /// [`ServiceError::NotFound`].
 pub async fn show(context: &Context, caller: &Caller, id: &str) -> Result<TaskDetail, ServiceError> {
-    let (workspace, id) = (caller.workspace, task_id(id)?);
-    context.store.read(move |conn| detail(conn, workspace, id)).await
+    let (workspace, id, now) = (caller.workspace, task_id(id)?, context.clock.now());
+    context.store.read(move |conn| detail(conn, workspace, id, now)).await
 }
 
-fn task_id(id: &str) -> Result<TaskId, ServiceError> {
+pub(super) fn task_id(id: &str) -> Result<TaskId, ServiceError> {
     id.parse().map_err(|_| ServiceError::NotFound("task"))
 }
 
-fn load(conn: &mut DbConn, workspace: WorkspaceId, id: TaskId) -> Result<Task, ServiceError> {
+pub(super) fn load(conn: &mut DbConn, workspace: WorkspaceId, id: TaskId) -> Result<Task, ServiceError> {
     match rows::load(conn, workspace, id) {
         Err(StoreError::NotFound) => Err(ServiceError::NotFound("task")),
         other => Ok(other?),
     }
 }
 
-fn detail(conn: &mut DbConn, workspace: WorkspaceId, id: TaskId) -> Result<TaskDetail, ServiceError> {
+pub(super) fn detail(
+    conn: &mut DbConn,
+    workspace: WorkspaceId,
+    id: TaskId,
+    now: Micros,
+) -> Result<TaskDetail, ServiceError> {
     let task = load(conn, workspace, id)?;
     let names = hubs::slugs(conn, workspace)?;
     let tries = attempts::list(conn, workspace, id)?.iter().map(attempt_view).collect();
@@ -336,7 +367,9 @@ fn detail(conn: &mut DbConn, workspace: WorkspaceId, id: TaskId) -> Result<TaskD
         TaskKind::Sync => sync::progress(conn, workspace, id)?,
         TaskKind::Add | TaskKind::UpdateRole | TaskKind::Remove => None,
     };
-    Ok(TaskDetail { task: view(&task, &names), tries, sync })
+    let mut shown = view(&task, &names);
+    items::dress(conn, workspace, now, std::slice::from_ref(&task), std::slice::from_mut(&mut shown))?;
+    Ok(TaskDetail { task: shown, tries, sync })
 }
 
 /// What a person does with a task.
@@ -407,7 +440,7 @@ pub async fn act(
                     personal: note.as_ref().map(|note| json!({ "note": note })),
                 },
             )?;
-            detail(tx, scribe.workspace, id)
+            detail(tx, scribe.workspace, id, scribe.now)
         })
         .await?;
     context.nudge.planner();
@@ -451,7 +484,13 @@ fn retry(tx: &mut Tx<'_>, scribe: &Scribe, task: &Task, by: &ByHand<'_>) -> Resu
         TaskStatus::NotCompleted | TaskStatus::Cancelled => {
             let Some(user) = task.user else { return Err(not_now(task, "tried again")) };
             decisions::end(tx, scribe.workspace, task.hub, &task.subject)?;
-            marks::touch(tx, scribe.workspace, task.hub, user, scribe.now)?;
+            match task.parent {
+                // What comes of it stands below the same parent.
+                Some(_) => {
+                    parents::look_again(tx, scribe, task.hub, &[user], &task.cause, task.request_id.as_deref())?;
+                }
+                None => marks::touch(tx, scribe.workspace, task.hub, user, scribe.now)?,
+            }
             Ok(())
         }
         TaskStatus::Queued

@@ -98,6 +98,23 @@ pub fn end_all(tx: &mut DbConn, workspace: WorkspaceId, hub: HubId) -> Result<us
         .execute(tx)?)
 }
 
+/// End the decisions about these subjects of a hub.
+///
+/// # Errors
+/// [`StoreError`] of the statement.
+pub fn end_these(tx: &mut DbConn, workspace: WorkspaceId, hub: HubId, subjects: &[&str]) -> Result<(), StoreError> {
+    if subjects.is_empty() {
+        return Ok(());
+    }
+    diesel::delete(decisions::table)
+        .filter(decisions::workspace.eq(workspace.0))
+        .filter(decisions::hub_id.eq(hub.bytes()))
+        .filter(decisions::subject.eq_any(subjects))
+        .kept_if(subjects.len() == 1)
+        .execute(tx)?;
+    Ok(())
+}
+
 /// End a decision: the wish changed, or a person said `retry`. Nothing happens without one.
 ///
 /// # Errors

@@ -365,6 +365,39 @@ diesel::table! {
         modified_at -> BigInt,
         finished_at -> Nullable<BigInt>,
         finished_by -> Nullable<Text>,
+        parent_id -> Nullable<Binary>,
+        due_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    parent_tasks (workspace, id) {
+        workspace -> BigInt,
+        id -> Binary,
+        hub_id -> Binary,
+        cause -> Text,
+        request_id -> Text,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    task_owners (workspace, task_id) {
+        workspace -> BigInt,
+        task_id -> Binary,
+        user_id -> Nullable<Binary>,
+        name -> Nullable<Text>,
+        given_by -> Text,
+        given_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    failures_read (workspace, reader, category) {
+        workspace -> BigInt,
+        reader -> Text,
+        category -> Text,
+        read_at -> BigInt,
     }
 }
 
@@ -622,6 +655,9 @@ diesel::allow_tables_to_appear_in_same_query!(
     wide_marks,
     hub_members,
     tasks,
+    parent_tasks,
+    task_owners,
+    failures_read,
     attempts,
     holds,
     guard_passes,

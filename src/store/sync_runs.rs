@@ -260,6 +260,8 @@ fn task(workspace: WorkspaceId, hub: HubId, id: TaskId, wish: &Wish<'_>) -> Task
         modified_at: wish.now,
         finished_at: None,
         closing: None,
+        parent: None,
+        due_at: None,
     }
 }
 

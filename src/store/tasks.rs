@@ -46,6 +46,8 @@ pub(in crate::store) struct TaskRow {
     modified_at: i64,
     finished_at: Option<i64>,
     finished_by: Option<String>,
+    parent_id: Option<Vec<u8>>,
+    due_at: Option<i64>,
 }
 
 fn corrupt(what: impl std::fmt::Display) -> StoreError {
@@ -137,6 +139,8 @@ impl TaskRow {
             modified_at: Micros(self.modified_at),
             finished_at: self.finished_at.map(Micros),
             closing: self.finished_by.as_deref().map(Closing::read),
+            parent: optional(self.parent_id.as_ref(), TaskId::from_bytes)?,
+            due_at: self.due_at.map(Micros),
         })
     }
 }
@@ -180,6 +184,8 @@ pub fn insert(conn: &mut DbConn, task: &Task) -> Result<(), StoreError> {
                 tasks::created_at.eq(task.created_at.0),
                 tasks::modified_at.eq(task.modified_at.0),
                 tasks::finished_at.eq(task.finished_at.map(|at| at.0)),
+                tasks::parent_id.eq(task.parent.map(TaskId::bytes)),
+                tasks::due_at.eq(task.due_at.map(|at| at.0)),
             ),
         ))
         .kept()
@@ -222,6 +228,8 @@ pub fn insert_all(conn: &mut DbConn, new: &[Task]) -> Result<(), StoreError> {
         "created_at",
         "modified_at",
         "finished_at",
+        "parent_id",
+        "due_at",
     ];
     let row = |task: &Task| {
         Ok::<_, StoreError>(vec![
@@ -250,6 +258,8 @@ pub fn insert_all(conn: &mut DbConn, new: &[Task]) -> Result<(), StoreError> {
             task.created_at.0.into(),
             task.modified_at.0.into(),
             task.finished_at.map(|at| at.0).into(),
+            task.parent.map_or(Cell::Null, |id| Cell::Bytes(id.bytes())),
+            task.due_at.map(|at| at.0).into(),
         ])
     };
     let rows = new.iter().map(row).collect::<Result<Vec<_>, _>>()?;
@@ -465,6 +475,10 @@ pub struct TaskFilter {
     pub user: Option<UserId>,
     /// This batch of the guard.
     pub hold: Option<HoldId>,
+    /// Nested in this parent.
+    pub parent: Option<TaskId>,
+    /// Items that should have been done by hand before this.
+    pub overdue: Option<Micros>,
 }
 
 /// One page, newest first. `cursor` is the last id of the page before; `limit` counts rows.
@@ -496,6 +510,14 @@ pub fn page(
     }
     if let Some(hold) = filter.hold {
         query = query.filter(tasks::hold_id.eq(hold.bytes()));
+    }
+    if let Some(parent) = filter.parent {
+        query = query.filter(tasks::parent_id.eq(parent.bytes()));
+    }
+    if let Some(now) = filter.overdue {
+        // Written out, so that the index of items by their time answers.
+        query = query.filter(diesel::dsl::sql::<diesel::sql_types::Bool>("tasks.status = 'manual'"));
+        query = query.filter(tasks::due_at.le(now.0));
     }
     if let Some(cursor) = cursor {
         query = query.filter(tasks::id.lt(cursor.bytes()));
@@ -580,6 +602,35 @@ pub fn retry(tx: &mut Tx<'_>, workspace: WorkspaceId, id: TaskId, by: &ByHand<'_
         .kept()
         .execute(tx)?;
     Ok(changed == 1)
+}
+
+/// As [`retry`], of several tasks that failed: `retrying` and `manual` ones. Answers how many.
+///
+/// # Errors
+/// A failed statement.
+pub fn retry_these(
+    tx: &mut Tx<'_>,
+    workspace: WorkspaceId,
+    these: &[TaskId],
+    by: &ByHand<'_>,
+) -> Result<usize, StoreError> {
+    if these.is_empty() {
+        return Ok(0);
+    }
+    Ok(diesel::update(tasks::table)
+        .filter(tasks::workspace.eq(workspace.0))
+        .filter(tasks::id.eq_any(these.iter().map(|id| id.bytes()).collect::<Vec<_>>()))
+        .filter(tasks::status.eq_any(words(&[TaskStatus::Retrying, TaskStatus::Manual])))
+        .set((
+            tasks::status.eq(TaskStatus::Queued.as_str()),
+            tasks::not_before.eq(by.now.0),
+            tasks::attempts.eq(0),
+            tasks::crashes.eq(0),
+            tasks::instructions.eq(None::<String>),
+            tasks::modified_at.eq(by.now.0),
+        ))
+        .kept_if(these.len() == 1)
+        .execute(tx)?)
 }
 
 /// A person did it in the app. Only a `manual` task can be closed so; what it means for the

@@ -27,6 +27,7 @@ const POLICY_KEYS: [&str; 12] = [
     "individual",
     "sync_threshold_percent",
     "drift",
+    "manual_due_hours",
     "removal_limit",
     "removal_percent",
     "max_seats",
@@ -356,6 +357,9 @@ fn policy(reader: &mut Reader<'_>, hub: &Fields<'_, '_>, app: Option<&App>) -> H
     }
     if let Some(app) = app {
         reader.check(fields.offset, rules::protected_roles(app, &policy));
+    }
+    if let Some(hours) = number(reader, &fields, "manual_due_hours") {
+        policy.manual_due_hours = hours;
     }
     reader.check(fields.offset, rules::policy(&policy));
     policy

@@ -116,6 +116,9 @@ fn policy(policy: &HubPolicy) -> Vec<String> {
         let roles: Vec<String> = policy.protected_roles.iter().map(|role| quoted(role)).collect();
         parts.push(format!("protected_roles = [{}]", roles.join(", ")));
     }
+    if policy.manual_due_hours != default.manual_due_hours {
+        parts.push(format!("manual_due_hours = {}", policy.manual_due_hours));
+    }
     parts
 }
 

@@ -16,6 +16,7 @@ use crate::store::{StoreError, Tx, facts, given_fields, hubs, marks, waits};
 
 use super::PlannerStep;
 use super::guarding::{self, Guarded};
+use super::nesting::Causes;
 use super::record::{New, Recorder, Settled};
 
 /// Pairs planned in one transaction.
@@ -44,6 +45,7 @@ pub(super) fn plan_batch(
         return Ok(PlannerStep::default());
     }
     let due = marks::due(tx, workspace, hub, now, BATCH)?;
+    let whole = i64::try_from(due.len()).unwrap_or(BATCH) >= BATCH;
     if due.is_empty() {
         return Ok(PlannerStep::default());
     }
@@ -62,14 +64,17 @@ pub(super) fn plan_batch(
     let (step, new) = (PlannerStep::default(), New::default());
     let mut recorder = Recorder { tx, workspace, hub: &hub, app, ids, now, passes, step, wait, new, lacking: 0 };
     let mut seen = Vec::with_capacity(planned.len());
+    let mut causes = Causes::default();
     for pair in &planned {
         let key = (pair.mark.user, pair.mark.rev);
-        match recorder.record(pair)? {
+        let settled = recorder.record(pair)?;
+        causes.note(&pair.mark, matches!(settled, Settled::Until(_)));
+        match settled {
             Settled::Done => seen.push(key),
             Settled::Until(at) => marks::postpone(recorder.tx, workspace, hub.id, key, at)?,
         }
     }
-    let mut step = recorder.finish()?;
+    let mut step = recorder.finish(&causes, whole)?;
     step.planned = planned.len();
     marks::delete_seen(tx, workspace, hub.id, &seen)?;
     Ok(step)

@@ -6,6 +6,7 @@
 
 mod batch;
 mod guarding;
+mod nesting;
 mod record;
 
 use std::sync::Arc;

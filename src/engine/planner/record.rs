@@ -16,12 +16,13 @@ use crate::domain::task::{Task, TaskKind, TaskStatus};
 use crate::store::activity::{self, Entry};
 use crate::store::waits::Wait;
 use crate::store::{
-    StoreError, Tx, decisions, facts, given_fields, holds, hub_members, managers, problems, status, tasks, waits,
+    StoreError, Tx, decisions, facts, given_fields, holds, hub_members, managers, parents, problems, status, tasks, waits,
 };
 
 use super::PlannerStep;
 use super::batch::Planned;
 use super::guarding::PassHolds;
+use super::nesting::{self, Causes, Nest};
 
 /// Never by time: a waiting task that waits for an acceptance is replaced when that is seen.
 const UNTIL_ACCEPTED: Micros = Micros(i64::MAX);
@@ -89,10 +90,15 @@ impl Recorder<'_, '_> {
     }
 
     /// Write the new rows, and tell the log what the batch did.
-    pub(super) fn finish(mut self) -> Result<PlannerStep, StoreError> {
+    pub(super) fn finish(mut self, causes: &Causes, whole: bool) -> Result<PlannerStep, StoreError> {
         hub_members::insert_all(self.tx, self.workspace, &self.new.members, "planner", self.now)?;
         managers::show_owners(self.tx, self.workspace, self.hub.id)?;
+        let nest = Nest { workspace: self.workspace, hub: self.hub.id, whole, ids: self.ids, now: self.now };
+        let joined = nesting::nest(self.tx, &nest, causes, &mut self.new.tasks)?;
         tasks::insert_all(self.tx, &self.new.tasks)?;
+        for parent in joined {
+            parents::tried_again(self.tx, self.workspace, parent)?;
+        }
         self.tell_of_lacking_data()?;
         if self.step.tasks > 0 {
             status::batch_planned(self.tx, self.workspace, self.hub.id, self.now)?;
@@ -266,6 +272,8 @@ impl Recorder<'_, '_> {
             modified_at: self.now,
             finished_at: None,
             closing: None,
+            parent: None,
+            due_at: (status == TaskStatus::Manual).then(|| self.now.plus(self.hub.policy.manual_due())),
         };
         self.new.tasks.push(task);
         self.step.tasks += 1;

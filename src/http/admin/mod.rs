@@ -4,6 +4,7 @@ pub mod activity;
 pub mod audit;
 pub mod files;
 pub mod hubs;
+pub mod items;
 pub mod managers;
 pub mod mappings;
 pub mod members;

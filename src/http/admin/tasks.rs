@@ -4,13 +4,16 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
 
+use crate::auth::Caller;
 use crate::http::App;
 use crate::http::csv;
 use crate::http::error::ApiFailure;
 use crate::http::extract::{ApiAdmin, ApiJson, ApiQuery, ApiReader};
 use crate::http::respond;
+use crate::service::ServiceError;
 use crate::service::held::{self, Choice, Verdict};
 use crate::service::history::{self, HistoryQuery};
+use crate::service::parents::{self, BATCH, ChildrenQuery};
 use crate::service::tasks::{self, Act, TaskQuery};
 
 /// What a person says about it.
@@ -21,7 +24,7 @@ pub struct NoteBody {
 }
 
 /// Columns of tasks as CSV.
-const COLUMNS: [&str; 16] = [
+const COLUMNS: [&str; 18] = [
     "id",
     "hub",
     "kind",
@@ -38,9 +41,12 @@ const COLUMNS: [&str; 16] = [
     "error.class",
     "note",
     "request_id",
+    "parent",
+    "due",
 ];
 
-/// `GET /api/v1/tasks?status=&hub=&kind=&user=&format=`; as CSV all of them.
+/// `GET /api/v1/tasks?status=&hub=&kind=&user=&parent=&overdue=&format=`; as CSV all of them. With
+/// `kind=batch` the parents, with how far each is.
 ///
 /// # Errors
 /// 400 for a bad filter, 404 for an unknown hub.
@@ -51,6 +57,10 @@ pub async fn list(
     app: web::Data<App>,
 ) -> Result<HttpResponse, ApiFailure> {
     let query = query.0;
+    if query.kind.as_deref() == Some(BATCH) {
+        let page = parents::list(&app.context, &caller, query).await?;
+        return respond::json(StatusCode::OK, &page);
+    }
     if csv::wanted(&request, query.format) {
         let query = TaskQuery { limit: query.limit.or(Some(usize::MAX)), ..query };
         let first = tasks::list(&app.context, &caller, query.clone()).await?;
@@ -76,22 +86,42 @@ pub async fn history(
     respond::json(StatusCode::OK, &history)
 }
 
-/// `GET /api/v1/tasks/{id}`: with its attempts.
+/// `GET /api/v1/tasks/{id}`: with its attempts; of a parent, with its children, `?status=&limit=&cursor=`.
 ///
 /// # Errors
-/// 404.
-pub async fn show(caller: ApiReader, id: web::Path<String>, app: web::Data<App>) -> Result<HttpResponse, ApiFailure> {
-    let task = tasks::show(&app.context, &caller, &id).await?;
-    respond::json(StatusCode::OK, &task)
+/// 404, 400 for a bad filter of children.
+pub async fn show(
+    caller: ApiReader,
+    id: web::Path<String>,
+    query: ApiQuery<ChildrenQuery>,
+    app: web::Data<App>,
+) -> Result<HttpResponse, ApiFailure> {
+    match tasks::show(&app.context, &caller, &id).await {
+        Err(ServiceError::NotFound(_)) => {
+            let parent = parents::show(&app.context, &caller, &id, query.0).await?;
+            respond::json(StatusCode::OK, &parent)
+        }
+        task => respond::json(StatusCode::OK, &task?),
+    }
 }
 
-/// `POST /api/v1/tasks/{id}/retry`
+/// On one task, or on what it fits of a parent.
+async fn act(app: &App, caller: &Caller, id: &str, act: Act, note: Option<String>) -> Result<HttpResponse, ApiFailure> {
+    match tasks::act(&app.context, caller, id, act, note.clone()).await {
+        Err(ServiceError::NotFound(_)) => {
+            let parent = parents::act(&app.context, caller, id, act, note).await?;
+            respond::json(StatusCode::OK, &parent)
+        }
+        task => respond::json(StatusCode::OK, &task?),
+    }
+}
+
+/// `POST /api/v1/tasks/{id}/retry`; of a parent, all that failed of it.
 ///
 /// # Errors
 /// 404, 409 when its status does not allow it.
 pub async fn retry(caller: ApiAdmin, id: web::Path<String>, app: web::Data<App>) -> Result<HttpResponse, ApiFailure> {
-    let task = tasks::act(&app.context, &caller, &id, Act::Retry, None).await?;
-    respond::json(StatusCode::OK, &task)
+    act(&app, &caller, &id, Act::Retry, None).await
 }
 
 /// `POST /api/v1/tasks/{id}/done` with a note: a person did it in the app.
@@ -104,11 +134,10 @@ pub async fn done(
     ApiJson(body): ApiJson<NoteBody>,
     app: web::Data<App>,
 ) -> Result<HttpResponse, ApiFailure> {
-    let task = tasks::act(&app.context, &caller, &id, Act::Done, body.note).await?;
-    respond::json(StatusCode::OK, &task)
+    act(&app, &caller, &id, Act::Done, body.note).await
 }
 
-/// `POST /api/v1/tasks/{id}/cancel`, a note where wanted.
+/// `POST /api/v1/tasks/{id}/cancel`, a note where wanted; of a parent, all that is open and not being done.
 ///
 /// # Errors
 /// 404, 409 while an attempt runs or when it is closed.
@@ -118,8 +147,7 @@ pub async fn cancel(
     ApiJson(body): ApiJson<NoteBody>,
     app: web::Data<App>,
 ) -> Result<HttpResponse, ApiFailure> {
-    let task = tasks::act(&app.context, &caller, &id, Act::Cancel, body.note).await?;
-    respond::json(StatusCode::OK, &task)
+    act(&app, &caller, &id, Act::Cancel, body.note).await
 }
 
 /// `GET /api/v1/held`: who and why, leavers first.

@@ -4,7 +4,9 @@
 
 pub mod access;
 mod assets;
+mod batch;
 pub mod explain;
+pub mod failures;
 mod fields;
 pub mod held;
 pub mod history;

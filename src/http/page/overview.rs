@@ -6,10 +6,12 @@ use actix_web::{HttpResponse, web};
 use maud::{Markup, html};
 
 use super::access::PageReader;
+use super::failures::card as failure_card;
 use super::layout::{self, Pace, Place};
 use super::reply::{self, PageFailure};
 use super::words::{self, Tone, badge};
 use crate::http::App;
+use crate::service::failures;
 use crate::service::overview::{self, Depth, HubStatus, Overview, SourceStatus};
 use crate::service::page::PageRequest;
 use crate::service::problems::{self, ProblemView};
@@ -20,10 +22,12 @@ use crate::service::problems::{self, ProblemView};
 /// As the use cases.
 pub async fn show(caller: PageReader, app: web::Data<App>) -> Result<HttpResponse, PageFailure> {
     let status = overview::overview(&app.context, &caller, Depth::Glance).await?;
+    let lately = failures::card(&app.context, &caller).await?;
     let problems = problems::list(&app.context, &caller, &PageRequest::default()).await?;
     let body = html! {
         (head(&status))
         (troubles(&status, &problems.items))
+        (failure_card(&caller, &lately, &status.now))
         (hubs(&status))
         (sources(&status))
     };
@@ -44,6 +48,7 @@ fn head(status: &Overview) -> Markup {
             (tile("/held", status.held, "held for a person", if status.held > 0 { Tone::Wait } else { Tone::Dim }))
             (tile("/manual", of("manual"), "to do by hand",
                 if of("manual") > 0 { Tone::Wait } else { Tone::Dim }))
+            @if status.overdue > 0 { (tile("/manual?overdue=true", status.overdue, "of them overdue", Tone::Bad)) }
             (tile("#problems", i64::try_from(status.problems).unwrap_or(i64::MAX), "problems",
                 if status.problems > 0 { Tone::Bad } else { Tone::Dim }))
             (tile("/tasks?status=completed", of("completed"), "completed in 24 h", Tone::Good))
@@ -142,6 +147,7 @@ fn hub_card(hub: &HubStatus, now: &str) -> Markup {
                 @if of("manual") > 0 {
                     (fact("By hand", &html! {
                         a href={ "/manual?hub=" (hub.id) } { (badge(Tone::Wait, &words::grouped(of("manual")))) }
+                        @if hub.overdue > 0 { " " (badge(Tone::Bad, &format!("{} overdue", words::grouped(hub.overdue)))) }
                     }))
                 }
                 @if of("waiting") > 0 { (fact("Waiting", &html! { (words::grouped(of("waiting"))) })) }

@@ -7,14 +7,17 @@ use maud::{Markup, html};
 use serde::Deserialize;
 
 use super::access::{PageActor, PageReader};
+use super::batch;
 use super::layout::{self, Pace, Place};
 use super::query::{PageQuery, filled, link};
 use super::reply::{self, PageFailure};
 use super::words::{self, Tone, badge};
 use crate::http::App;
 use crate::http::error::Refusal;
+use crate::service::ServiceError;
 use crate::service::overview::{self, Depth, HubStatus};
 use crate::service::page::Page;
+use crate::service::parents::{self, BATCH};
 use crate::service::rules::Action;
 use crate::service::tasks::{self, Act, TaskDetail, TaskKind, TaskQuery, TaskStatus, TaskView};
 
@@ -50,15 +53,24 @@ pub async fn list(
         cursor: filled(cursor),
     };
     let Narrowed { status, hub, kind, user, cursor } = narrowed.clone();
-    let wanted = TaskQuery { status, hub, kind, user, cursor, format: None, limit: Some(SHOWN) };
-    let page = tasks::list(&app.context, &caller, wanted).await?;
+    let wanted = TaskQuery { status, hub, kind, user, cursor, limit: Some(SHOWN), ..TaskQuery::default() };
     let now = overview::overview(&app.context, &caller, Depth::Glance).await?;
+    let (list, next) = if wanted.kind.as_deref() == Some(BATCH) {
+        let page = parents::list(&app.context, &caller, TaskQuery { status: None, user: None, ..wanted }).await?;
+        let empty = page.items.is_empty();
+        let list =
+            html! { @if empty { p.empty { "No batches here." } } @else { (batch::rows(&page.items, &now.now)) } };
+        (list, page.next)
+    } else {
+        let page = tasks::list(&app.context, &caller, wanted).await?;
+        (rows(&page, &now.now), page.next)
+    };
     let body = html! {
         h1 { "Tasks" }
         (filters(&narrowed, &now.hubs))
         (batches(&narrowed, &now.hubs))
-        (rows(&page, &now.now))
-        (pages(&narrowed, &page))
+        (list)
+        (pages(&narrowed, next.as_deref()))
     };
     // A page further back stands still: its reader is looking for something.
     let pace = if narrowed.cursor.is_some() { Pace::Still } else { Pace::Live };
@@ -92,6 +104,7 @@ fn filters(narrowed: &Narrowed, hubs: &[HubStatus]) -> Markup {
                 label for="kind" { "Kind" }
                 select #kind name="kind" {
                     option value="" { "all" }
+                    option value=(BATCH) selected[narrowed.kind.as_deref() == Some(BATCH)] { "batches" }
                     @for one in TaskKind::ALL {
                         option value=(one.as_str()) selected[narrowed.kind.as_deref() == Some(one.as_str())] {
                             (words::kind(one, None))
@@ -128,15 +141,20 @@ fn rows(page: &Page<TaskView>, now: &str) -> Markup {
     html! {
         p.hint #count aria-live="polite" { (how_many(page)) }
         @if page.items.is_empty() { p.empty { "No tasks here." } }
-        @else {
-            table.rows #tasks {
-                thead { tr {
-                    th scope="col" { "Person" } th scope="col" { "What" } th scope="col" { "Hub" }
-                    th scope="col" { "Status" } th scope="col" { "Last moved" }
-                } }
-                tbody {
-                    @for task in &page.items { (row(task, now)) }
-                }
+        @else { (table(&page.items, now)) }
+    }
+}
+
+/// Tasks as rows.
+pub fn table(tasks: &[TaskView], now: &str) -> Markup {
+    html! {
+        table.rows #tasks {
+            thead { tr {
+                th scope="col" { "Person" } th scope="col" { "What" } th scope="col" { "Hub" }
+                th scope="col" { "Status" } th scope="col" { "Last moved" }
+            } }
+            tbody {
+                @for task in tasks { (row(task, now)) }
             }
         }
     }
@@ -183,7 +201,7 @@ pub fn person(task: &TaskView) -> Markup {
     }
 }
 
-fn pages(narrowed: &Narrowed, page: &Page<TaskView>) -> Markup {
+fn pages(narrowed: &Narrowed, next: Option<&str>) -> Markup {
     let to = |cursor: Option<&str>| {
         let of = |field: &'static str, value: &Option<String>| (field, value.clone());
         let fields = [
@@ -198,7 +216,7 @@ fn pages(narrowed: &Narrowed, page: &Page<TaskView>) -> Markup {
     html! {
         p.pages {
             @if narrowed.cursor.is_some() { a href=(to(None)) { "Newest" } }
-            @if let Some(next) = &page.next { a rel="next" href=(to(Some(next))) { "Older" } }
+            @if let Some(next) = next { a rel="next" href=(to(Some(next))) { "Older" } }
         }
     }
 }
@@ -209,6 +227,10 @@ fn pages(narrowed: &Narrowed, page: &Page<TaskView>) -> Markup {
 pub struct Done {
     done: Option<String>,
     seal: Option<String>,
+    /// Of a parent: which of its children.
+    pub status: Option<String>,
+    /// Of a parent: where its children go on.
+    pub cursor: Option<String>,
 }
 
 /// What the seal of such a word covers.
@@ -226,17 +248,19 @@ pub async fn show(
     query: PageQuery<Done>,
     app: web::Data<App>,
 ) -> Result<HttpResponse, PageFailure> {
-    let detail = tasks::show(&app.context, &caller, &id).await?;
-    let task = &detail.task;
-    let (word, tone) = words::status(task.status);
-    let Done { done, seal } = query.0;
-    let done = done.filter(|word| caller.session.said(&app, &sealed_words(&task.id, word), seal.as_deref()));
-    let said = match done.as_deref() {
+    let words = |word: &&str| caller.session.said(&app, &sealed_words(&id, word), query.0.seal.as_deref());
+    let said = match query.0.done.as_deref().filter(words) {
         Some("retry") => Some("It will be tried again."),
         Some("done") => Some("It is noted as done by hand."),
         Some("cancel") => Some("It is withdrawn."),
         _ => None,
     };
+    let detail = match tasks::show(&app.context, &caller, &id).await {
+        Err(ServiceError::NotFound(_)) => return batch::show(&caller, &app, &id, query.0, said).await,
+        detail => detail?,
+    };
+    let task = &detail.task;
+    let (word, tone) = words::status(task.status);
     let body = html! {
         @if let Some(said) = said { p.note.good role="status" { (said) } }
         div.title { h1 { (words::kind(task.kind, task.role.as_deref())) } (badge(tone, word)) }
@@ -251,6 +275,11 @@ pub async fn show(
                         @if let Some(detail) = &error.detail { small { " " (detail) } } } }
                 }
                 div { dt { "Planned" } dd { (words::at(&task.created)) } }
+                @if let Some(parent) = &task.parent { div { dt { "Part of" } dd { a href={ "/tasks/" (parent) } { "a batch" } } } }
+                @if let Some(owner) = &task.owner { div { dt { "Owner" } dd { (owner.name) } } }
+                @if let Some(due) = &task.due {
+                    div { dt { "Due" } dd { (words::at(due)) @if task.overdue { " " (badge(Tone::Bad, "overdue")) } } }
+                }
                 @if let Some(at) = &task.finished { div { dt { "Closed" } dd { (words::at(at)) } } }
                 @if let Some(by) = &task.finished_by { div { dt { "Closed by" } dd { (by) } } }
                 @if let Some(note) = &task.note { div { dt { "Note" } dd { (note) } } }
@@ -338,8 +367,11 @@ pub async fn decide(form: PageActor, id: web::Path<String>, app: web::Data<App>)
         _ => return Err(Refusal::new(StatusCode::BAD_REQUEST, "act must be retry, done or cancel").into()),
     };
     let note = form.fields.get("note").map(str::to_owned);
-    let detail = tasks::act(&app.context, &form, &id, act, note).await?;
-    let seal = form.session.seal_words(&app, &sealed_words(&detail.task.id, word));
-    let to = link(&format!("/tasks/{}", detail.task.id), &[("done", Some(word)), ("seal", Some(&seal))]);
+    let task = match tasks::act(&app.context, &form, &id, act, note.clone()).await {
+        Err(ServiceError::NotFound(_)) => parents::act(&app.context, &form, &id, act, note).await?.parent.id,
+        detail => detail?.task.id,
+    };
+    let seal = form.session.seal_words(&app, &sealed_words(&task, word));
+    let to = link(&format!("/tasks/{task}"), &[("done", Some(word)), ("seal", Some(&seal))]);
     Ok(reply::see_other(&to).finish())
 }

@@ -155,6 +155,8 @@ impl Desk<'_, '_> {
             modified_at: self.scribe.now,
             finished_at: None,
             closing: None,
+            parent: None,
+            due_at: None,
         };
         tasks::insert(self.tx, &task)?;
         let mut member = self.member.clone();

@@ -396,6 +396,8 @@ impl Bench {
             modified_at: now,
             finished_at: None,
             closing: None,
+            parent: None,
+            due_at: None,
         }
     }
 

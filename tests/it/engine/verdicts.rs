@@ -76,6 +76,8 @@ fn task(kind: TaskKind, attempts: i32) -> Task {
         modified_at: Micros(0),
         finished_at: None,
         closing: None,
+        parent: None,
+        due_at: None,
     }
 }
 
