@@ -121,6 +121,10 @@ mod tests {
         proptest::collection::vec(proptest::sample::select(&TaskStatus::ALL[..]), 1..12)
     }
 
+    fn many(count: usize) -> i64 {
+        i64::try_from(count).unwrap()
+    }
+
     fn children(all: &[TaskStatus]) -> Children {
         Children::of(all.iter().map(|status| (*status, 1)), 0)
     }
@@ -174,7 +178,7 @@ mod tests {
             let mut turned = all.clone();
             turned.rotate_left(by % all.len());
             prop_assert_eq!(children(&all).status(), children(&turned).status());
-            let grouped = Children::of(TaskStatus::ALL.map(|one| (one, all.iter().filter(|s| **s == one).count() as i64)), 0);
+            let grouped = Children::of(TaskStatus::ALL.map(|one| (one, many(all.iter().filter(|s| **s == one).count()))), 0);
             prop_assert_eq!(children(&all).status(), grouped.status());
             prop_assert_eq!(children(&all).progress(), grouped.progress());
         }
@@ -183,7 +187,7 @@ mod tests {
         fn the_sum_is_the_total_and_the_status_is_somebodys(all in statuses()) {
             let both = children(&all);
             let Progress { total, done, failed, open, withdrawn } = both.progress();
-            prop_assert_eq!(total, all.len() as i64);
+            prop_assert_eq!(total, many(all.len()));
             prop_assert_eq!(done + failed + open + withdrawn, total);
             let status = both.status();
             prop_assert!(all.contains(&status) || status == TaskStatus::Started, "{:?}", status);

@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use diesel::dsl::count_star;
+use diesel::dsl::{count, count_star};
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Binary};
 
@@ -135,6 +135,9 @@ pub fn page(
     rows.into_iter().map(read).collect()
 }
 
+/// Parent, status, how many, and how many of them something took the place of.
+type Counted = (Option<Vec<u8>>, String, i64, i64);
+
 /// How many children of each of these parents stand where. Costs the number of their children, read
 /// from an index.
 ///
@@ -149,24 +152,18 @@ pub fn children(
         return Ok(HashMap::new());
     }
     let ids: Vec<Vec<u8>> = parents.iter().map(|id| id.bytes()).collect();
-    let of_parents =
-        || tasks::table.filter(tasks::workspace.eq(workspace.0)).filter(tasks::parent_id.eq_any(ids.clone()));
-    let rows: Vec<(Option<Vec<u8>>, String, i64)> = of_parents()
+    let rows: Vec<Counted> = tasks::table
+        .filter(tasks::workspace.eq(workspace.0))
+        .filter(tasks::parent_id.eq_any(ids))
         .group_by((tasks::parent_id, tasks::status))
-        .select((tasks::parent_id, tasks::status, count_star()))
-        .load(conn)?;
-    let again: Vec<(Option<Vec<u8>>, i64)> = of_parents()
-        .filter(tasks::status.eq(TaskStatus::NotCompleted.as_str()))
-        .filter(tasks::superseded_by.is_not_null())
-        .group_by(tasks::parent_id)
-        .select((tasks::parent_id, count_star()))
+        .select((tasks::parent_id, tasks::status, count_star(), count(tasks::superseded_by)))
         .load(conn)?;
     let of = |parent: &TaskId| {
         let id = Some(parent.bytes());
-        let counts = rows.iter().filter(|(one, _, _)| *one == id);
-        let counts = counts.filter_map(|(_, word, count)| Some((TaskStatus::from_word(word)?, *count)));
-        let again = again.iter().find(|(one, _)| *one == id).map_or(0, |(_, count)| *count);
-        (*parent, Children::of(counts, again))
+        let mine = || rows.iter().filter(|(one, ..)| *one == id);
+        let counts = mine().filter_map(|(_, word, count, _)| Some((TaskStatus::from_word(word)?, *count)));
+        let again = mine().filter(|(_, word, ..)| word == TaskStatus::NotCompleted.as_str());
+        (*parent, Children::of(counts, again.map(|(.., replaced)| replaced).sum()))
     };
     Ok(parents.iter().map(of).collect())
 }

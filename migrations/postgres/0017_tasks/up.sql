@@ -14,7 +14,7 @@ CREATE INDEX parent_tasks_cause ON parent_tasks (workspace, hub_id, request_id, 
 
 ALTER TABLE tasks ADD COLUMN parent_id BYTEA;
 -- Children in order, with what is counted of them: neither needs the rows.
-CREATE INDEX tasks_children ON tasks (workspace, parent_id, id, status) WHERE parent_id IS NOT NULL;
+CREATE INDEX tasks_children ON tasks (workspace, parent_id, id, status, superseded_by) WHERE parent_id IS NOT NULL;
 
 -- Until when an item should be done by hand; given by the sweep from the hub's setting, or by a person.
 ALTER TABLE tasks ADD COLUMN due_at BIGINT;

@@ -14,7 +14,7 @@ CREATE INDEX parent_tasks_cause ON parent_tasks (workspace, hub_id, request_id, 
 
 ALTER TABLE tasks ADD COLUMN parent_id BLOB;
 -- Children in order, with what is counted of them: neither needs the rows.
-CREATE INDEX tasks_children ON tasks (workspace, parent_id, id, status) WHERE parent_id IS NOT NULL;
+CREATE INDEX tasks_children ON tasks (workspace, parent_id, id, status, superseded_by) WHERE parent_id IS NOT NULL;
 
 -- Until when an item should be done by hand; given by the sweep from the hub's setting, or by a person.
 ALTER TABLE tasks ADD COLUMN due_at BIGINT;
@@ -48,7 +48,7 @@ CREATE TABLE failures_read (
 INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
     ('parent_tasks', 'parent_tasks', '100000 100000 1'),
     ('parent_tasks', 'parent_tasks_cause', '100000 100000 10000 2 1'),
-    ('tasks', 'tasks_children', '500000 500000 200 1 1'),
+    ('tasks', 'tasks_children', '500000 500000 200 1 1 1'),
     ('tasks', 'tasks_items_due', '10000 10 10 10'),
     ('task_owners', 'task_owners', '10000 10000 1'),
     ('tasks', 'tasks_failed', '10000 10000 2 2'),

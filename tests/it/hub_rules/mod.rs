@@ -6,10 +6,12 @@ mod connecting;
 mod deciding;
 mod flat;
 mod invitations;
+mod items;
 mod members;
 mod needs_data;
 mod people;
 mod protected;
+mod parents;
 mod repair;
 mod rights;
 mod shapes;
@@ -34,7 +36,7 @@ use crate::support::{Database, eventually};
 
 /// A server, its two clients, a practice app, and one active hub `box` of it.
 pub struct Stage {
-    _server: Server,
+    pub server: Server,
     _apps: tempfile::TempDir,
     pub admin: Client,
     pub scim: Client,
@@ -70,7 +72,7 @@ impl Stage {
             "secrets": {"TOKEN": mending::GOOD}});
         admin.post("/api/v1/hubs", &body).await.expect(201);
         let seats = Client::new(&app.scim("box"), mending::GOOD);
-        Self { _server: server, _apps: apps, admin, scim, app, seats }
+        Self { server, _apps: apps, admin, scim, app, seats }
     }
 
     /// Read the app's members and wait until that is taken over.

@@ -1,6 +1,7 @@
 //! The page for people: signing in, what it refuses, what it shows, without a script and in a real
 //! browser.
 
+mod batches;
 mod chromium;
 mod escaping;
 mod forms;
