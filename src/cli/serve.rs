@@ -23,6 +23,7 @@ use crate::http::tls::{self, Certificates};
 use crate::http::{self, Exposure};
 use crate::net::mail::{MailSettings, Mailer};
 use crate::service::Context;
+use crate::service::checking::FirstCheck;
 use crate::service::pushing::{self, Pushing};
 use crate::store::Purpose;
 use crate::telemetry::logs;
@@ -151,7 +152,9 @@ async fn serve(wanted: Serve, certificates: Option<Arc<Certificates>>) -> anyhow
         None => None,
     };
     let daily = if wanted.automatic_sync { Daily::Queued } else { Daily::Asked };
-    let context = Context { prober: prober::prober(&context, wanted.app_networks.clone())?, ..context };
+    let first_check = if wanted.automatic_sync { FirstCheck::AfterConnecting } else { FirstCheck::Asked };
+    let prober = prober::prober(&context, wanted.app_networks.clone())?;
+    let context = Context { prober, first_check, ..context };
     let deliverer = engine::deliverer(&context, wanted.app_networks.clone())?;
     let engine = engine::engine(&context, wanted.app_networks)?.with_syncs(daily);
     let engine = tokio::spawn(engine.run(stop.clone()));

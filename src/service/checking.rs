@@ -15,7 +15,8 @@ use super::scribe::{About, Scribe};
 use super::{Caller, Context, ServiceError, secrets as named};
 use crate::base::secret::SecretString;
 use crate::domain::hub::{Hub, Login};
-use crate::store::secrets;
+use crate::domain::problem::Cause;
+use crate::store::{problems, secrets};
 
 /// Calls an app to see whether a connection works. The command line plugs the connectors in here.
 #[async_trait]
@@ -33,6 +34,15 @@ impl Prober for NoProber {
     async fn probe(&self, _hub: &Hub, _secrets: &BTreeMap<String, SecretString>) -> Found {
         Found::failed("not_supported", "this process calls no apps; ask a running server")
     }
+}
+
+/// Whether a connection is looked at as soon as it is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FirstCheck {
+    /// Right after connecting, as the first sync is.
+    AfterConnecting,
+    /// Only when somebody asks.
+    Asked,
 }
 
 /// What a check found.
@@ -107,6 +117,38 @@ pub async fn of_hub(context: &Context, caller: &Caller, slug: &str) -> Result<Fo
     let target = format!("hub:{}", hub.slug);
     tell(context, caller, "hub.checked", target, Some(hub), &found).await?;
     Ok(found)
+}
+
+/// Look at a hub that was just connected, after its creation was answered. What stands in the way of every
+/// task is a problem at once, and so in the hub's status; an app that is only away is the first sync's to
+/// find. A hub whose secrets are still to be given says that already and is not asked about.
+///
+/// # Errors
+/// [`ServiceError::NotFound`] where it is gone again.
+pub async fn after_connecting(context: &Context, caller: &Caller, slug: &str) -> Result<(), ServiceError> {
+    let shown = hubs::show(context, caller, slug).await?;
+    if !shown.secrets_missing.is_empty() {
+        return Ok(());
+    }
+    let found = of_hub(context, caller, slug).await?;
+    let cause = match found.error.as_ref().map(|error| error.class.as_str()) {
+        Some("auth_broken" | "forbidden") => Cause::AuthBroken,
+        Some("invalid" | "not_found") => Cause::ConnectionIncomplete,
+        Some(_) | None => return Ok(()),
+    };
+    let message = found.error.map(|error| error.detail).unwrap_or_default();
+    let (workspace, slug, now, revision) = (caller.workspace, slug.to_owned(), context.clock.now(), shown.revision);
+    context
+        .store
+        .write(move |tx| {
+            let hub = hubs::find_locked(tx, workspace, &slug)?;
+            // Whoever mended it meanwhile must not be told of what was.
+            if hub.revision == revision {
+                problems::report(tx, workspace, hub.id, cause, &message, now)?;
+            }
+            Ok::<_, ServiceError>(())
+        })
+        .await
 }
 
 /// Check what was typed: no secret of any hub goes out with it, and nothing of it is kept.

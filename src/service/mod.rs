@@ -100,6 +100,8 @@ pub struct Context {
     pub heard: heard::Heard,
     /// Calls apps to see whether a connection works.
     pub prober: Arc<dyn checking::Prober>,
+    /// Whether a hub that was just connected is checked without anybody asking.
+    pub first_check: checking::FirstCheck,
     /// What `meta.location` and links begin with, without a slash at the end; never the Host header.
     pub base_url: Arc<str>,
     /// Looks at addresses when they are saved; whoever calls them looks again.
@@ -120,6 +122,7 @@ impl Context {
             Arc::new(|_| Err(String::from("this process does not know which addresses may be called")));
         Self {
             prober,
+            first_check: checking::FirstCheck::Asked,
             store,
             clock,
             ids,

@@ -122,7 +122,10 @@ fn complete(tx: &mut Tx<'_>, run: &mut Run, hub: &Hub, task: &Task, ids: &Ids, n
     run.phase = Phase::Done;
     sync_runs::save(tx, task.workspace, run)?;
     sync_runs::completed(tx, task.workspace, hub.id, now)?;
-    problems::close(tx, task.workspace, hub.id, Some(Cause::SyncHalted), now)?;
+    // The whole list was read: the connection works, whatever the first look at it said.
+    for cause in [Cause::SyncHalted, Cause::AuthBroken, Cause::ConnectionIncomplete] {
+        problems::close(tx, task.workspace, hub.id, Some(cause), now)?;
+    }
     let detail = json!({
         "seen": run.seen, "total": run.total, "lists": run.pass, "conclusive": run.conclusive,
         "accept_removals": run.accept_removals, "counts": run.counts,

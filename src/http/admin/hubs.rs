@@ -10,7 +10,7 @@ use crate::http::App;
 use crate::http::error::ApiFailure;
 use crate::http::extract::{ApiAdmin, ApiJson, ApiQuery, ApiReader, Expect};
 use crate::http::respond;
-use crate::service::checking::{self, TypedBody};
+use crate::service::checking::{self, FirstCheck, TypedBody};
 use crate::service::given_fields::{self, FieldsBody};
 use crate::service::hub_whatif::{self, HubWish};
 use crate::service::hubs::{self, HubPatch, NewHub, RemovalBody};
@@ -54,6 +54,15 @@ pub async fn create(
     app: web::Data<App>,
 ) -> Result<HttpResponse, ApiFailure> {
     let hub = hubs::create(&app.context, &caller, wanted).await?;
+    if app.context.first_check == FirstCheck::AfterConnecting {
+        let (context, caller, id) = (app.context.clone(), (*caller).clone(), hub.id.clone());
+        // Not waited for: an app may take its time, and the first sync finds out as well.
+        actix_web::rt::spawn(async move {
+            if let Err(error) = checking::after_connecting(&context, &caller, &id).await {
+                tracing::warn!(%error, hub = id, "the new hub could not be checked");
+            }
+        });
+    }
     respond::json(StatusCode::CREATED, &hub)
 }
 

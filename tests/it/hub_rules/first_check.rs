@@ -1,0 +1,51 @@
+//! A hub is checked right after it was connected, and its status says how that went (section 7).
+
+use serde_json::json;
+
+use crate::hubs::mending::{GOOD, problems, sandbox};
+use crate::hubs::{self, SOON, clients};
+use crate::support::server::Server;
+use crate::support::{databases, eventually};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn section_7_a_new_hub_is_checked_at_once_and_its_status_says_how_it_went() {
+    for database in databases() {
+        let daily = [("SCIMHUB_AUTOMATIC_SYNC", String::from("true"))];
+        let server = Server::try_start_in(&database, &["--app-network", "127.0.0.0/8"], &daily).unwrap();
+        let (admin, _) = clients(&server);
+        let app = sandbox();
+        let connect = async |id: &str, token: Option<&str>| {
+            let mut body = json!({"id": id, "app": "sandbox",
+                "connection": {"base_url": app.scim(id), "token": {"secret": "TOKEN"}}});
+            if let Some(token) = token {
+                body["secrets"] = json!({ "TOKEN": token });
+            }
+            admin.post("/api/v1/hubs", &body).await.expect(201).json()["status"].clone()
+        };
+        let until = async |id: &str, wanted: &str| {
+            eventually(&format!("{id} is {wanted}"), SOON, async || {
+                admin.get(&format!("/api/v1/hubs/{id}")).await.expect(200).json()["status"] == wanted
+            })
+            .await;
+        };
+        // Answered before anything was asked of the app.
+        assert_eq!(connect("wrong", Some("revoked")).await, "under_validation", "{}", database.name);
+        until("wrong", "review_service_account").await;
+        eventually("the check is on record", SOON, async || {
+            let all = admin.get("/api/v1/activity?kind=hub.checked").await.expect(200).json();
+            all["items"].as_array().unwrap().iter().any(|one| one["detail"]["class"] == "auth_broken")
+        })
+        .await;
+        let open = problems(&admin).await;
+        assert!(open.iter().any(|one| one["hub"] == "wrong" && one["cause"] == "auth_broken"), "{open:?}");
+        // Mended, and proven by the sync that follows: the problem is over.
+        admin.put("/api/v1/hubs/wrong/secrets/TOKEN", &json!({"value": GOOD})).await.expect(204);
+        admin.post("/api/v1/hubs/wrong/sync", &json!({})).await.expect(202);
+        until("wrong", "healthy").await;
+        assert_eq!(problems(&admin).await.len(), 0, "{}", database.name);
+
+        connect("right", Some(GOOD)).await;
+        until("right", "healthy").await;
+        hubs::tasks(&admin, "hub=right&kind=sync&status=completed", 1).await;
+    }
+}
