@@ -21,7 +21,7 @@ const HUB_KEYS: [&str; 9] = ["id", "app", "label", "login", "mode", "settle", "c
 const SETTINGS: [&str; 6] = ["label", "login", "mode", "settle", "connection", "policy"];
 const MAPPING_KEYS: [&str; 10] =
     ["group", "group_id", "external_id", "user", "source", "where", "hub_role", "app_role", "seat", "assets"];
-const POLICY_KEYS: [&str; 12] = [
+const POLICY_KEYS: [&str; 13] = [
     "create_fields",
     "protected_roles",
     "individual",

@@ -16,7 +16,8 @@ use crate::domain::task::{Task, TaskKind, TaskStatus};
 use crate::store::activity::{self, Entry};
 use crate::store::waits::Wait;
 use crate::store::{
-    StoreError, Tx, decisions, facts, given_fields, holds, hub_members, managers, parents, problems, status, tasks, waits,
+    StoreError, Tx, decisions, facts, given_fields, holds, hub_members, managers, parents, problems, status, tasks,
+    waits,
 };
 
 use super::PlannerStep;

@@ -7,7 +7,7 @@ pub mod browser;
 pub mod canary;
 pub mod database;
 mod door;
-mod dump;
+pub mod dump;
 pub mod http;
 pub mod postgres;
 mod proxy;
