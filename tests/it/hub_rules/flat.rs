@@ -25,7 +25,8 @@ fn manifest() -> String {
         role("read", ""),
         role("write", ""),
     ];
-    format!("{head}{}[settings]\nrole_attribute = \"entitlements\"\n\n[tasks]{tasks}", roles.concat())
+    let rest = tasks.replace("[settings]\n", "[settings]\nrole_attribute = \"entitlements\"\n");
+    format!("{head}{}[tasks]{rest}", roles.concat())
 }
 
 struct Stage {
