@@ -2,7 +2,6 @@
 //! is news at this moment. Once when a condition begins, again after the reminder interval, and once
 //! when it is over.
 
-use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::str::FromStr;
 use std::time::Duration;
@@ -15,8 +14,6 @@ use crate::base::clock::Micros;
 pub enum Condition {
     /// Something stands in the way of a hub's tasks; one per cause and hub.
     Problem,
-    /// Tasks of a hub failed and wait for a person; one per hub.
-    FailedTasks,
     /// An app refuses a hub's credential, or none can be read.
     BrokenCredential,
     /// People who left are still in an app.
@@ -31,11 +28,10 @@ pub enum Condition {
 
 impl Condition {
     /// All there are, in the order in which a digest names them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 6] = [
         Self::BrokenCredential,
         Self::LeaverPresent,
         Self::HeldBatch,
-        Self::FailedTasks,
         Self::Problem,
         Self::SilentSource,
         Self::TokenExpires,
@@ -45,7 +41,6 @@ impl Condition {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Problem => "problem",
-            Self::FailedTasks => "failed_tasks",
             Self::BrokenCredential => "broken_credential",
             Self::LeaverPresent => "leaver_present",
             Self::HeldBatch => "held_batch",
@@ -90,40 +85,8 @@ pub struct Facts {
     pub problems: Vec<ProblemFact>,
     /// Open holds with something in them.
     pub holds: Vec<HoldFact>,
-    /// Hubs with tasks that failed and wait for a person.
-    pub failed: Vec<FailedFact>,
     /// Connections of identity providers.
     pub sources: Vec<SourceFact>,
-}
-
-/// Tasks of a hub that failed.
-#[derive(Clone, Debug)]
-pub struct FailedFact {
-    /// The hub's id.
-    pub hub: String,
-    /// How many wait for a person.
-    pub tasks: i64,
-    /// Since when the first of them does.
-    pub since: Micros,
-}
-
-/// An Owner of hubs, who is told of these alone (R6.5).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HubOwner {
-    /// What is remembered of what they were told.
-    pub way: String,
-    /// Their address.
-    pub mail: String,
-    /// Their hubs' ids.
-    pub hubs: BTreeSet<String>,
-}
-
-impl HubOwner {
-    /// What of all conditions is theirs to know.
-    pub fn of(&self, holds: &[Notice]) -> Vec<Notice> {
-        let theirs = |notice: &&Notice| notice.hub.as_ref().is_some_and(|hub| self.hubs.contains(hub));
-        holds.iter().filter(theirs).cloned().collect()
-    }
 }
 
 /// An open problem.
@@ -172,8 +135,6 @@ pub struct Notice {
     pub condition: Condition,
     /// What it is about; the same as long as it lasts.
     pub key: String,
-    /// The hub's id, where it is about one.
-    pub hub: Option<String>,
     /// One line for people. No secret can be in it: none is in the facts.
     pub line: String,
     /// What to do.
@@ -186,14 +147,12 @@ pub struct Notice {
 pub fn conditions(facts: &Facts, silent_after: Duration, expires_within: Duration, now: Micros) -> Vec<Notice> {
     let mut found: Vec<Notice> = facts.problems.iter().map(problem).collect();
     found.extend(facts.holds.iter().map(hold));
-    found.extend(facts.failed.iter().map(failed));
     for source in &facts.sources {
         // One that never asked is being set up; an interval of zero means: do not tell.
         let silent = source.last_request.filter(|at| !silent_after.is_zero() && now.since(*at) >= silent_after);
         found.extend(silent.map(|at| Notice {
             condition: Condition::SilentSource,
             key: format!("silent_source {}", source.name),
-            hub: None,
             line: format!("the source '{}' has not asked for anything since {}", source.name, at.to_rfc3339()),
             remedy: String::from("look at the provisioning log of the identity provider, and at its token here"),
             path: "/",
@@ -203,7 +162,6 @@ pub fn conditions(facts: &Facts, silent_after: Duration, expires_within: Duratio
             condition: Condition::TokenExpires,
             // With its end: a new token that ends soon too is another condition.
             key: format!("token_expires {} {}", source.name, at.0),
-            hub: None,
             line: format!("the token of the source '{}' ends {}", source.name, at.to_rfc3339()),
             remedy: String::from("make a new one (`scimhub token create`) and put it into the identity provider"),
             path: "/",
@@ -219,7 +177,6 @@ fn problem(fact: &ProblemFact) -> Notice {
     Notice {
         condition,
         key: format!("{} {} {}", condition.as_str(), fact.hub, fact.cause.as_str()),
-        hub: Some(fact.hub.clone()),
         line: format!("hub '{}': {} (since {})", fact.hub, fact.message, fact.since.to_rfc3339()),
         remedy: fact.cause.remedy(&fact.hub),
         path: "/",
@@ -231,22 +188,9 @@ fn hold(fact: &HoldFact) -> Notice {
     Notice {
         condition: Condition::HeldBatch,
         key: format!("held_batch {}", fact.id),
-        hub: Some(fact.hub.clone()),
         line: format!("hub '{}': {tasks} held for {} since {}", fact.hub, fact.reason, fact.since.to_rfc3339()),
         remedy: String::from("look at the batch, then release or reject it"),
         path: "/held",
-    }
-}
-
-fn failed(fact: &FailedFact) -> Notice {
-    let tasks = if fact.tasks == 1 { "1 task".to_owned() } else { format!("{} tasks", fact.tasks) };
-    Notice {
-        condition: Condition::FailedTasks,
-        key: format!("failed_tasks {}", fact.hub),
-        hub: Some(fact.hub.clone()),
-        line: format!("hub '{}': {tasks} failed and wait for a person since {}", fact.hub, fact.since.to_rfc3339()),
-        remedy: String::from("follow the steps of each and say that it is done, or try it again"),
-        path: "/manual",
     }
 }
 
@@ -372,7 +316,6 @@ mod tests {
                 tasks: 12,
                 since: NOW,
             }],
-            failed: vec![FailedFact { hub: "git".into(), tasks: 2, since: NOW }],
             sources: vec![
                 SourceFact { name: "okta".into(), last_request: Some(NOW.minus(DAY * 3)), token_ends: None },
                 SourceFact { name: "entra".into(), last_request: Some(NOW), token_ends: Some(NOW.plus(DAY * 13)) },
@@ -388,22 +331,12 @@ mod tests {
     #[test]
     fn conditions_come_from_facts() {
         let found = conditions(&facts(), DAY * 3, DAY * 14, NOW);
-        let expected = [
-            "broken_credential",
-            "leaver_present",
-            "held_batch",
-            "failed_tasks",
-            "problem",
-            "silent_source",
-            "token_expires",
-        ];
+        let expected =
+            ["broken_credential", "leaver_present", "held_batch", "problem", "silent_source", "token_expires"];
         assert_eq!(kinds(&found), expected);
-        assert_eq!(kinds(&conditions(&facts(), DAY * 4, DAY, NOW)), expected[..5]);
-        assert_eq!(kinds(&conditions(&facts(), Duration::ZERO, DAY, NOW)), expected[..5], "zero tells nothing");
+        assert_eq!(kinds(&conditions(&facts(), DAY * 4, DAY, NOW)), expected[..4]);
+        assert_eq!(kinds(&conditions(&facts(), Duration::ZERO, DAY, NOW)), expected[..4], "zero tells nothing");
         assert_eq!(conditions(&Facts::default(), DAY, DAY, NOW), []);
-        let owner =
-            HubOwner { way: "owner:1".into(), mail: "a@x.example".into(), hubs: BTreeSet::from(["git".into()]) };
-        assert_eq!(kinds(&owner.of(&found)), ["leaver_present", "failed_tasks"]);
     }
 
     /// Once when it begins, not while it lasts, again after the interval, once when it is over.
@@ -411,15 +344,15 @@ mod tests {
     fn each_condition_is_told_once_reminded_and_ended() {
         let holds = || conditions(&facts(), DAY * 3, DAY * 14, NOW);
         let first = Digest::of(holds(), &[], &[], DAY, NOW);
-        assert_eq!((first.new.len(), first.again.len(), first.over.len()), (7, 0, 0));
+        assert_eq!((first.new.len(), first.again.len(), first.over.len()), (6, 0, 0));
         let told = |at: Micros| -> Vec<Told> {
             holds().into_iter().map(|n| Told { key: n.key, line: n.line, last_told: at }).collect()
         };
         assert!(Digest::of(holds(), &told(NOW), &[], DAY, NOW.plus(DAY / 2)).is_empty());
         let later = Digest::of(holds(), &told(NOW), &[], DAY, NOW.plus(DAY));
-        assert_eq!((later.new.len(), later.again.len(), later.over.len()), (0, 7, 0));
+        assert_eq!((later.new.len(), later.again.len(), later.over.len()), (0, 6, 0));
         let ended = Digest::of(vec![], &told(NOW), &[], DAY, NOW.plus(DAY));
-        assert_eq!((ended.new.len(), ended.again.len(), ended.over.len()), (0, 0, 7));
+        assert_eq!((ended.new.len(), ended.again.len(), ended.over.len()), (0, 0, 6));
         let some = Digest::of(holds(), &[], &[Condition::HeldBatch], DAY, NOW);
         assert_eq!(kinds(&some.new), ["held_batch"]);
     }
@@ -451,7 +384,7 @@ mod tests {
         let text = digest.text("https://scim.example.com", "default");
         assert!(text.contains("\n  https://scim.example.com/held\n"), "{text}");
         assert!(text.contains("the app says no") && !text.contains("\nsays no"), "{text}");
-        assert_eq!(digest.subject("default"), "[scimhub default] 7 things need you");
+        assert_eq!(digest.subject("default"), "[scimhub default] 6 things need you");
         let over =
             Digest { over: vec![Told { key: "k".into(), line: "l".into(), last_told: NOW }], ..Digest::default() };
         assert_eq!(over.subject("default"), "[scimhub default] 1 over");

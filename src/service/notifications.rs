@@ -38,8 +38,6 @@ pub struct Wanted {
     pub remind_after: Option<String>,
     /// `72h`; `0s` for never
     pub silent_after: Option<String>,
-    /// Whether Owners of hubs are told by mail what their hubs need; they are unless told.
-    pub hub_owners: Option<bool>,
 }
 
 /// Who is told, and how it goes.
@@ -56,8 +54,6 @@ pub struct View {
     pub remind_after: String,
     /// After how long without a request a source counts as silent; `0s` for never.
     pub silent_after: String,
-    /// Whether Owners of hubs are told by mail what their hubs need.
-    pub hub_owners: bool,
     /// When a mail last went out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_mail: Option<String>,
@@ -73,15 +69,7 @@ pub struct View {
 pub async fn show(context: &Context, caller: &Caller) -> Result<View, ServiceError> {
     let workspace = caller.workspace;
     let found = context.store.read(move |conn| notices::load(conn, workspace)).await.map_err(ServiceError::from)?;
-    let nobody = || Recipients {
-        mail: vec![],
-        webhook: None,
-        conditions: vec![],
-        remind: REMIND,
-        silent: SILENT,
-        // Until somebody sets notifications up nobody is told of anything.
-        hub_owners: false,
-    };
+    let nobody = || Recipients { mail: vec![], webhook: None, conditions: vec![], remind: REMIND, silent: SILENT };
     let (recipients, standing) = found.unwrap_or_else(|| (nobody(), Standing::default()));
     Ok(view(recipients, standing))
 }
@@ -108,7 +96,6 @@ pub async fn put(context: &Context, caller: &Caller, wanted: Wanted) -> Result<V
             let detail = json!({
                 "mail_addresses": kept.mail.len(),
                 "webhook": kept.webhook,
-                "hub_owners": kept.hub_owners,
                 "conditions": kept.conditions.iter().map(|one| one.as_str()).collect::<Vec<_>>(),
             });
             let personal = Some(json!({ "mail": kept.mail }));
@@ -150,7 +137,6 @@ fn read(wanted: Wanted) -> Result<Recipients, ServiceError> {
         remind,
         silent: time("silent_after", wanted.silent_after.as_ref(), SILENT)?,
         mail: wanted.mail,
-        hub_owners: wanted.hub_owners.unwrap_or(true),
     })
 }
 
@@ -162,7 +148,6 @@ fn view(recipients: Recipients, standing: Standing) -> View {
         webhook: recipients.webhook,
         remind_after: humane(recipients.remind),
         silent_after: humane(recipients.silent),
-        hub_owners: recipients.hub_owners,
         last_mail: standing.sent_at.map(|at| at.to_rfc3339()),
         error: standing.error,
     }

@@ -1,23 +1,18 @@
 //! Who of a workspace is told of what, what they were told, and the facts that conditions are
 //! computed from.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Binary, Bool, Nullable, Text};
+use diesel::sql_types::{BigInt, Binary, Nullable, Text};
 
 use super::conn::DbConn;
 use super::kept::Keep as _;
-use super::reading::corrupt;
-use super::schema::{decisions, hubs, notifications, tasks, told};
-use super::{StoreError, failures, health, holds, problems, sources, status, webhooks};
+use super::schema::{hubs, notifications, told};
+use super::{StoreError, health, holds, problems, sources, status, webhooks};
 use crate::base::clock::Micros;
-use crate::base::ids::{UserId, WebhookId, WorkspaceId};
-use crate::domain::decision::DecisionKind;
-use crate::domain::notice::{
-    Condition, Facts, FailedFact, HoldFact, HubOwner, ProblemFact, SourceFact, Told, is_address,
-};
+use crate::base::ids::{WebhookId, WorkspaceId};
+use crate::domain::notice::{Condition, Facts, HoldFact, ProblemFact, SourceFact, Told};
 
 /// Problems looked at; one per cause and hub is a short list.
 const PROBLEMS: i64 = 1_000;
@@ -35,8 +30,6 @@ pub struct Recipients {
     pub remind: Duration,
     /// After how long without a request a source counts as silent; zero for never.
     pub silent: Duration,
-    /// Whether Owners of hubs are told what their hubs need.
-    pub hub_owners: bool,
 }
 
 /// How telling them went.
@@ -50,7 +43,7 @@ pub struct Standing {
     pub error: Option<String>,
 }
 
-type Row = (String, Option<Vec<u8>>, String, i64, i64, Option<i64>, Option<i64>, Option<String>, bool);
+type Row = (String, Option<Vec<u8>>, String, i64, i64, Option<i64>, Option<i64>, Option<String>);
 
 fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split(' ').filter(|word| !word.is_empty())
@@ -80,20 +73,16 @@ pub fn load(conn: &mut DbConn, workspace: WorkspaceId) -> Result<Option<(Recipie
             notifications::sent_at,
             notifications::failed_at,
             notifications::error,
-            notifications::hub_owners,
         ))
         .first(conn)
         .optional()?;
-    let Some((mail, webhook, conditions, remind, silent, sent_at, failed_at, error, hub_owners)) = row else {
-        return Ok(None);
-    };
+    let Some((mail, webhook, conditions, remind, silent, sent_at, failed_at, error)) = row else { return Ok(None) };
     let recipients = Recipients {
         mail: words(&mail).map(str::to_owned).collect(),
         webhook: webhook.as_deref().map(webhooks::id_of).transpose()?,
         conditions: words(&conditions).filter_map(|word| word.parse().ok()).collect(),
         remind: span(remind),
         silent: span(silent),
-        hub_owners,
     };
     let standing = Standing { sent_at: sent_at.map(Micros), failed_at: failed_at.map(Micros), error };
     Ok(Some((recipients, standing)))
@@ -106,11 +95,11 @@ pub fn load(conn: &mut DbConn, workspace: WorkspaceId) -> Result<Option<(Recipie
 pub fn put(conn: &mut DbConn, workspace: WorkspaceId, recipients: &Recipients) -> Result<(), StoreError> {
     let conditions = recipients.conditions.iter().map(|one| one.as_str()).collect::<Vec<_>>().join(" ");
     diesel::sql_query(
-        "INSERT INTO notifications (workspace, mail, webhook_id, conditions, remind_seconds, silent_seconds, \
-         hub_owners) VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (workspace) DO UPDATE SET mail = excluded.mail, \
+        "INSERT INTO notifications (workspace, mail, webhook_id, conditions, remind_seconds, silent_seconds) \
+         VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (workspace) DO UPDATE SET mail = excluded.mail, \
          webhook_id = excluded.webhook_id, conditions = excluded.conditions, \
          remind_seconds = excluded.remind_seconds, silent_seconds = excluded.silent_seconds, \
-         hub_owners = excluded.hub_owners, failed_at = NULL, error = NULL",
+         failed_at = NULL, error = NULL",
     )
     .bind::<BigInt, _>(workspace.0)
     .bind::<Text, _>(recipients.mail.join(" "))
@@ -118,7 +107,6 @@ pub fn put(conn: &mut DbConn, workspace: WorkspaceId, recipients: &Recipients) -
     .bind::<Text, _>(conditions)
     .bind::<BigInt, _>(seconds(recipients.remind))
     .bind::<BigInt, _>(seconds(recipients.silent))
-    .bind::<Bool, _>(recipients.hub_owners)
     .execute(conn)?;
     Ok(())
 }
@@ -215,59 +203,6 @@ pub fn over<'a>(
     Ok(())
 }
 
-#[derive(QueryableByName)]
-struct Owner {
-    #[diesel(sql_type = Binary)]
-    user_id: Vec<u8>,
-    #[diesel(sql_type = Text)]
-    slug: String,
-    #[diesel(sql_type = Text)]
-    email_key: String,
-    #[diesel(sql_type = Text)]
-    type_key: String,
-}
-
-/// Active Owners of hubs who have an address, by name or through a mapping, with their hubs (R6.5).
-/// The work address, where there is one.
-///
-/// # Errors
-/// A failed statement.
-pub fn hub_owners(conn: &mut DbConn, workspace: WorkspaceId) -> Result<Vec<HubOwner>, StoreError> {
-    let rows: Vec<Owner> = diesel::sql_query(
-        "SELECT o.user_id, h.slug, e.email_key, e.type_key FROM \
-         (SELECT hub_id, user_id FROM hub_managers WHERE workspace = $1 AND role = 'owner' \
-          UNION SELECT hub_id, user_id FROM hub_members WHERE workspace = $1 AND hub_role = 'owner' \
-          AND user_id IS NOT NULL) o \
-         JOIN hubs h ON h.workspace = $1 AND h.id = o.hub_id \
-         JOIN users u ON u.workspace = $1 AND u.id = o.user_id AND u.active \
-         JOIN user_emails e ON e.workspace = $1 AND e.user_id = u.id \
-         ORDER BY o.user_id, e.email_key",
-    )
-    .bind::<BigInt, _>(workspace.0)
-    .load(conn)?;
-    let mut owners: Vec<(Vec<u8>, bool, HubOwner)> = Vec::new();
-    for row in rows {
-        if !is_address(&row.email_key) {
-            continue;
-        }
-        let work = row.type_key == "work";
-        match owners.last_mut().filter(|(user, _, _)| *user == row.user_id) {
-            Some((_, has_work, owner)) => {
-                owner.hubs.insert(row.slug);
-                if work && !*has_work {
-                    (owner.mail, *has_work) = (row.email_key, true);
-                }
-            }
-            None => {
-                let way = format!("owner:{}", UserId::from_bytes(&row.user_id).map_err(corrupt("a user id"))?);
-                let owner = HubOwner { way, mail: row.email_key, hubs: BTreeSet::from([row.slug]) };
-                owners.push((row.user_id, work, owner));
-            }
-        }
-    }
-    Ok(owners.into_iter().map(|(_, _, owner)| owner).collect())
-}
-
 /// What is so now.
 ///
 /// # Errors
@@ -300,30 +235,6 @@ pub fn facts(conn: &mut DbConn, workspace: WorkspaceId, now: Micros) -> Result<F
             });
         }
     }
-    let failed: Vec<(Vec<u8>, i64, Option<i64>)> = tasks::table
-        .filter(tasks::workspace.eq(workspace.0))
-        .filter(tasks::status.eq("manual"))
-        // NULL is in no list: an item that never was tried has not failed either.
-        .filter(tasks::error_class.ne_all(failures::NO_FAILURE))
-        .group_by(tasks::hub_id)
-        .order(tasks::hub_id)
-        .select((tasks::hub_id, diesel::dsl::count_star(), diesel::dsl::min(tasks::modified_at)))
-        .load(conn)?;
-    let refused: Vec<(Vec<u8>, i64, Option<i64>)> = decisions::table
-        .filter(decisions::workspace.eq(workspace.0))
-        .filter(decisions::kind.eq(DecisionKind::Failed.as_str()))
-        .group_by(decisions::hub_id)
-        .order(decisions::hub_id)
-        .select((decisions::hub_id, diesel::dsl::count_star(), diesel::dsl::min(decisions::created_at)))
-        .load(conn)?;
-    let mut by_hub: BTreeMap<String, FailedFact> = BTreeMap::new();
-    for (hub, tasks, since) in failed.into_iter().chain(refused) {
-        let (hub, since) = (name(hub), Micros(since.unwrap_or_default()));
-        let fact = by_hub.entry(hub.clone()).or_insert(FailedFact { hub, tasks: 0, since });
-        fact.tasks += tasks;
-        fact.since = Micros(fact.since.0.min(since.0));
-    }
-    facts.failed = by_hub.into_values().collect();
     let healths = health::of_sources(conn, workspace)?;
     let living = status::living_tokens(conn, workspace, now)?;
     for source in sources::list(conn, workspace)? {

@@ -594,7 +594,6 @@ diesel::table! {
         sent_at -> Nullable<BigInt>,
         failed_at -> Nullable<BigInt>,
         error -> Nullable<Text>,
-        hub_owners -> Bool,
     }
 }
 

@@ -13,7 +13,7 @@ use crate::base::ids::{EventId, WebhookId, WorkspaceId};
 use crate::base::limits::TOKEN_EXPIRES_SOON;
 use crate::base::random::Ids;
 use crate::domain::event::EventType;
-use crate::domain::notice::{self, Digest, HubOwner, Notice};
+use crate::domain::notice::{self, Digest, Notice};
 use crate::net::mail::{MailError, Mailer};
 use crate::store::notices::{self, Recipients, Standing};
 use crate::store::{Store, StoreError, Tx, duties, outbox, workspaces};
@@ -48,8 +48,6 @@ struct Look {
     holds: Vec<Notice>,
     by_mail: Vec<notice::Told>,
     by_webhook: Vec<notice::Told>,
-    /// Owners of hubs, with what each was told.
-    owners: Vec<(HubOwner, Vec<notice::Told>)>,
 }
 
 impl Notifier {
@@ -94,28 +92,11 @@ impl Notifier {
             }
         }
         let rests = look.standing.failed_at.is_some_and(|at| now.since(at) < REST);
-        if rests {
+        if look.recipients.mail.is_empty() || rests {
             return Ok(());
         }
-        if !look.recipients.mail.is_empty() {
-            let digest = digest(&look, &look.by_mail, now);
-            if !digest.is_empty() && !self.by_mail(workspace, &look, "mail", &look.recipients.mail, digest, now).await?
-            {
-                return Ok(());
-            }
-        }
-        if self.mailer.is_none() {
-            return Ok(());
-        }
-        for (owner, told) in &look.owners {
-            // Everything that is so in their hubs, whatever the workspace's list chose to hear.
-            let digest = Digest::of(owner.of(&look.holds), told, &[], look.recipients.remind, now);
-            let to = std::slice::from_ref(&owner.mail);
-            if !digest.is_empty() && !self.by_mail(workspace, &look, &owner.way, to, digest, now).await? {
-                return Ok(());
-            }
-        }
-        Ok(())
+        let digest = digest(&look, &look.by_mail, now);
+        if digest.is_empty() { Ok(()) } else { self.by_mail(workspace, look, digest, now).await }
     }
 
     /// In one transaction: an event of the outbox, and that it was told.
@@ -145,21 +126,12 @@ impl Notifier {
     }
 
     /// First the mail, then that it was told: who dies in between tells twice, never not at all.
-    /// Answers whether it went out.
-    async fn by_mail(
-        &self,
-        workspace: WorkspaceId,
-        look: &Look,
-        way: &str,
-        to: &[String],
-        digest: Digest,
-        now: Micros,
-    ) -> Result<bool, StoreError> {
+    async fn by_mail(&self, workspace: WorkspaceId, look: Look, digest: Digest, now: Micros) -> Result<(), StoreError> {
         let (subject, text) = (digest.subject(&look.name), digest.text(&self.base_url, &look.name));
         let sent = match self.mailer.clone() {
             None => Err(MailError::Settings(String::from("no mail server is set up; see --smtp-url"))),
             Some(mailer) => {
-                let (to, id) = (to.to_vec(), self.ids.next());
+                let (to, id) = (look.recipients.mail, self.ids.next());
                 tokio::task::spawn_blocking(move || mailer.send(&to, &subject, &text, (id, now)))
                     .await
                     .unwrap_or_else(|_| Err(MailError::Failed(String::from("sending it ended in a panic"))))
@@ -170,33 +142,23 @@ impl Notifier {
             Some(why) => tracing::warn!(workspace = workspace.0, why, "a notification did not go out"),
             None => tracing::info!(workspace = workspace.0, new = digest.new.len(), "told people by mail"),
         }
-        let (way, went_out) = (way.to_owned(), error.is_none());
         self.store
             .write(move |tx| {
                 notices::mailed(tx, workspace, error.as_deref(), now)?;
-                if error.is_none() { remember(tx, workspace, &way, &digest, now) } else { Ok(()) }
+                if error.is_none() { remember(tx, workspace, "mail", &digest, now) } else { Ok(()) }
             })
-            .await?;
-        Ok(went_out)
+            .await
     }
 }
 
 fn look(conn: &mut crate::store::DbConn, workspace: WorkspaceId, now: Micros) -> Result<Option<Look>, StoreError> {
     let Some((recipients, standing)) = notices::load(conn, workspace)? else { return Ok(None) };
     let facts = notices::facts(conn, workspace, now)?;
-    let mut owners = Vec::new();
-    if recipients.hub_owners {
-        for owner in notices::hub_owners(conn, workspace)? {
-            let told = notices::told_by(conn, workspace, &owner.way)?;
-            owners.push((owner, told));
-        }
-    }
     Ok(Some(Look {
         name: workspaces::load(conn, workspace)?.name,
         holds: notice::conditions(&facts, recipients.silent, TOKEN_EXPIRES_SOON, now),
         by_mail: notices::told_by(conn, workspace, "mail")?,
         by_webhook: notices::told_by(conn, workspace, "webhook")?,
-        owners,
         recipients,
         standing,
     }))

@@ -1,7 +1,7 @@
 //! Notifications of the real server to a real mail server and an endpoint.
 
 use diesel::connection::{Connection as _, SimpleConnection as _};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::endpoint;
 use super::receiver::Receiver;
@@ -50,7 +50,7 @@ async fn what_needs_a_person_is_told_once_and_once_when_it_is_over() {
         }
         let wanted = json!({"mail": ["ann@example.com", "ops@example.com"], "webhook": webhook});
         let view = admin.put("/api/v1/notifications", &wanted).await.expect(200).json();
-        assert_eq!((&view["remind_after"], view["conditions"].as_array().unwrap().len()), (&json!("1d"), 7));
+        assert_eq!((&view["remind_after"], view["conditions"].as_array().unwrap().len()), (&json!("1d"), 6));
         server.client("read").put("/api/v1/notifications", &wanted).await.expect(403);
 
         // Twenty people, one dead credential: one line.
@@ -142,70 +142,4 @@ async fn mail_without_a_server_is_said_and_settings_that_do_not_fit_are_refused(
         shown["error"].as_str().is_some_and(|error| error.contains("--smtp-url"))
     })
     .await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn r6_5_owners_of_a_hub_are_told_by_mail_when_its_tasks_fail() {
-    for database in databases() {
-        let (mail, app) = (MailServer::start(), mending::sandbox());
-        let url = format!("smtp://{}", mail.address());
-        let args = ["--app-network", "127.0.0.0/8", "--smtp-url", &url, "--mail-from", "scimhub@example.com"];
-        let server = Server::try_start_in(&database, &args, &[]).unwrap();
-        let (admin, scim) = hubs::clients(&server);
-        for hub in ["ads", "wiki"] {
-            mending::sandbox_hub(&admin, hub, &app.scim(hub), mending::GOOD).await;
-        }
-        // An Owner through a team; of the other hub nobody is, and Ann is in both.
-        let olga = hubs::user(&scim, "Olga@example.com").await;
-        let body = json!({"group": "bosses", "app_role": "admin", "hub_role": "owner"});
-        hubs::mapping(&admin, "ads", &body).await;
-        hubs::group(&scim, "bosses", &[&olga]).await;
-        hubs::tasks(&admin, "hub=ads&kind=add&status=completed", 1).await;
-        // What no machine does is nothing that failed.
-        hubs::manual_hub(&admin, "books").await;
-        hubs::mapping(&admin, "books", &json!({"group": "bosses", "app_role": "member", "hub_role": "owner"})).await;
-        hubs::tasks(&admin, "hub=books&kind=add&status=manual", 1).await;
-        let board = crate::support::http::Client::new(&app.base(), mending::GOOD);
-        let fault = json!({"match": "POST /", "times": 0, "status": 400, "body": {"detail": "not like this"}});
-        board.post("/_test/faults", &fault).await.expect(200);
-        let mut people = Vec::new();
-        for name in ["ann", "bob", "cid"] {
-            people.push(hubs::user(&scim, &format!("{name}@example.com")).await);
-        }
-        let members: Vec<&str> = people.iter().map(String::as_str).collect();
-        hubs::group(&scim, "editors", &members).await;
-        for hub in ["ads", "wiki"] {
-            hubs::tasks(&admin, &format!("hub={hub}&kind=add&status=not_completed"), 3).await;
-        }
-        // Nobody is told of anything before notifications were set up.
-        look_again(&database);
-        let shown = admin.get("/api/v1/notifications").await.expect(200).json();
-        assert_eq!(shown["hub_owners"], json!(false), "{shown}");
-        let wanted = json!({"mail": ["ops@example.com"], "conditions": ["held_batch"]});
-        let shown = admin.put("/api/v1/notifications", &wanted).await.expect(200).json();
-        assert_eq!(shown["hub_owners"], json!(true), "{shown}");
-        look_again(&database);
-        let told = mail.until_taken(1).await.remove(0);
-        assert_eq!(told.to, ["olga@example.com"], "{}", told.text());
-        let text = told.text();
-        assert!(text.contains("* hub 'ads': 3 tasks failed") && !text.contains("wiki"), "{text}");
-        assert_eq!(text.matches("\n* ").count(), 1, "three tasks are one line: {text}");
-
-        // Tried again by hand, all of it works; its end is told once, and nothing in between.
-        board.delete("/_test/faults").await.expect(200);
-        for task in hubs::tasks(&admin, "hub=ads&kind=add&status=not_completed", 3).await {
-            let path = format!("/api/v1/tasks/{}/retry", Value::as_str(&task["id"]).unwrap());
-            admin.post(&path, &json!({})).await.expect(200);
-        }
-        hubs::tasks(&admin, "hub=ads&kind=add&status=completed", 4).await;
-        look_again(&database);
-        let all = mail.until_taken(2).await;
-        assert_eq!(all[1].header("Subject"), "[scimhub default] 1 over", "{}", all[1].text());
-        assert_eq!((all[1].to.join(" "), mail.mails().len()), ("olga@example.com".into(), 2));
-
-        // And not at all where the workspace does not want it.
-        let none = json!({"mail": ["ops@example.com"], "conditions": ["held_batch"], "hub_owners": false});
-        let shown = admin.put("/api/v1/notifications", &none).await.expect(200).json();
-        assert_eq!(shown["hub_owners"], json!(false));
-    }
 }
