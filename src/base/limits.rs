@@ -66,6 +66,11 @@ pub const IDENTIFIER_BYTES: usize = 1_024;
 pub const DIRECT_MARKS: usize = 500;
 /// Pairs a wide mark is expanded by at a time.
 pub const WIDE_MARK_BATCH: i64 = 200;
+/// Stretches of [`WIDE_MARK_BATCH`] people that one page of a hub's drift looks at: 5,000 people are
+/// some tenths of a second, and most of them are in order.
+pub const DRIFT_STRETCHES: usize = 25;
+/// People named in one repair; more than that is a repair of all.
+pub const REPAIR_NAMES: usize = 500;
 /// Changes of mappings in one request of the API; files have no such limit but their size.
 pub const MAPPING_CHANGES: usize = 200;
 /// A page of the API where `limit` is not given, and at most.

@@ -10,6 +10,7 @@ pub mod create_fields;
 pub mod credential;
 pub mod decide;
 pub mod decision;
+pub mod drift;
 pub mod entitlement;
 pub mod event;
 pub mod failure;

@@ -13,6 +13,7 @@ use crate::base::ids::{GroupId, HubId, MappingId, MemberId, TaskId, UserId, Work
 use crate::domain::app::App;
 use crate::domain::decide::{Facts, Ground, decide};
 use crate::domain::decision::{Decision, DecisionKind, digest};
+use crate::domain::drift;
 use crate::domain::entitlement::{Membership, Person, Regain, Rule};
 use crate::domain::guard::{Around, HoldReason, Passes, Ruling, judge};
 use crate::domain::guarding::questions;
@@ -187,6 +188,17 @@ impl World {
     fn decide(&self) -> Verdict {
         let ground = Ground { app: &self.app, policy: &self.policy, rules: &self.rules };
         decide(&ground, &self.facts, self.now, self.settle_until).1
+    }
+
+    fn drift(&self) -> Option<drift::Finding> {
+        let ground = Ground { app: &self.app, policy: &self.policy, rules: &self.rules };
+        drift::of(&ground, &self.facts, self.now)
+    }
+
+    /// Plan once; whether what was planned waits for an acceptance.
+    fn plan_waits(&mut self) -> bool {
+        self.plan();
+        self.facts.open.as_ref().is_some_and(|open| open.status == TaskStatus::Waiting)
     }
 
     /// Plan once: an action becomes the open task.
@@ -600,6 +612,33 @@ proptest! {
         let pushed = world.pushed.len();
         world.settle();
         prop_assert_eq!(world.pushed.len(), pushed);
+        prop_assert_eq!(world.drift(), None);
+    }
+
+    /// What somebody changes in the app is drift as long as, and only as long as, the planner would
+    /// put it right.
+    #[test]
+    fn drift_is_what_a_look_of_the_planner_would_put_right(
+        groups in prop::collection::btree_set(1u8..=3, 0..=3),
+        found in prop::option::of(1u8..=3),
+        known in presence(),
+        active: bool,
+    ) {
+        let groups: Vec<u8> = groups.into_iter().collect();
+        let mut world = World::new(Regain::ByItself).in_groups(&groups);
+        world.settle();
+        world.activate(active);
+        world.facts.member = Some(member(known, found.map(role)));
+        world.now = world.settle_until;
+        let acts = matches!(world.decide().step, Step::Act(_));
+        prop_assert_eq!(world.drift().is_some_and(|found| found.standing == drift::Standing::Open), acts);
+        // Another role waits until an invitation is accepted; all else can come to rest.
+        if world.plan_waits() {
+            prop_assert_eq!(world.drift().map(|found| found.standing), Some(drift::Standing::UnderWay));
+        } else {
+            world.settle();
+            prop_assert_eq!(world.drift(), None);
+        }
     }
 
     /// Moving between groups is one update in either order, with any number of looks between.

@@ -119,6 +119,10 @@ pub fn table() -> Vec<Route> {
         route(Method::DELETE, "/api/v1/hubs/{id}/managers/{user}", admin::managers::remove)
             .needs(Action::AssignManagers),
         route(Method::GET, "/api/v1/hubs/{id}/members", admin::hubs::members).needs(Action::ReadHub),
+        route(Method::GET, "/api/v1/hubs/{id}/drift", admin::drift::list).needs(Action::ReadHub),
+        route(Method::POST, "/api/v1/hubs/{id}/drift/repair", admin::drift::repair).needs(Action::ManageMembers),
+        route(Method::POST, "/api/v1/hubs/{id}/drift/repair/preview", admin::drift::preview)
+            .needs(Action::ManageMembers),
         route(Method::POST, "/api/v1/hubs/{id}/members/{member}/match", admin::members::bind)
             .needs(Action::ManageMembers),
         route(Method::POST, "/api/v1/hubs/{id}/members/{member}/claim", admin::members::claim)

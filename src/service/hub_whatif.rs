@@ -108,6 +108,7 @@ fn changed(
             before: mappings.clone(),
             after: mappings,
             fate: Fate::Stays,
+            only: None,
         });
     }
     Ok(diff)
@@ -120,13 +121,20 @@ fn removed(conn: &mut DbConn, scribe: &Scribe, hub: Hub) -> Result<Diff, Service
     diff.plan.mappings.extend(mappings.iter().filter_map(|mapping| mapping_diff(&hub, Some(mapping), None)));
     diff.plan.notes.push(format!("{}: nothing changes in the app when its hub is removed", hub.slug));
     diff.steps.push(Step::RemoveHub(hub.clone()));
-    diff.touched.push(Touched { was: Some(hub.clone()), hub, before: mappings, after: Vec::new(), fate: Fate::Goes });
+    diff.touched.push(Touched {
+        was: Some(hub.clone()),
+        hub,
+        before: mappings,
+        after: Vec::new(),
+        fate: Fate::Goes,
+        only: None,
+    });
     Ok(diff)
 }
 
 /// Everything a pushing hub has not planned yet: drift, and what settles.
 fn now(conn: &mut DbConn, scribe: &Scribe, hub: Hub) -> Result<Diff, ServiceError> {
     let mappings = rows::of_hub(conn, scribe.workspace, hub.id)?;
-    let touched = Touched { hub, was: None, before: mappings.clone(), after: mappings, fate: Fate::Stays };
+    let touched = Touched { hub, was: None, before: mappings.clone(), after: mappings, fate: Fate::Stays, only: None };
     Ok(Diff { touched: vec![touched], ..Diff::default() })
 }

@@ -164,7 +164,7 @@ fn diff(
         }
     }
     let after = row.after;
-    diff.touched.push(Touched { was: Some(hub.clone()), hub, before: present, after, fate: Fate::Stays });
+    diff.touched.push(Touched { was: Some(hub.clone()), hub, before: present, after, fate: Fate::Stays, only: None });
     Ok(diff)
 }
 

@@ -230,7 +230,7 @@ pub(super) fn whole(conn: &mut DbConn, workspace: WorkspaceId, member: Member) -
     Ok(MemberView { exempt_reason, observed, protection, held, ..MemberView::from(member) })
 }
 
-fn observed_view(seen: hub_members::Observed) -> ObservedView {
+pub(super) fn observed_view(seen: hub_members::Observed) -> ObservedView {
     ObservedView { state: seen.state, role: seen.role, at: seen.at.to_rfc3339() }
 }
 

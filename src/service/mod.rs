@@ -6,6 +6,7 @@ pub mod activity;
 pub mod apps;
 pub mod audit;
 pub mod checking;
+pub mod drift;
 pub mod error;
 pub mod explain;
 pub mod failures;

@@ -155,7 +155,14 @@ fn diff(conn: &mut DbConn, scribe: &Scribe, catalog: &Catalog, taken: &Taken) ->
             }
         }
         if after != present {
-            diff.touched.push(Touched { was: Some(hub.clone()), hub, before: present, after, fate: Fate::Stays });
+            diff.touched.push(Touched {
+                was: Some(hub.clone()),
+                hub,
+                before: present,
+                after,
+                fate: Fate::Stays,
+                only: None,
+            });
         }
     }
     Ok(diff)

@@ -254,6 +254,26 @@ pub fn of_users(
     rows.into_iter().map(Row::read).collect()
 }
 
+/// Members of a hub by their ids, in id order; ids of other hubs are as unknown as none.
+///
+/// # Errors
+/// [`StoreError`] of the statement.
+pub fn of_ids(
+    conn: &mut DbConn,
+    workspace: WorkspaceId,
+    hub: HubId,
+    ids: &[Vec<u8>],
+) -> Result<Vec<Member>, StoreError> {
+    let rows: Vec<Row> = hub_members::table
+        .filter(hub_members::workspace.eq(workspace.0))
+        .filter(hub_members::hub_id.eq(hub.bytes()))
+        .filter(hub_members::id.eq_any(ids))
+        .order(hub_members::id)
+        .select(columns())
+        .load(conn)?;
+    rows.into_iter().map(Row::read).collect()
+}
+
 /// The members that are these accounts of the app.
 ///
 /// # Errors

@@ -9,6 +9,7 @@ pub mod conn;
 pub mod decisions;
 pub mod deliveries;
 pub mod dialect;
+pub mod drift;
 pub mod duties;
 pub mod error;
 pub mod facts;

@@ -182,7 +182,10 @@ fn members_after(
 
 /// The next batch in key order over all the ways a hub knows somebody. Each way reads at most a
 /// batch by index, so a hub of 100,000 people costs the same per batch as one of 1,000.
-fn everybody_after(
+///
+/// # Errors
+/// [`StoreError`] of the statements.
+pub(super) fn everybody_after(
     tx: &mut DbConn,
     workspace: WorkspaceId,
     hub: HubId,

@@ -2,6 +2,7 @@
 
 pub mod activity;
 pub mod audit;
+pub mod drift;
 pub mod files;
 pub mod hubs;
 pub mod items;

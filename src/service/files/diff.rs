@@ -280,6 +280,7 @@ fn remove_hub(conn: &mut DbConn, ground: &Ground<'_>, diff: &mut Diff, hub: &Hub
         before: mappings,
         after: Vec::new(),
         fate: Fate::Goes,
+        only: None,
     });
     diff.steps.push(Step::RemoveHub(hub.clone()));
     Ok(())

@@ -89,7 +89,7 @@ pub(super) fn steps(
     }
     if moves {
         let (hub, was) = (after.clone(), before.cloned());
-        diff.touched.push(Touched { hub, was, before: present, after: then, fate: Fate::Stays });
+        diff.touched.push(Touched { hub, was, before: present, after: then, fate: Fate::Stays, only: None });
     }
     Ok(())
 }
@@ -113,7 +113,7 @@ pub(super) fn leftovers(
     }
     remove(diff, hub, &mine);
     let (hub, was) = (hub.clone(), Some(hub.clone()));
-    diff.touched.push(Touched { hub, was, before: present, after: others, fate: Fate::Stays });
+    diff.touched.push(Touched { hub, was, before: present, after: others, fate: Fate::Stays, only: None });
     Ok(())
 }
 

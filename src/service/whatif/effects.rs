@@ -32,6 +32,8 @@ pub(in crate::service) struct Touched {
     pub after: Vec<Mapping>,
     /// Whether it stays.
     pub fate: Fate,
+    /// Only these people are looked at; `None` for everybody it can reach.
+    pub only: Option<BTreeSet<UserId>>,
 }
 
 /// Whether a hub is there afterwards.
@@ -206,9 +208,11 @@ impl Touched {
         self.was.as_ref().filter(|was| !activates(was))
     }
 
-    /// The groups and users that the mappings are bound to, before and after.
+    /// The groups and users that the mappings are bound to, before and after, and who is looked at.
     pub fn subjects(&self) -> (Vec<GroupId>, Vec<UserId>) {
-        subjects(self.before.iter().chain(&self.after))
+        let (groups, mut users) = subjects(self.before.iter().chain(&self.after));
+        users.extend(self.only.iter().flatten());
+        (groups, users)
     }
 }
 
@@ -234,6 +238,9 @@ fn people(
     touched: &Touched,
     reach: &[Rule],
 ) -> Result<(Vec<UserId>, bool), ServiceError> {
+    if let Some(only) = &touched.only {
+        return Ok((only.iter().copied().collect(), false));
+    }
     let (groups, users) = subjects(reach.iter().map(|rule| &rule.mapping));
     let mut found: BTreeSet<UserId> = users.into_iter().collect();
     let limit = i64::try_from(limits::FILTER_CANDIDATES).unwrap_or(i64::MAX).saturating_add(1);

@@ -4,6 +4,7 @@
 mod assets;
 mod connecting;
 mod deciding;
+mod drift;
 mod first_check;
 mod flat;
 mod invitations;
