@@ -151,6 +151,10 @@ impl Stage {
                 let (hub, user) = (world.hub.id, self.people[person]);
                 world
                     .write(move |tx| {
+                        // Writing a row never takes a protection away: what was marked before goes first.
+                        diesel::update(schema::hub_members::table.find((workspace.0, member.id.bytes())))
+                            .set(schema::hub_members::protected.eq(false))
+                            .execute(&mut **tx)?;
                         hub_members::update(tx, workspace, &member, "person", now)?;
                         scimhub::store::marks::touch(tx, workspace, hub, user, now)
                     })
