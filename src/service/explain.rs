@@ -212,8 +212,7 @@ fn gather(
     now: Micros,
 ) -> Result<Explanation, ServiceError> {
     let rules = facts::rules(conn, workspace, hub.id)?;
-    let mut found = facts::of_people(conn, workspace, hub.id, &rules, &[user])?;
-    given_fields::put_into(conn, workspace, hub.id, app, &mut found)?;
+    let mut found = facts::of_people(conn, workspace, hub.id, app, &rules, &[user])?;
     let facts = found.pop().ok_or(ServiceError::NotFound("user"))?;
     let tasks = tasks(conn, workspace, hub.id, user)?;
     let intervals =

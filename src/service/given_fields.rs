@@ -147,7 +147,7 @@ fn view(
     app: &App,
     user: UserId,
 ) -> Result<FieldsView, ServiceError> {
-    let found = facts::of_people(conn, workspace, hub, &[], &[user])?.pop();
+    let found = facts::of_people(conn, workspace, hub, app, &[], &[user])?.pop();
     let person = found.and_then(|facts| facts.person).ok_or(ServiceError::NotFound("user"))?;
     let mut by_hand = given_fields::of_person(conn, workspace, hub, user)?;
     let given = by_hand.iter().map(|(name, given)| (name.clone(), given.value.clone())).collect();

@@ -299,7 +299,7 @@ impl Row<'_> {
         }
         let rules = facts::rules_of(conn, self.workspace(), vec![found.clone()])?;
         let users: Vec<UserId> = people.iter().map(|(user, _)| *user).collect();
-        let known = facts::of_people(conn, self.workspace(), self.hub.id, &rules, &users)?;
+        let known = facts::of_people(conn, self.workspace(), self.hub.id, self.app, &rules, &users)?;
         let mut steps = Vec::new();
         for ((user, name), facts) in people.into_iter().zip(known) {
             let given = facts

@@ -136,7 +136,9 @@ pub async fn hubs(context: &Context, caller: &Caller, id: &str) -> Result<Person
                 // An app that is not in the catalog any more says nothing about anybody.
                 let Ok(app) = rules::app(&catalog, &hub.app) else { continue };
                 let rules = facts::rules(conn, workspace, hub.id)?;
-                let Some(facts) = facts::of_people(conn, workspace, hub.id, &rules, &[user])?.pop() else { continue };
+                let Some(facts) = facts::of_people(conn, workspace, hub.id, app, &rules, &[user])?.pop() else {
+                    continue;
+                };
                 let ground = Ground { app, policy: &hub.policy, rules: &rules };
                 let (entitled, _) = decide(&ground, &facts, now, now);
                 all.push(PersonHub {

@@ -124,7 +124,7 @@ fn mapped(
     // An app that is not in the catalog any more gives nobody anything.
     let Ok(app) = rules::app(catalog, &hub.app) else { return Ok(()) };
     let of_hub = facts::rules(conn, workspace, hub.id)?;
-    for facts in facts::of_people(conn, workspace, hub.id, &of_hub, users)? {
+    for facts in facts::of_people(conn, workspace, hub.id, app, &of_hub, users)? {
         let (entitled, _) = decide(&Ground { app, policy: &hub.policy, rules: &of_hub }, &facts, now, now);
         for reason in &entitled.reasons {
             let Some(rule) = of_hub.iter().find(|rule| rule.mapping.id == reason.mapping) else { continue };

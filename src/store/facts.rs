@@ -1,7 +1,7 @@
 //! What a decision about people in a hub rests on, loaded for a batch in a few statements, and
 //! the hubs that have something due. Reads only.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Binary};
@@ -10,9 +10,10 @@ use super::conn::DbConn;
 use super::kept::Keep as _;
 use super::schema::{memberships, sources, tasks, user_emails, user_groups, users};
 use super::tasks::{TaskRow, is_open};
-use super::{StoreError, decisions, hub_members, mappings, protections, sync_seen};
+use super::{StoreError, decisions, given_fields, hub_members, mappings, protections, sync_seen};
 use crate::base::clock::Micros;
 use crate::base::ids::{GroupId, HubId, UserId, WorkspaceId};
+use crate::domain::app::App;
 use crate::domain::decide::Facts;
 use crate::domain::entitlement::{Membership, Person, Regain, Rule};
 use crate::domain::mapping::{Binding, Mapping};
@@ -123,7 +124,7 @@ fn group_of(mapping: &Mapping) -> Option<GroupId> {
     }
 }
 
-/// The facts about these people in this hub, in their order.
+/// The facts about these people in this hub, whose app is `app`, in their order.
 ///
 /// # Errors
 /// [`StoreError`] of the statements.
@@ -131,6 +132,7 @@ pub fn of_people(
     conn: &mut DbConn,
     workspace: WorkspaceId,
     hub: HubId,
+    app: &App,
     rules: &[Rule],
     people: &[UserId],
 ) -> Result<Vec<Facts>, StoreError> {
@@ -147,6 +149,7 @@ pub fn of_people(
         .collect();
     let mut decided: HashMap<String, _> =
         decisions::of_subjects(conn, workspace, hub, &subjects)?.into_iter().collect();
+    let mut given = given_fields::of_people(conn, workspace, hub, app, people)?;
     let mut facts = Vec::with_capacity(people.len());
     for (user, subject) in people.iter().zip(&subjects) {
         let member = members.remove(user);
@@ -173,7 +176,7 @@ pub fn of_people(
             email_shared: false,
             open: open.remove(subject),
             decision: decided.remove(subject),
-            given: BTreeMap::new(),
+            given: given.remove(user).unwrap_or_default(),
             protection: None,
         });
     }

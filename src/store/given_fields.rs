@@ -11,7 +11,6 @@ use super::{StoreError, Tx, facts};
 use crate::base::clock::Micros;
 use crate::base::ids::{HubId, MemberId, UserId, WorkspaceId};
 use crate::domain::app::App;
-use crate::domain::decide::Facts;
 use crate::domain::member::{Member, MemberStatus};
 use crate::domain::problem::Cause;
 use crate::domain::task::{Task, TaskStatus};
@@ -27,21 +26,22 @@ pub struct Given {
     pub at: Micros,
 }
 
-/// Put what was given into the facts about these people. Costs nothing for an app that needs nothing.
+/// What was given for these people, by field. Costs nothing for an app that needs nothing.
 ///
 /// # Errors
 /// [`StoreError`] of the statement.
-pub fn put_into(
+pub(super) fn of_people(
     conn: &mut DbConn,
     workspace: WorkspaceId,
     hub: HubId,
     app: &App,
-    people: &mut [Facts],
-) -> Result<(), StoreError> {
+    people: &[UserId],
+) -> Result<HashMap<UserId, BTreeMap<String, String>>, StoreError> {
+    let mut found: HashMap<UserId, BTreeMap<String, String>> = HashMap::new();
     if app.create_fields.is_empty() {
-        return Ok(());
+        return Ok(found);
     }
-    let ids: Vec<Vec<u8>> = people.iter().map(|one| one.user.bytes()).collect();
+    let ids: Vec<Vec<u8>> = people.iter().map(|user| user.bytes()).collect();
     let rows: Vec<(Vec<u8>, String, String)> = given_fields::table
         .filter(given_fields::workspace.eq(workspace.0))
         .filter(given_fields::hub_id.eq(hub.bytes()))
@@ -49,14 +49,11 @@ pub fn put_into(
         .select((given_fields::user_id, given_fields::name, given_fields::value))
         .kept_if(ids.len() == 1)
         .load(conn)?;
-    let mut found: HashMap<Vec<u8>, BTreeMap<String, String>> = HashMap::new();
     for (user, name, value) in rows {
+        let user = UserId::from_bytes(&user).map_err(|_| StoreError::Corrupt("a user id".into()))?;
         found.entry(user).or_default().insert(name, value);
     }
-    for one in people {
-        one.given = found.remove(&one.user.bytes()).unwrap_or_default();
-    }
-    Ok(())
+    Ok(found)
 }
 
 /// What was given for one person, by the field's name.

@@ -12,7 +12,7 @@ use crate::domain::guard::Ruling;
 use crate::domain::hub::Hub;
 use crate::domain::plan::Verdict;
 use crate::store::marks::Mark;
-use crate::store::{StoreError, Tx, facts, given_fields, hubs, marks, waits};
+use crate::store::{StoreError, Tx, facts, hubs, marks, waits};
 
 use super::PlannerStep;
 use super::guarding::{self, Guarded};
@@ -90,8 +90,7 @@ fn decide_all(
     now: Micros,
 ) -> Result<Vec<Planned>, StoreError> {
     let people: Vec<_> = due.iter().map(|mark| mark.user).collect();
-    let mut known = facts::of_people(tx, workspace, hub.id, rules, &people)?;
-    given_fields::put_into(tx, workspace, hub.id, app, &mut known)?;
+    let known = facts::of_people(tx, workspace, hub.id, app, rules, &people)?;
     let ground = Ground { app, policy: &hub.policy, rules };
     Ok(due
         .into_iter()

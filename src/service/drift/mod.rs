@@ -220,7 +220,7 @@ impl<'a> Walk<'a> {
 
     /// Look at a stretch of people; where the page is full, the last one looked at.
     fn people(&mut self, people: &[UserId]) -> Result<Option<UserId>, StoreError> {
-        let facts = facts::of_people(self.conn, self.workspace, self.hub.id, &self.rules, people)?;
+        let facts = facts::of_people(self.conn, self.workspace, self.hub.id, self.app, &self.rules, people)?;
         let ground = Ground { app: self.app, policy: &self.hub.policy, rules: &self.rules };
         let findings: Vec<(Facts, Finding)> = facts
             .into_iter()

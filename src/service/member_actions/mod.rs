@@ -271,7 +271,7 @@ impl Desk<'_, '_> {
     /// What the hub's mappings give the account's person now, and by which.
     fn entitled(&mut self, user: UserId) -> Result<(Facts, Entitlement, Vec<Mapping>), ServiceError> {
         let rules: Vec<Rule> = facts::rules(self.tx, self.scribe.workspace, self.hub.id)?;
-        let mut found = facts::of_people(self.tx, self.scribe.workspace, self.hub.id, &rules, &[user])?;
+        let mut found = facts::of_people(self.tx, self.scribe.workspace, self.hub.id, self.app, &rules, &[user])?;
         let facts = found.pop().ok_or(ServiceError::NotFound("user"))?;
         let entitled = match &facts.person {
             Some(person) => entitlement(person, &rules, self.app, self.member.known_role.as_deref()),

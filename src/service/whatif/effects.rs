@@ -17,7 +17,7 @@ use crate::domain::mapping::{Binding, Mapping};
 use crate::domain::whatif::{self, Begins, Outcome, PersonEffect};
 use crate::service::ServiceError;
 use crate::service::whatif::holding::Window;
-use crate::store::{DbConn, StoreError, facts, given_fields, hub_members, reading, status};
+use crate::store::{DbConn, StoreError, facts, hub_members, reading, status};
 
 /// A hub whose mappings or settings change.
 #[derive(Clone, Debug)]
@@ -185,8 +185,7 @@ fn effect(
     let was = was.map(|hub| Ground { app, policy: &hub.policy, rules: &before });
     let mut guard = window.hub(touched.hub.id, people.len());
     for batch in people.chunks(BATCH) {
-        let mut facts = facts::of_people(conn, workspace, touched.hub.id, &reach, batch)?;
-        given_fields::put_into(conn, workspace, touched.hub.id, app, &mut facts)?;
+        let facts = facts::of_people(conn, workspace, touched.hub.id, app, &reach, batch)?;
         let mut judged: Vec<_> =
             facts.into_iter().map(|facts| whatif::effect(app, was.as_ref(), &ground, facts, now)).collect();
         guard.judge(conn, &ground, &mut judged)?;

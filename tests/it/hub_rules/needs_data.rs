@@ -153,6 +153,25 @@ async fn section_12_3_what_no_attribute_tells_is_given_by_hand() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn section_12_3_drift_knows_what_was_given_by_hand() {
+    for database in databases() {
+        let (stage, ann, _) = stage(&database).await;
+        waits(&stage, &ann).await;
+        stage.admin.post("/api/v1/pause", &json!({"hub": "box"})).await.expect(204);
+        let standing = async || {
+            let drift = stage.admin.get("/api/v1/hubs/box/drift").await.expect(200).json();
+            assert_eq!((&drift["items"][0]["user"], &drift["items"][0]["kind"]), (&json!(ann), &json!("missing")));
+            drift["items"][0]["standing"].clone()
+        };
+        // The addition that waits for the data is there already.
+        assert_eq!(standing().await, "under_way", "{}", database.name);
+        let path = format!("/api/v1/hubs/box/users/{ann}/fields");
+        stage.admin.put(&path, &json!({"fields": {"cost_center": "4130"}})).await.expect(200);
+        assert_eq!(standing().await, "open", "{}: nothing lacks any more", database.name);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn section_12_3_a_grant_that_goes_or_a_person_who_declines_ends_the_waiting() {
     for database in databases() {
         let (stage, ann, editors) = stage(&database).await;
