@@ -187,23 +187,11 @@ impl Bench {
             cause: "group_membership".to_owned(),
             request_id: Some("request-1".to_owned()),
             effect: Effect {
-                kind: TaskKind::Add,
-                principal: Principal {
-                    external_id: None,
-                    user_name: email.to_owned(),
-                    email: email.to_owned(),
-                    given_name: None,
-                    family_name: None,
-                    display_name: None,
-                },
-                remote_id: None,
                 role: Some("editor".to_owned()),
-                assets: Vec::new(),
-                hub_role: None,
-                suspend: false,
-                again: false,
-                extra: std::collections::BTreeMap::new(),
-                before: None,
+                ..Effect::new(
+                    TaskKind::Add,
+                    Principal { user_name: email.to_owned(), email: email.to_owned(), ..Principal::default() },
+                )
             },
             reasons: Vec::new(),
             priority: 10,

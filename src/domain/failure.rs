@@ -120,25 +120,10 @@ mod tests {
     use crate::domain::task::{Principal, TaskKind};
 
     fn effect(email: &str) -> Effect {
-        Effect {
-            kind: TaskKind::Add,
-            principal: Principal {
-                external_id: None,
-                user_name: String::from("ann"),
-                email: email.to_owned(),
-                given_name: None,
-                family_name: None,
-                display_name: None,
-            },
-            remote_id: None,
-            role: None,
-            assets: Vec::new(),
-            hub_role: None,
-            suspend: false,
-            again: false,
-            extra: std::collections::BTreeMap::new(),
-            before: None,
-        }
+        Effect::new(
+            TaskKind::Add,
+            Principal { user_name: String::from("ann"), email: email.to_owned(), ..Principal::default() },
+        )
     }
 
     #[test]

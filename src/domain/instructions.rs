@@ -102,23 +102,16 @@ mod tests {
         )
         .unwrap();
         let effect = Effect {
-            kind: TaskKind::Add,
-            principal: Principal {
-                external_id: None,
-                user_name: "ann".into(),
-                email: "{hub}@x".into(),
-                given_name: None,
-                family_name: None,
-                display_name: Some("Ann".into()),
-            },
-            remote_id: None,
             role: Some("r".into()),
-            assets: Vec::new(),
-            hub_role: None,
-            suspend: false,
-            again: false,
-            extra: std::collections::BTreeMap::new(),
-            before: None,
+            ..Effect::new(
+                TaskKind::Add,
+                Principal {
+                    user_name: "ann".into(),
+                    email: "{hub}@x".into(),
+                    display_name: Some("Ann".into()),
+                    ..Principal::default()
+                },
+            )
         };
         assert_eq!(write(&app, "Ads", &effect), "Ads: Ann <{hub}@x> {other} {role");
     }

@@ -174,6 +174,22 @@ const fn is_false(flag: &bool) -> bool {
 }
 
 impl Effect {
+    /// An effect of this kind that says nothing but for whom.
+    pub const fn new(kind: TaskKind, principal: Principal) -> Self {
+        Self {
+            kind,
+            principal,
+            remote_id: None,
+            role: None,
+            assets: Vec::new(),
+            hub_role: None,
+            suspend: false,
+            again: false,
+            extra: BTreeMap::new(),
+            before: None,
+        }
+    }
+
     /// The app role held before and the one wanted, as far as the plan knew: what a removal takes, what an
     /// addition gives.
     pub fn from_and_to(&self) -> (Option<&str>, Option<&str>) {
@@ -214,7 +230,7 @@ impl Before {
 
 /// The person, as an app needs to know them. A snapshot taken when the task was planned, so that
 /// a removal still works after the user's SCIM DELETE.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Principal {
     /// What apps are told as `externalId`: the user's id here, which outlives every rename. Tasks
     /// planned by earlier versions have none.

@@ -296,14 +296,7 @@ fn leaver(
     let last = last.map(|row| row.shown()).transpose()?.map(|task| task.effect.principal);
     Ok(match member {
         Some(member) => principal::of_leaver(member, last.as_ref().filter(|last| !last.user_name.is_empty())),
-        None => last.unwrap_or_else(|| Principal {
-            external_id: None,
-            user_name: String::new(),
-            email: String::new(),
-            given_name: None,
-            family_name: None,
-            display_name: None,
-        }),
+        None => last.unwrap_or_default(),
     })
 }
 

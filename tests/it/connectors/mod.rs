@@ -61,23 +61,18 @@ fn scim(base: &str, token: &str) -> Scim {
 
 fn effect(kind: TaskKind, user_name: &str, role: &str) -> Effect {
     Effect {
-        kind,
-        principal: Principal {
-            external_id: Some(format!("id-here-of-{}", user_name.to_lowercase())),
-            user_name: user_name.to_owned(),
-            email: user_name.to_lowercase(),
-            given_name: Some(String::from("Ann")),
-            family_name: Some(String::from("Example")),
-            display_name: Some(String::from("Ann Example")),
-        },
-        remote_id: None,
         role: Some(role.to_owned()),
-        assets: Vec::new(),
-        hub_role: None,
-        suspend: false,
-        again: false,
-        extra: std::collections::BTreeMap::new(),
-        before: None,
+        ..Effect::new(
+            kind,
+            Principal {
+                external_id: Some(format!("id-here-of-{}", user_name.to_lowercase())),
+                user_name: user_name.to_owned(),
+                email: user_name.to_lowercase(),
+                given_name: Some(String::from("Ann")),
+                family_name: Some(String::from("Example")),
+                display_name: Some(String::from("Ann Example")),
+            },
+        )
     }
 }
 

@@ -41,23 +41,11 @@ fn task(kind: TaskKind, attempts: i32) -> Task {
         cause: "test".to_owned(),
         request_id: None,
         effect: Effect {
-            kind,
-            principal: Principal {
-                external_id: None,
-                user_name: "ann".to_owned(),
-                email: "ann@example.com".to_owned(),
-                given_name: None,
-                family_name: None,
-                display_name: None,
-            },
-            remote_id: None,
             role: Some("editor".to_owned()),
-            assets: Vec::new(),
-            hub_role: None,
-            suspend: false,
-            again: false,
-            extra: std::collections::BTreeMap::new(),
-            before: None,
+            ..Effect::new(
+                kind,
+                Principal { user_name: "ann".to_owned(), email: "ann@example.com".to_owned(), ..Principal::default() },
+            )
         },
         reasons: Vec::new(),
         priority: 0,
