@@ -25,7 +25,7 @@ use crate::domain::plan::{Start, Step};
 use crate::domain::task::TaskStatus;
 use crate::store::marks::{self, Mark};
 use crate::store::reading::{self, ActivityFilter, IntervalFilter, Observed};
-use crate::store::tasks::{self as task_rows, TaskFilter};
+use crate::store::task_list::{self, TaskFilter};
 use crate::store::{DbConn, attempts, facts, given_fields, holds, pausing, workspaces};
 
 /// Tasks and records shown; enough to see how it came about.
@@ -331,7 +331,7 @@ fn tasks(
     let filter = TaskFilter { hub: Some(hub), user: Some(user), ..TaskFilter::default() };
     let names = hubs::slugs(conn, workspace)?;
     let mut found = Vec::new();
-    for task in task_rows::page(conn, workspace, &filter, None, SHOWN)? {
+    for task in task_list::page(conn, workspace, &filter, None, SHOWN)? {
         let tries = attempts::list(conn, workspace, task.id)?.iter().map(task_views::attempt_view).collect();
         found.push(ExplainedTask { task: task_views::view(&task, &names), tries });
     }

@@ -20,7 +20,7 @@ use crate::domain::guard::HoldReason;
 use crate::domain::rights::Action;
 use crate::store::holds::{self, Hold};
 use crate::store::passes::{self, Pass};
-use crate::store::tasks::ByHand;
+use crate::store::task_moves::ByHand;
 use crate::store::{DbConn, StoreError, Tx, protections, released, waits};
 
 /// Tasks of one batch that are shown at once; `total` counts all.

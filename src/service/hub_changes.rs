@@ -16,7 +16,8 @@ use crate::domain::protection::moves_protected_role;
 use crate::domain::task::{Task, TaskStatus};
 use crate::store::hubs::{login_word, mode_word};
 use crate::store::managers::{self, Manager};
-use crate::store::tasks::{self, ByHand, TaskFilter};
+use crate::store::task_list::{self, TaskFilter};
+use crate::store::task_moves::{self, ByHand};
 use crate::store::{
     DbConn, StoreError, Tx, decisions, given_fields, hub_members, hub_secrets, hubs, lanes, mappings, marks, problems,
     protections, set_aside,
@@ -71,7 +72,7 @@ pub(super) fn change_hub(
     // In observe no task waits to be sent: the plan it shows is all that its activation does.
     let withdrawn = match (before.mode, after.mode) {
         (HubMode::Active, HubMode::Observe) => {
-            tasks::withdraw_of_hub(tx, scribe.workspace, after.id, &scribe.actor, scribe.now)?
+            task_moves::withdraw_of_hub(tx, scribe.workspace, after.id, &scribe.actor, scribe.now)?
         }
         (HubMode::Active, HubMode::Active) | (HubMode::Observe, HubMode::Active | HubMode::Observe) => 0,
     };
@@ -196,11 +197,11 @@ pub(super) fn remove_hub(tx: &mut Tx<'_>, scribe: &Scribe, hub: &Hub, removal: &
     };
     let mut cursor = None;
     loop {
-        let page = tasks::page(tx, scribe.workspace, &filter, cursor, 500)?;
+        let page = task_list::page(tx, scribe.workspace, &filter, cursor, 500)?;
         let Some(last) = page.last() else { break };
         cursor = Some(last.id);
         for task in &page {
-            tasks::cancel(tx, scribe.workspace, task.id, &by)?;
+            task_moves::cancel(tx, scribe.workspace, task.id, &by)?;
         }
     }
     problems::close(tx, scribe.workspace, hub.id, None, scribe.now)?;

@@ -15,7 +15,7 @@ use crate::domain::parent::Children;
 use crate::domain::task::Task;
 use crate::store::marks::{self, Change, Settle};
 use crate::store::parents::{self as rows, Parent};
-use crate::store::tasks::{self as task_rows, ByHand};
+use crate::store::task_moves::{self, ByHand};
 use crate::store::{DbConn, StoreError, Tx, decisions, failures, hub_members};
 
 pub use crate::domain::parent::Progress;
@@ -258,7 +258,7 @@ fn retry(
         | TaskStatus::Cancelled => false,
     };
     let open: Vec<TaskId> = found.iter().filter(failed).map(|task| task.id).collect();
-    task_rows::retry_these(tx, workspace, &open, by)?;
+    task_moves::retry_these(tx, workspace, &open, by)?;
     let bytes: Vec<Vec<u8>> = open.iter().map(|id| id.bytes()).collect();
     hub_members::under_way_again(tx, workspace, &bytes, scribe.now)?;
     let closed: Vec<&Task> = found

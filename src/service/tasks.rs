@@ -21,7 +21,9 @@ use crate::domain::problem::Cause;
 use crate::domain::task::{Before, Task};
 use crate::store::attempts::{self, Attempt};
 use crate::store::landed::{self, Landing, Recorded};
-use crate::store::tasks::{self as rows, ByHand, TaskFilter};
+use crate::store::task_list::{self, TaskFilter};
+use crate::store::task_moves::{self, ByHand};
+use crate::store::tasks as rows;
 use crate::store::{
     DbConn, StoreError, Tx, decisions, given_fields, holds, hub_members, hubs as hub_rows, marks, problems, waits,
 };
@@ -321,7 +323,7 @@ pub async fn list(context: &Context, caller: &Caller, query: TaskQuery) -> Resul
             }
             let wanted = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
             let names = hubs::slugs(conn, workspace)?;
-            let tasks = rows::page(conn, workspace, &filter, after, wanted)?;
+            let tasks = task_list::page(conn, workspace, &filter, after, wanted)?;
             let mut views: Vec<_> = tasks.iter().map(|task| view(task, &names)).collect();
             items::dress(conn, workspace, now, &tasks, &mut views)?;
             Ok::<_, ServiceError>(views)
@@ -475,7 +477,7 @@ fn retry(tx: &mut Tx<'_>, scribe: &Scribe, task: &Task, by: &ByHand<'_>) -> Resu
             task.error_detail.as_deref().unwrap_or_default(),
         )));
     }
-    if rows::retry(tx, scribe.workspace, task.id, by)? {
+    if task_moves::retry(tx, scribe.workspace, task.id, by)? {
         hub_members::under_way_again(tx, scribe.workspace, &[task.id.bytes()], scribe.now)?;
         hub_changes::mended(tx, scribe, task.hub, Mended::Perhaps)?;
         return Ok(());
@@ -512,7 +514,7 @@ fn done(
     by: &ByHand<'_>,
     ids: &crate::base::random::Ids,
 ) -> Result<(), ServiceError> {
-    if !rows::done(tx, scribe.workspace, task.id, by)? {
+    if !task_moves::done(tx, scribe.workspace, task.id, by)? {
         return Err(not_now(task, "done by hand"));
     }
     let hub = hub_rows::load(tx, scribe.workspace, task.hub)?;
@@ -544,7 +546,7 @@ pub(super) fn cancel(
     by: &ByHand<'_>,
     kind: DecisionKind,
 ) -> Result<(), ServiceError> {
-    if !rows::cancel(tx, scribe.workspace, task.id, by)? {
+    if !task_moves::cancel(tx, scribe.workspace, task.id, by)? {
         return Err(not_now(task, "cancelled"));
     }
     if given_fields::is_waiting(task) && given_fields::waiting(tx, scribe.workspace, task.hub)? == 0 {

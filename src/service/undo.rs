@@ -23,7 +23,7 @@ use crate::domain::plan::takes_away;
 use crate::domain::principal;
 use crate::domain::task::{Before, Task, TaskKind, TaskStatus};
 use crate::store::users::{self, UserRow};
-use crate::store::{DbConn, StoreError, hubs as hub_rows, mappings as rows, tasks};
+use crate::store::{DbConn, StoreError, hubs as hub_rows, mappings as rows, task_list, tasks};
 
 /// What is to be granted again.
 #[derive(Clone, Debug)]
@@ -198,7 +198,7 @@ fn tasks_of(conn: &mut DbConn, scribe: &Scribe, taken: &Taken) -> Result<Vec<Tas
         }
         Taken::ByRequest(id) => {
             let most = i64::try_from(MAPPING_CHANGES).unwrap_or(i64::MAX);
-            let mut found = tasks::taken_by_request(conn, scribe.workspace, id, most.saturating_add(1))?;
+            let mut found = task_list::taken_by_request(conn, scribe.workspace, id, most.saturating_add(1))?;
             if found.len() > MAPPING_CHANGES {
                 return Err(ServiceError::Conflict(format!(
                     "this request took something from more than {MAPPING_CHANGES} people: put its mappings back \

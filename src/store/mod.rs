@@ -67,6 +67,8 @@ pub mod sources;
 pub mod status;
 pub mod sync_runs;
 pub mod sync_seen;
+pub mod task_list;
+pub mod task_moves;
 pub mod tasks;
 pub mod teams;
 pub mod tokens;

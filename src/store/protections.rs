@@ -9,7 +9,9 @@ use diesel::sql_types::{BigInt, Binary, Nullable, Text};
 use super::conn::DbConn;
 use super::kept::Keep as _;
 use super::schema::{hub_members, protections, tasks};
-use super::tasks::{self as task_rows, TaskFilter, is_open};
+use super::task_list::{self, TaskFilter};
+use super::task_moves;
+use super::tasks::{self as task_rows, is_open};
 use super::{StoreError, Tx, facts, holds, marks};
 use crate::base::clock::Micros;
 use crate::base::ids::{HoldId, HubId, MemberId, TaskId, UserId, WorkspaceId};
@@ -163,7 +165,7 @@ pub fn look_again(
         && let Some(hold) = open.hold
         && holds::load(tx, workspace, hold)?.reason == HoldReason::ProtectedMember.as_str()
     {
-        task_rows::supersede(tx, workspace, open.id, None, now)?;
+        task_moves::supersede(tx, workspace, open.id, None, now)?;
     }
     marks::touch(tx, workspace, hub, user, now)
 }
@@ -196,11 +198,11 @@ pub fn roles_changed(
     };
     let (mut cursor, mut gone) = (None, 0);
     loop {
-        let page = task_rows::page(tx, workspace, &filter, cursor, AT_ONCE)?;
+        let page = task_list::page(tx, workspace, &filter, cursor, AT_ONCE)?;
         let Some(last) = page.last() else { return Ok(gone) };
         cursor = Some(last.id);
         let these: Vec<TaskId> = page.iter().filter(|task| moves(task)).map(|task| task.id).collect();
-        gone += task_rows::withdraw_these(tx, workspace, &these, by, now)?;
+        gone += task_moves::withdraw_these(tx, workspace, &these, by, now)?;
     }
 }
 

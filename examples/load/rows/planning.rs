@@ -10,7 +10,7 @@ use scimhub::base::ids::{HubId, MappingId};
 use scimhub::domain::mapping::{Binding, HubRole, Mapping, SubjectName};
 use scimhub::domain::task::TaskStatus;
 use scimhub::engine::run::Engine;
-use scimhub::store::{StoreError, mappings, marks, sources, tasks};
+use scimhub::store::{StoreError, mappings, marks, sources, task_list};
 use tokio_util::sync::CancellationToken;
 
 use super::Stage;
@@ -150,7 +150,7 @@ async fn push(bench: &Bench, app: &Arc<App>, hub: HubId, members: usize) -> anyh
     let took = loop {
         tokio::time::sleep(Duration::from_millis(10)).await;
         if app.called() - before >= members {
-            let counts = store.read(move |conn| tasks::counts(conn, workspace, Some(hub))).await?;
+            let counts = store.read(move |conn| task_list::counts(conn, workspace, Some(hub))).await?;
             if counts == [(TaskStatus::Completed, i64::try_from(members)?)] {
                 break began.elapsed();
             }

@@ -11,7 +11,7 @@ use scimhub::base::ids::WorkspaceId;
 use scimhub::base::secret::SecretString;
 use scimhub::domain::task::TaskKind;
 use scimhub::sandbox::Sandbox;
-use scimhub::store::tasks::{self, TaskFilter};
+use scimhub::store::task_list::{self, TaskFilter};
 use scimhub::store::{Store, hubs};
 use serde_json::{Value, json};
 
@@ -226,7 +226,7 @@ impl Rig<'_> {
             wire.json(&Request::with("PUT", "/api/v1/hubs/large/mappings", &mapping)).await?;
             let began = Instant::now();
             loop {
-                let counts = self.store.read(move |conn| tasks::counts(conn, workspace, Some(hub))).await?;
+                let counts = self.store.read(move |conn| task_list::counts(conn, workspace, Some(hub))).await?;
                 let all: i64 = counts.iter().map(|(_, count)| count).sum();
                 // Two syncs are among them.
                 if all >= i64::try_from(members)? + 2 {
@@ -236,7 +236,7 @@ impl Rig<'_> {
                 tokio::time::sleep(LOOK).await;
             }
             let filter = TaskFilter { hub: Some(hub), ..TaskFilter::default() };
-            let newest = self.store.read(move |conn| tasks::page(conn, workspace, &filter, None, 1)).await?;
+            let newest = self.store.read(move |conn| task_list::page(conn, workspace, &filter, None, 1)).await?;
             ensure!(newest.iter().all(|task| task.effect.kind == TaskKind::UpdateRole), "{newest:?}");
             Ok(())
         })

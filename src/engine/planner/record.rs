@@ -16,8 +16,8 @@ use crate::domain::task::{Task, TaskKind, TaskStatus};
 use crate::store::activity::{self, Entry};
 use crate::store::waits::Wait;
 use crate::store::{
-    StoreError, Tx, decisions, facts, given_fields, holds, hub_members, managers, parents, problems, status, tasks,
-    waits,
+    StoreError, Tx, decisions, facts, given_fields, holds, hub_members, managers, parents, problems, status,
+    task_moves, tasks, waits,
 };
 
 use super::PlannerStep;
@@ -174,7 +174,7 @@ impl Recorder<'_, '_> {
             return Ok(());
         };
         if open.priority > PRIORITY_LEAVER {
-            tasks::hurry(self.tx, self.workspace, open.id, PRIORITY_LEAVER, &pair.mark.cause, self.now)?;
+            task_moves::hurry(self.tx, self.workspace, open.id, PRIORITY_LEAVER, &pair.mark.cause, self.now)?;
         }
         Ok(())
     }
@@ -444,7 +444,7 @@ impl Recorder<'_, '_> {
     /// Replace or withdraw the open task; `false` when a worker took it meanwhile.
     fn supersede(&mut self, pair: &Planned, by: Option<TaskId>) -> Result<bool, StoreError> {
         let Some(open) = &pair.facts.open else { return Ok(true) };
-        let gone = tasks::supersede(self.tx, self.workspace, open.id, by, self.now)?;
+        let gone = task_moves::supersede(self.tx, self.workspace, open.id, by, self.now)?;
         self.step.superseded += usize::from(gone);
         Ok(gone)
     }

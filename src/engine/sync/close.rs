@@ -11,7 +11,9 @@ use crate::domain::member::{Member, Presence};
 use crate::domain::task::{Task, TaskKind, TaskStatus};
 use crate::store::activity::{self, Entry};
 use crate::store::landed::{self, Landing};
-use crate::store::tasks::{self, ByHand, TaskFilter};
+use crate::store::task_list::{self, TaskFilter};
+use crate::store::task_moves::{self, ByHand};
+use crate::store::tasks;
 use crate::store::{StoreError, Tx, decisions, facts, hub_members, marks};
 
 /// Items looked at by one sync; a hub with more of them has other worries, and the next sync goes on.
@@ -20,7 +22,7 @@ const ITEMS: i64 = 500;
 /// Close the open manual items whose wanted state is known now. Answers how many.
 pub(super) fn seen_done(tx: &mut Tx<'_>, hub: &Hub, sync: &Task, ids: &Ids, now: Micros) -> Result<i64, StoreError> {
     let filter = TaskFilter { hub: Some(hub.id), statuses: vec![TaskStatus::Manual], ..TaskFilter::default() };
-    let items = tasks::page(tx, sync.workspace, &filter, None, ITEMS)?;
+    let items = task_list::page(tx, sync.workspace, &filter, None, ITEMS)?;
     close(tx, hub, sync, items, ids, now)
 }
 
@@ -55,7 +57,7 @@ fn close(tx: &mut Tx<'_>, hub: &Hub, sync: &Task, items: Vec<Task>, ids: &Ids, n
         };
         let Some(member) = member.filter(|member| holds(&item, member)) else { continue };
         let by = ByHand { actor: "sync", note: None, now };
-        if !tasks::done(tx, sync.workspace, item.id, &by)? {
+        if !task_moves::done(tx, sync.workspace, item.id, &by)? {
             continue;
         }
         closed += 1;

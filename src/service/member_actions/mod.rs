@@ -31,7 +31,7 @@ use crate::domain::plan::may_be_replaced;
 use crate::domain::task::Task;
 use crate::scim::fold;
 use crate::store::rules_lock::rules_change;
-use crate::store::{Keyring, StoreError, Tx, facts, hub_members, reading, tasks};
+use crate::store::{Keyring, StoreError, Tx, facts, hub_members, reading, task_moves, tasks};
 
 /// What is to be done with an account.
 #[derive(Clone, Debug)]
@@ -256,8 +256,8 @@ impl Desk<'_, '_> {
         let Some(open) = tasks::open_for(self.tx, self.scribe.workspace, self.hub.id, subject)? else {
             return Ok(None);
         };
-        let gone =
-            may_be_replaced(&open) && tasks::supersede(self.tx, self.scribe.workspace, open.id, by, self.scribe.now)?;
+        let gone = may_be_replaced(&open)
+            && task_moves::supersede(self.tx, self.scribe.workspace, open.id, by, self.scribe.now)?;
         if gone {
             return Ok(Some(open));
         }

@@ -23,7 +23,7 @@ use scimhub::engine::connector::{
 use scimhub::engine::lease::Pace;
 use scimhub::engine::worker::{NoMeter, Worker};
 use scimhub::store::lanes::Lane;
-use scimhub::store::{Store, StoreConfig, StoreError, hubs, lanes, tasks, workspaces};
+use scimhub::store::{Store, StoreConfig, StoreError, hubs, lanes, task_list, tasks, workspaces};
 
 use crate::support::Database;
 
@@ -361,23 +361,11 @@ impl Bench {
             cause: "group_membership".to_owned(),
             request_id: Some("request-1".to_owned()),
             effect: Effect {
-                kind,
-                principal: Principal {
-                    external_id: None,
-                    user_name: email.to_owned(),
-                    email: email.to_owned(),
-                    given_name: None,
-                    family_name: None,
-                    display_name: None,
-                },
-                remote_id: None,
                 role: Some("editor".to_owned()),
-                assets: Vec::new(),
-                hub_role: None,
-                suspend: false,
-                again: false,
-                extra: std::collections::BTreeMap::new(),
-                before: None,
+                ..Effect::new(
+                    kind,
+                    Principal { user_name: email.to_owned(), email: email.to_owned(), ..Principal::default() },
+                )
             },
             reasons: Vec::new(),
             priority: 10,
@@ -431,7 +419,7 @@ impl Bench {
     /// How many tasks of the workspace stand in `status`.
     pub async fn count(&self, status: TaskStatus) -> i64 {
         let workspace = self.workspace;
-        let counts = self.worker.store.read(move |conn| tasks::counts(conn, workspace, None)).await.unwrap();
+        let counts = self.worker.store.read(move |conn| task_list::counts(conn, workspace, None)).await.unwrap();
         counts.into_iter().find(|(found, _)| *found == status).map_or(0, |(_, count)| count)
     }
 

@@ -12,7 +12,7 @@ use scimhub::domain::problem::Cause;
 use scimhub::domain::task::{TaskKind, TaskStatus};
 use scimhub::engine::connector::{Failure, FailureClass, Outcome};
 use scimhub::store::schema::{access_intervals, decisions, hub_members, reconcile_marks};
-use scimhub::store::tasks::{self, ByHand};
+use scimhub::store::task_moves::{self, ByHand};
 use scimhub::store::{StoreError, hub_members as members, lanes, marks, problems};
 
 use super::bench::{Behaviour, Bench, failure, remote};
@@ -176,7 +176,7 @@ async fn what_was_set_aside_for_one_cause_is_one_problem_and_goes_on_together() 
         // Somebody gives the right and tries one of them.
         let (workspace, id, now) = (bench.workspace, ids[7], bench.now());
         let by = ByHand { actor: "test", note: None, now };
-        bench.worker.store.write(move |tx| tasks::retry(tx, workspace, id, &by)).await.unwrap();
+        bench.worker.store.write(move |tx| task_moves::retry(tx, workspace, id, &by)).await.unwrap();
         bench.settle().await;
         assert_eq!(bench.count(TaskStatus::Completed).await, 20, "{}", database.name);
         assert!(causes(&bench).await.is_empty(), "{}", database.name);

@@ -11,7 +11,8 @@ use scimhub::base::ids::WorkspaceId;
 use scimhub::base::secret::SecretString;
 use scimhub::domain::task::{Task, TaskStatus};
 use scimhub::sandbox::Sandbox;
-use scimhub::store::tasks::{self, ByHand, TaskFilter};
+use scimhub::store::task_list::{self, TaskFilter};
+use scimhub::store::task_moves::{self, ByHand};
 use scimhub::store::{Store, facts, released};
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -168,7 +169,7 @@ impl<'a> Stage<'a> {
     /// All tasks in these statuses.
     pub async fn tasks(&self, statuses: &[TaskStatus]) -> Vec<Task> {
         let filter = TaskFilter { statuses: statuses.to_vec(), ..TaskFilter::default() };
-        self.store.read(move |conn| tasks::page(conn, WORKSPACE, &filter, None, 5_000)).await.unwrap()
+        self.store.read(move |conn| task_list::page(conn, WORKSPACE, &filter, None, 5_000)).await.unwrap()
     }
 
     /// Wait until nothing is marked, queued or running. What an unlucky series of kills set aside
@@ -197,7 +198,7 @@ impl<'a> Stage<'a> {
             assert_eq!(task.error_class.as_deref(), Some("crashed"), "{task:?}");
             let (id, now) = (task.id, task.modified_at);
             self.store
-                .write(move |tx| tasks::retry(tx, WORKSPACE, id, &ByHand { actor: "test", note: None, now }))
+                .write(move |tx| task_moves::retry(tx, WORKSPACE, id, &ByHand { actor: "test", note: None, now }))
                 .await
                 .unwrap();
         }

@@ -10,7 +10,7 @@ use scimhub::domain::decision::DecisionKind;
 use scimhub::domain::mapping::SubjectName;
 use scimhub::domain::member::{Bucket, Member, MemberStatus, Presence};
 use scimhub::domain::task::TaskStatus;
-use scimhub::store::{StoreError, decisions, hub_members, marks, schema, tasks};
+use scimhub::store::{StoreError, decisions, hub_members, marks, schema, task_moves};
 
 use super::world::{SETTLE, World};
 
@@ -223,8 +223,8 @@ async fn a_cancelled_wish_is_not_planned_again_until_it_changes() {
         let (workspace, now, kept) = (world.workspace, world.clock.now(), task.clone());
         world
             .write(move |tx| {
-                let by = tasks::ByHand { actor: "token:1", note: Some("not yet"), now };
-                assert!(tasks::cancel(tx, workspace, kept.id, &by)?);
+                let by = task_moves::ByHand { actor: "token:1", note: Some("not yet"), now };
+                assert!(task_moves::cancel(tx, workspace, kept.id, &by)?);
                 decisions::record(tx, &kept, DecisionKind::Cancelled, by.actor, by.note, now)
             })
             .await;

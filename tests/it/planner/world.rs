@@ -22,7 +22,7 @@ use scimhub::service::Context;
 use scimhub::store::marks::Change;
 use scimhub::store::memberships::{Leaving, MemberKind};
 use scimhub::store::{
-    Store, StoreError, Tx, groups, holds, hub_members, hubs, mappings, marks, memberships, schema, sources, tasks,
+    Store, StoreError, Tx, groups, holds, hub_members, hubs, mappings, marks, memberships, schema, sources, task_list,
     users, workspaces,
 };
 
@@ -321,9 +321,10 @@ impl World {
     }
 
     pub async fn tasks(&self, statuses: &[TaskStatus]) -> Vec<Task> {
-        let filter = tasks::TaskFilter { statuses: statuses.to_vec(), ..tasks::TaskFilter::default() };
+        let filter = task_list::TaskFilter { statuses: statuses.to_vec(), ..task_list::TaskFilter::default() };
         let workspace = self.workspace;
-        let mut found = self.store.read(move |conn| tasks::page(conn, workspace, &filter, None, 10_000)).await.unwrap();
+        let mut found =
+            self.store.read(move |conn| task_list::page(conn, workspace, &filter, None, 10_000)).await.unwrap();
         found.reverse();
         found
     }

@@ -13,7 +13,8 @@ use scimhub::domain::member::Presence;
 use scimhub::domain::task::{TaskKind, TaskStatus};
 use scimhub::engine::connector::FailureClass;
 use scimhub::engine::planner::PlannerStep;
-use scimhub::store::tasks::{self, ByHand};
+use scimhub::store::task_moves::{self, ByHand};
+use scimhub::store::tasks;
 use scimhub::store::{StoreError, decisions, facts, hub_members, mappings, marks, released, schema};
 use serde_json::{Value, json};
 
@@ -228,7 +229,7 @@ async fn decide(world: &World, user: UserId, kind: DecisionKind) {
     world
         .write(move |tx| {
             let by = ByHand { actor: "token:1", note: Some("not yet"), now };
-            assert!(tasks::cancel(tx, workspace, task.id, &by)?);
+            assert!(task_moves::cancel(tx, workspace, task.id, &by)?);
             decisions::record(tx, &task, kind, by.actor, by.note, now)
         })
         .await;

@@ -9,7 +9,7 @@ use scimhub::domain::member::{Bucket, Member};
 use scimhub::domain::task::{Task, TaskKind, TaskStatus};
 use scimhub::service::held::{self, Choice, Verdict};
 use scimhub::service::sync::SyncBody;
-use scimhub::store::{StoreError, decisions, facts, hub_members, hubs, reading, tasks};
+use scimhub::store::{StoreError, decisions, facts, hub_members, hubs, reading, task_list};
 
 use super::app::Account;
 use super::model::Person;
@@ -82,7 +82,7 @@ async fn drain(world: &mut World) -> Result<(), String> {
 
 /// Tasks that will go on by themselves.
 async fn moving(world: &World) -> Vec<Task> {
-    let filter = tasks::TaskFilter {
+    let filter = task_list::TaskFilter {
         statuses: vec![
             TaskStatus::Queued,
             TaskStatus::Started,
@@ -90,10 +90,10 @@ async fn moving(world: &World) -> Vec<Task> {
             TaskStatus::Retrying,
             TaskStatus::Waiting,
         ],
-        ..tasks::TaskFilter::default()
+        ..task_list::TaskFilter::default()
     };
     let workspace = world.admin.workspace;
-    world.context.store.read(move |conn| tasks::page(conn, workspace, &filter, None, 1000)).await.unwrap()
+    world.context.store.read(move |conn| task_list::page(conn, workspace, &filter, None, 1000)).await.unwrap()
 }
 
 async fn at_rest(world: &World) -> bool {
@@ -161,12 +161,12 @@ async fn excuse(world: &World, bearers: &[&Person]) -> Option<String> {
             let mut found = None;
             for user in users {
                 let subject = facts::subject(user);
-                let filter = tasks::TaskFilter {
+                let filter = task_list::TaskFilter {
                     statuses: vec![TaskStatus::Held, TaskStatus::Manual],
                     user: Some(user),
-                    ..tasks::TaskFilter::default()
+                    ..task_list::TaskFilter::default()
                 };
-                if let Some(task) = tasks::page(conn, workspace, &filter, None, 1)?.first() {
+                if let Some(task) = task_list::page(conn, workspace, &filter, None, 1)?.first() {
                     found = Some(format!("{} is {}", task.effect.kind.as_str(), task.status.as_str()));
                 }
                 if !decisions::of_subjects(conn, workspace, hub, &[subject])?.is_empty() {

@@ -1,0 +1,120 @@
+//! Lists of tasks and their numbers.
+
+use diesel::prelude::*;
+
+use super::StoreError;
+use super::conn::DbConn;
+use super::schema::tasks;
+use super::tasks::{TaskRow, words};
+use crate::base::clock::Micros;
+use crate::base::ids::{HoldId, HubId, TaskId, UserId, WorkspaceId};
+use crate::domain::task::{Task, TaskKind, TaskStatus};
+
+/// What a list of tasks is narrowed to; everything that is `None` or empty does not narrow.
+#[derive(Clone, Debug, Default)]
+pub struct TaskFilter {
+    /// Any of these statuses.
+    pub statuses: Vec<TaskStatus>,
+    /// This hub.
+    pub hub: Option<HubId>,
+    /// One of these hubs; `None` for whichever.
+    pub within: Option<Vec<HubId>>,
+    /// This kind.
+    pub kind: Option<TaskKind>,
+    /// This person.
+    pub user: Option<UserId>,
+    /// This batch of the guard.
+    pub hold: Option<HoldId>,
+    /// Nested in this parent.
+    pub parent: Option<TaskId>,
+    /// Items that should have been done by hand before this.
+    pub overdue: Option<Micros>,
+}
+
+/// One page, newest first. `cursor` is the last id of the page before; `limit` counts rows.
+///
+/// # Errors
+/// A failed statement.
+pub fn page(
+    conn: &mut DbConn,
+    workspace: WorkspaceId,
+    filter: &TaskFilter,
+    cursor: Option<TaskId>,
+    limit: i64,
+) -> Result<Vec<Task>, StoreError> {
+    let mut query = tasks::table.filter(tasks::workspace.eq(workspace.0)).into_boxed();
+    if !filter.statuses.is_empty() {
+        query = query.filter(tasks::status.eq_any(words(&filter.statuses)));
+    }
+    if let Some(hub) = filter.hub {
+        query = query.filter(tasks::hub_id.eq(hub.bytes()));
+    }
+    if let Some(within) = &filter.within {
+        query = query.filter(tasks::hub_id.eq_any(within.iter().map(|hub| hub.bytes()).collect::<Vec<_>>()));
+    }
+    if let Some(kind) = filter.kind {
+        query = query.filter(tasks::kind.eq(kind.as_str()));
+    }
+    if let Some(user) = filter.user {
+        query = query.filter(tasks::user_id.eq(user.bytes()));
+    }
+    if let Some(hold) = filter.hold {
+        query = query.filter(tasks::hold_id.eq(hold.bytes()));
+    }
+    if let Some(parent) = filter.parent {
+        query = query.filter(tasks::parent_id.eq(parent.bytes()));
+    }
+    if let Some(now) = filter.overdue {
+        // Written out, so that the index of items by their time answers.
+        query = query.filter(diesel::dsl::sql::<diesel::sql_types::Bool>("tasks.status = 'manual'"));
+        query = query.filter(tasks::due_at.le(now.0));
+    }
+    if let Some(cursor) = cursor {
+        query = query.filter(tasks::id.lt(cursor.bytes()));
+    }
+    let rows: Vec<TaskRow> = query.order(tasks::id.desc()).limit(limit).load(conn)?;
+    rows.iter().map(TaskRow::shown).collect()
+}
+
+/// The completed removals and changes of role that one request led to, the oldest first, at most
+/// `limit`.
+///
+/// # Errors
+/// A failed statement.
+pub fn taken_by_request(
+    conn: &mut DbConn,
+    workspace: WorkspaceId,
+    request: &str,
+    limit: i64,
+) -> Result<Vec<Task>, StoreError> {
+    let rows: Vec<TaskRow> = tasks::table
+        .filter(tasks::workspace.eq(workspace.0))
+        .filter(tasks::status.eq(TaskStatus::Completed.as_str()))
+        .filter(tasks::request_id.eq(request))
+        .filter(tasks::kind.eq_any([TaskKind::Remove.as_str(), TaskKind::UpdateRole.as_str()]))
+        .order(tasks::id)
+        .limit(limit)
+        .load(conn)?;
+    rows.iter().map(TaskRow::shown).collect()
+}
+
+/// How many tasks stand in each status, in one hub or in all.
+///
+/// # Errors
+/// A failed statement.
+pub fn counts(
+    conn: &mut DbConn,
+    workspace: WorkspaceId,
+    hub: Option<HubId>,
+) -> Result<Vec<(TaskStatus, i64)>, StoreError> {
+    let mut query = tasks::table
+        .filter(tasks::workspace.eq(workspace.0))
+        .group_by(tasks::status)
+        .select((tasks::status, diesel::dsl::count_star()))
+        .into_boxed();
+    if let Some(hub) = hub {
+        query = query.filter(tasks::hub_id.eq(hub.bytes()));
+    }
+    let rows: Vec<(String, i64)> = query.load(conn)?;
+    Ok(rows.into_iter().filter_map(|(word, count)| Some((TaskStatus::from_word(&word)?, count))).collect())
+}
