@@ -11,6 +11,7 @@ pub mod extract;
 pub mod groups;
 pub mod health;
 pub mod metrics;
+pub mod openapi;
 pub mod page;
 pub mod respond;
 pub mod rights;

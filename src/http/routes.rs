@@ -11,6 +11,7 @@ use actix_web::{FromRequest, Handler, HttpRequest, HttpResponse, Resource, Respo
 use super::entry::{authenticate, caller};
 use super::error::Refusal;
 use super::extract::caller::{Access, Guarded};
+use super::openapi::{self, parts::Parts};
 use super::page::{self, access::signed_in};
 use super::respond::Zone;
 use super::rights::{self, Locus, Need, authorize};
@@ -79,6 +80,7 @@ pub fn table() -> Vec<Route> {
         route(Method::GET, "/scim/v2/ResourceTypes/{name}", discovery::resource_type).needs(Action::ReadDirectory),
         route(Method::GET, "/scim/v2/Schemas", discovery::schemas).needs(Action::ReadDirectory),
         route(Method::GET, "/scim/v2/Schemas/{urn}", discovery::schema).needs(Action::ReadDirectory),
+        route(Method::GET, "/api/v1/openapi.json", openapi::show).needs(Action::SeeHubs),
         // The API: credentials
         route(Method::GET, "/api/v1/status", admin::status::show).needs(Action::SeeHubs),
         route(Method::GET, "/api/v1/tokens", admin::tokens::list).needs(Action::ReadTokens),
@@ -231,6 +233,9 @@ pub struct Route {
     pub access: Access,
     /// What it does; `None` for SCIM's writes, which no role is about, and for what is open.
     pub action: Option<Action>,
+    /// The handler's path in the program, for its name in the description of the API.
+    pub handler: &'static str,
+    describe: fn(&mut Parts),
     make: Box<dyn Fn() -> actix_web::Route>,
 }
 
@@ -243,7 +248,8 @@ where
 {
     let made = method.clone();
     let make = Box::new(move || web::method(made.clone()).to(handler.clone()));
-    Route { method, path, access: <Args as Guarded>::ACCESS, action: None, make }
+    let (handler, access) = (std::any::type_name::<F>(), <Args as Guarded>::ACCESS);
+    Route { method, path, access, action: None, handler, describe: <Args as Guarded>::describe, make }
 }
 
 /// A route without a credential. DESIGN.md section 5 names all there may be.
@@ -255,13 +261,21 @@ where
 {
     let made = method.clone();
     let make = Box::new(move || web::method(made.clone()).to(handler.clone()));
-    Route { method, path, access: Access::Open, action: None, make }
+    let handler = std::any::type_name::<F>();
+    Route { method, path, access: Access::Open, action: None, handler, describe: |_| {}, make }
 }
 
 impl Route {
     /// What it does.
     pub fn needs(self, action: Action) -> Self {
         Self { action: Some(action), ..self }
+    }
+
+    /// What its handler takes beside the path.
+    pub fn parts(&self) -> Parts {
+        let mut parts = Parts::default();
+        (self.describe)(&mut parts);
+        parts
     }
 
     /// What is checked before its handler.

@@ -23,6 +23,15 @@ pub struct ListQuery {
 }
 
 impl ListQuery {
+    /// Names and JSON types of what [`ListQuery::read`] reads.
+    pub const PARAMETERS: [(&'static str, &'static str); 5] = [
+        ("filter", "string"),
+        ("startIndex", "integer"),
+        ("count", "integer"),
+        ("attributes", "string"),
+        ("excludedAttributes", "string"),
+    ];
+
     /// Read the decoded parameters of a URL.
     ///
     /// # Errors
@@ -55,6 +64,10 @@ pub struct Projection {
 }
 
 impl Projection {
+    /// Names and JSON types of what [`Projection::read`] reads.
+    pub const PARAMETERS: [(&'static str, &'static str); 2] =
+        [("attributes", "string"), ("excludedAttributes", "string")];
+
     /// Everything that is returned by default.
     pub fn all() -> Self {
         Self::default()

@@ -11,6 +11,7 @@ use actix_web::{FromRequest, HttpMessage, HttpRequest};
 
 use crate::auth::{Caller, Scope};
 use crate::http::error::{ApiFailure, Refusal, ScimFailure};
+use crate::http::openapi::parts::{Described, Parts};
 
 /// What a route needs, as the table of routes shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,12 +80,20 @@ pub trait Guard {
 pub trait Guarded {
     /// What the first of them demands.
     const ACCESS: Access;
+
+    /// What all of them take, for the description of the API.
+    fn describe(parts: &mut Parts);
 }
 
 macro_rules! guarded {
     ($($rest:ident),*) => {
-        impl<First: Guard, $($rest),*> Guarded for (First, $($rest,)*) {
+        impl<First: Guard, $($rest: Described),*> Guarded for (First, $($rest,)*) {
             const ACCESS: Access = First::ACCESS;
+
+            fn describe(parts: &mut Parts) {
+                let _ = &parts;
+                $(<$rest as Described>::describe(parts);)*
+            }
         }
     };
 }

@@ -17,7 +17,7 @@ pub mod member;
 mod member_forms;
 mod overview;
 pub mod people;
-mod query;
+pub mod query;
 mod reply;
 pub mod session;
 pub mod tasks;

@@ -2,6 +2,7 @@
 
 mod credentials;
 mod lifecycle;
+mod openapi;
 mod scim_groups;
 mod scim_isolation;
 mod scim_lists;

@@ -104,6 +104,7 @@ pub const TABLE: &[Line] = &[
     ("GET", "/scim/v2/ResourceTypes/{name}", Who::Directory, ""),
     ("GET", "/scim/v2/Schemas", Who::Directory, ""),
     ("GET", "/scim/v2/Schemas/{urn}", Who::Directory, ""),
+    ("GET", "/api/v1/openapi.json", SEE, ""),
     ("GET", "/api/v1/status", SEE, ""),
     ("GET", "/api/v1/tokens", TOKENS, ""),
     ("POST", "/api/v1/tokens", TOKENS, r#"{"name": "x", "scope": "scim"}"#),
