@@ -297,7 +297,6 @@ mod tests {
 
     #[derive(Deserialize)]
     #[serde(rename_all = "snake_case")]
-    #[expect(dead_code, reason = "only its shape is looked at")]
     enum Word {
         One,
         TwoWords,
