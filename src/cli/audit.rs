@@ -9,12 +9,13 @@ use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
 
+use super::at::{At, Reach};
 use super::local::{self, Local, say};
 use super::place::Place;
-use super::remote::{Remote, Server};
+use super::remote::Server;
 use crate::net::client::Method;
 use crate::service::audit::{self, Verify};
-use crate::service::{Caller, workspaces};
+use crate::service::workspaces;
 
 /// Arguments of `audit`.
 #[derive(Debug, Args)]
@@ -41,12 +42,7 @@ enum Action {
     /// Sign the record's end as it is now and print that: keep it elsewhere
     Checkpoint {
         #[command(flatten)]
-        place: Place,
-        #[command(flatten)]
-        server: Server,
-        /// The workspace; with --server the token's
-        #[arg(long, value_name = "NAME", default_value = "default")]
-        workspace: String,
+        at: At,
     },
 }
 
@@ -60,35 +56,27 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             Action::Verify { place, server, workspace, checkpoint } => {
                 verify(&place, &server, workspace.as_deref(), checkpoint.as_deref()).await
             }
-            Action::Checkpoint { place, server, workspace } => checkpoint(&place, &server, &workspace).await,
+            Action::Checkpoint { at } => checkpoint(&at).await,
         }
     })
 }
 
-/// Where a check runs.
-enum Reader {
-    Local(Box<Local>, Box<Caller>),
-    Remote(Remote),
-}
-
-impl Reader {
-    /// One step, as the API answers it.
-    async fn step(&self, after: Option<(i64, String)>, checkpoint: Option<&str>) -> anyhow::Result<Value> {
-        match self {
-            Self::Local(local, caller) => {
-                let (after, hash) = after.unzip();
-                let wanted = Verify { after, hash, checkpoint: checkpoint.map(str::to_owned) };
-                Ok(serde_json::to_value(audit::verify(&local.context, caller, wanted).await?)?)
+/// One step of a check, as the API answers it.
+async fn step(reach: &Reach, after: Option<(i64, String)>, checkpoint: Option<&str>) -> anyhow::Result<Value> {
+    match reach {
+        Reach::Local(context, caller) => {
+            let (after, hash) = after.unzip();
+            let wanted = Verify { after, hash, checkpoint: checkpoint.map(str::to_owned) };
+            Ok(serde_json::to_value(audit::verify(context, caller, wanted).await?)?)
+        }
+        Reach::Remote(remote) => {
+            let place = after.map(|(seq, hash)| (seq.to_string(), hash));
+            let mut query = Vec::new();
+            if let Some((seq, hash)) = &place {
+                query.extend([("after", seq.as_str()), ("hash", hash.as_str())]);
             }
-            Self::Remote(remote) => {
-                let place = after.map(|(seq, hash)| (seq.to_string(), hash));
-                let mut query = Vec::new();
-                if let Some((seq, hash)) = &place {
-                    query.extend([("after", seq.as_str()), ("hash", hash.as_str())]);
-                }
-                query.extend(checkpoint.map(|text| ("checkpoint", text)));
-                remote.call(Method::Get, &["audit", "verify"], &query, None).await
-            }
+            query.extend(checkpoint.map(|text| ("checkpoint", text)));
+            remote.call(Method::Get, &["audit", "verify"], &query, None).await
         }
     }
 }
@@ -106,7 +94,7 @@ async fn verify(
     });
     let kept = kept.transpose()?;
     if let Some(remote) = server.connect()? {
-        return report("the token's workspace", &Reader::Remote(remote), kept.as_deref()).await;
+        return report("the token's workspace", &Reach::Remote(remote), kept.as_deref()).await;
     }
     let local = Local::open(place).await?;
     let names = match workspace {
@@ -118,8 +106,8 @@ async fn verify(
     let mut code = ExitCode::SUCCESS;
     for name in names {
         let caller = local.caller(&name).await?;
-        let reader = Reader::Local(Box::new(Local { context: local.context.clone() }), Box::new(caller));
-        if report(&name, &reader, kept.as_deref()).await? != ExitCode::SUCCESS {
+        let reach = Reach::Local(Box::new(local.context.clone()), Box::new(caller));
+        if report(&name, &reach, kept.as_deref()).await? != ExitCode::SUCCESS {
             code = ExitCode::FAILURE;
         }
     }
@@ -127,7 +115,7 @@ async fn verify(
 }
 
 /// Go through the whole record, and say what was found.
-async fn report(name: &str, reader: &Reader, checkpoint: Option<&str>) -> anyhow::Result<ExitCode> {
+async fn report(name: &str, reach: &Reach, checkpoint: Option<&str>) -> anyhow::Result<ExitCode> {
     let style = ProgressStyle::with_template("{msg} {bar:30} {pos}/{len} records").unwrap_or_else(|_| {
         // The template is ours; the plain bar is as good.
         ProgressStyle::default_bar()
@@ -135,7 +123,7 @@ async fn report(name: &str, reader: &Reader, checkpoint: Option<&str>) -> anyhow
     let bar = ProgressBar::new(0).with_style(style).with_message(name.to_owned());
     let mut after = None;
     loop {
-        let step = reader.step(after.take(), checkpoint).await?;
+        let step = step(reach, after.take(), checkpoint).await?;
         let number = |key: &str| step.get(key).and_then(Value::as_i64).unwrap_or_default();
         let (seq, last, begins) = (number("seq"), number("last"), number("begins"));
         bar.set_length(u64::try_from(last.saturating_sub(begins)).unwrap_or_default());
@@ -169,14 +157,10 @@ async fn report(name: &str, reader: &Reader, checkpoint: Option<&str>) -> anyhow
     }
 }
 
-async fn checkpoint(place: &Place, server: &Server, workspace: &str) -> anyhow::Result<ExitCode> {
-    let made = match server.connect()? {
-        Some(remote) => remote.call(Method::Post, &["audit", "checkpoints"], &[], None).await?,
-        None => {
-            let local = Local::open(place).await?;
-            let caller = local.caller(workspace).await?;
-            serde_json::to_value(audit::checkpoint(&local.context, &caller).await?)?
-        }
+async fn checkpoint(at: &At) -> anyhow::Result<ExitCode> {
+    let made = match at.open().await? {
+        Reach::Remote(remote) => remote.call(Method::Post, &["audit", "checkpoints"], &[], None).await?,
+        Reach::Local(context, caller) => serde_json::to_value(audit::checkpoint(&context, &caller).await?)?,
     };
     anyhow::ensure!(!made.is_null(), "the workspace has no activity yet: there is nothing to sign");
     say(&made.to_string());

@@ -7,9 +7,8 @@ use anyhow::Context as _;
 use clap::Args;
 use serde_json::Value;
 
-use super::local::{self, Local, say};
-use super::place::Place;
-use super::remote::Server;
+use super::at::{At, Reach};
+use super::local::{self, say};
 use crate::net::client::Method;
 use crate::service::files::{self, Part};
 
@@ -17,12 +16,7 @@ use crate::service::files::{self, Part};
 #[derive(Debug, Args)]
 pub struct Arguments {
     #[command(flatten)]
-    place: Place,
-    #[command(flatten)]
-    server: Server,
-    /// The workspace
-    #[arg(long, default_value = "default")]
-    workspace: String,
+    at: At,
     /// Only this hub
     #[arg(long, value_name = "HUB")]
     hub: Option<String>,
@@ -40,19 +34,17 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
 }
 
 async fn act(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    let text = match arguments.server.connect()? {
-        Some(remote) => {
+    let text = match arguments.at.open().await? {
+        Reach::Remote(remote) => {
             let given = [("hub", arguments.hub.as_deref()), ("owner", arguments.owner.as_deref())];
             let query: Vec<(&str, &str)> = given.iter().filter_map(|(name, value)| Some((*name, (*value)?))).collect();
             let reply = remote.call(Method::Get, &["export"], &query, None).await?;
             let text = reply.get("text").and_then(Value::as_str);
             text.context("the server's reply is not an export; is it of this version?")?.to_owned()
         }
-        None => {
-            let local = Local::open(&arguments.place).await?;
-            let caller = local.caller(&arguments.workspace).await?;
+        Reach::Local(context, caller) => {
             let part = Part { hub: arguments.hub, owner: arguments.owner };
-            files::export(&local.context, &caller, part).await?
+            files::export(&context, &caller, part).await?
         }
     };
     say(text.trim_end());

@@ -8,15 +8,15 @@ use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
-use super::local::{self, Local, say};
-use super::place::Place;
-use super::remote::{Remote, Server, text};
+use super::at::{At, Reach};
+use super::local::{self, say};
+use super::remote::text;
 use super::{prober, table};
 use crate::base::network::Network;
 use crate::domain::task::TaskStatus;
 use crate::net::client::Method;
 use crate::service::sync::SyncBody;
-use crate::service::{Caller, Context, checking, hubs, sync, tasks};
+use crate::service::{Context, checking, hubs, sync, tasks};
 
 /// Between two looks at a sync under way.
 const LOOK: Duration = Duration::from_millis(300);
@@ -28,36 +28,24 @@ pub struct Arguments {
     action: Action,
 }
 
-/// What all of them share.
-#[derive(Debug, Args)]
-struct Where {
-    #[command(flatten)]
-    place: Place,
-    #[command(flatten)]
-    server: Server,
-    /// The workspace; with --server the token's
-    #[arg(long, default_value = "default")]
-    workspace: String,
-}
-
 #[derive(Debug, Subcommand)]
 enum Action {
     /// List the hubs of a workspace
     List {
         #[command(flatten)]
-        at: Where,
+        at: At,
     },
     /// Show one hub, as the API does; a secret only by its name
     Show {
         #[command(flatten)]
-        at: Where,
+        at: At,
         /// The hub's id
         hub: String,
     },
     /// Read the app's members now, and wait until that is done; the running server does it
     Sync {
         #[command(flatten)]
-        at: Where,
+        at: At,
         /// The hub's id
         hub: String,
         /// Let this sync through where the safeguard halted the last one: many accounts may be gone
@@ -70,7 +58,7 @@ enum Action {
     /// Ask the app whether the connection works; exits with 1 when it does not
     Check {
         #[command(flatten)]
-        at: Where,
+        at: At,
         /// The hub's id
         hub: String,
         /// Networks in which apps may be called although they are not public; the server has its own
@@ -86,13 +74,13 @@ enum Action {
 pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     local::block_on(async {
         match arguments.action {
-            Action::List { at } => list(&Hubs::open(&at).await?).await,
+            Action::List { at } => list(&Hubs(at.open().await?)).await,
             Action::Show { at, hub } => {
-                say(&format!("{:#}", Hubs::open(&at).await?.show(&hub).await?));
+                say(&format!("{:#}", Hubs(at.open().await?).show(&hub).await?));
                 Ok(ExitCode::SUCCESS)
             }
             Action::Sync { at, hub, accept_removals, no_wait } => {
-                let hubs = Hubs::open(&at).await?;
+                let hubs = Hubs(at.open().await?);
                 let task = hubs.sync(&hub, accept_removals).await?;
                 if no_wait {
                     say(&text(&task, "id"));
@@ -100,41 +88,29 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
                 }
                 follow(&hubs, &hub, task).await
             }
-            Action::Check { at, hub, app_network } => check(Hubs::open(&at).await?, &hub, app_network).await,
+            Action::Check { at, hub, app_network } => check(Hubs(at.open().await?), &hub, app_network).await,
         }
     })
 }
 
-/// Where the hubs are.
-enum Hubs {
-    Local(Box<Context>, Box<Caller>),
-    Remote(Remote),
-}
+/// The hubs of a workspace.
+struct Hubs(Reach);
 
 impl Hubs {
-    async fn open(at: &Where) -> anyhow::Result<Self> {
-        if let Some(remote) = at.server.connect()? {
-            return Ok(Self::Remote(remote));
-        }
-        let local = Local::open(&at.place).await?;
-        let caller = local.caller(&at.workspace).await?;
-        Ok(Self::Local(Box::new(local.context), Box::new(caller)))
-    }
-
     async fn show(&self, hub: &str) -> anyhow::Result<Value> {
-        match self {
-            Self::Local(context, caller) => Ok(serde_json::to_value(hubs::show(context, caller, hub).await?)?),
-            Self::Remote(remote) => remote.call(Method::Get, &["hubs", hub], &[], None).await,
+        match &self.0 {
+            Reach::Local(context, caller) => Ok(serde_json::to_value(hubs::show(context, caller, hub).await?)?),
+            Reach::Remote(remote) => remote.call(Method::Get, &["hubs", hub], &[], None).await,
         }
     }
 
     async fn sync(&self, hub: &str, accept_removals: bool) -> anyhow::Result<Value> {
-        match self {
-            Self::Local(context, caller) => {
+        match &self.0 {
+            Reach::Local(context, caller) => {
                 let task = sync::request(context, caller, hub, SyncBody { accept_removals }).await?;
                 Ok(serde_json::to_value(task)?)
             }
-            Self::Remote(remote) => {
+            Reach::Remote(remote) => {
                 let body = json!({ "accept_removals": accept_removals });
                 remote.call(Method::Post, &["hubs", hub, "sync"], &[], Some(&body)).await
             }
@@ -142,20 +118,20 @@ impl Hubs {
     }
 
     async fn task(&self, id: &str) -> anyhow::Result<Value> {
-        match self {
-            Self::Local(context, caller) => Ok(serde_json::to_value(tasks::show(context, caller, id).await?)?),
-            Self::Remote(remote) => remote.call(Method::Get, &["tasks", id], &[], None).await,
+        match &self.0 {
+            Reach::Local(context, caller) => Ok(serde_json::to_value(tasks::show(context, caller, id).await?)?),
+            Reach::Remote(remote) => remote.call(Method::Get, &["tasks", id], &[], None).await,
         }
     }
 }
 
 async fn list(hubs: &Hubs) -> anyhow::Result<ExitCode> {
-    let items = match hubs {
-        Hubs::Local(context, caller) => {
+    let items = match &hubs.0 {
+        Reach::Local(context, caller) => {
             let found = hubs::list(context, caller).await?;
             found.iter().map(serde_json::to_value).collect::<Result<_, _>>()?
         }
-        Hubs::Remote(remote) => remote.all(&["hubs"]).await?,
+        Reach::Remote(remote) => remote.all(&["hubs"]).await?,
     };
     let names = ["id", "app", "label", "mode", "status", "last_synced"];
     let rows = items.iter().map(|hub| names.iter().map(|name| text(hub, name)).collect()).collect();
@@ -232,9 +208,9 @@ fn trouble(task: &Value) -> String {
 }
 
 async fn check(hubs: Hubs, hub: &str, networks: Vec<Network>) -> anyhow::Result<ExitCode> {
-    let found = match hubs {
-        Hubs::Remote(remote) => remote.call(Method::Post, &["hubs", hub, "check"], &[], None).await?,
-        Hubs::Local(context, caller) => {
+    let found = match hubs.0 {
+        Reach::Remote(remote) => remote.call(Method::Post, &["hubs", hub, "check"], &[], None).await?,
+        Reach::Local(context, caller) => {
             let context = Context { prober: prober::prober(&context, networks)?, ..*context };
             serde_json::to_value(checking::of_hub(&context, &caller, hub).await?)?
         }

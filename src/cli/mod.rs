@@ -1,6 +1,7 @@
 //! The command line: the one place that wires everything together. Errors go to standard error
 //! and say what to do next; standard output carries only what a command is asked for.
 
+mod at;
 mod audit;
 mod demo;
 pub mod engine;

@@ -6,11 +6,10 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 
-use super::local::{self, Local, say};
-use super::place::Place;
+use super::at::{At, Reach};
+use super::local::{self, say};
 use super::plan_text::{self, Names};
 use super::read_files;
-use super::remote::Server;
 use crate::net::client::Method;
 use crate::service::files::{self, Wanted};
 use crate::service::whatif::{Digest, Plan};
@@ -34,12 +33,7 @@ pub struct Arguments {
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
     #[command(flatten)]
-    place: Place,
-    #[command(flatten)]
-    server: Server,
-    /// The workspace; over --server it is the token's
-    #[arg(long, default_value = "default")]
-    workspace: String,
+    at: At,
     /// Whose files these are; nothing of another owner is touched
     #[arg(long, value_name = "NAME")]
     owner: Option<String>,
@@ -104,8 +98,8 @@ async fn act(arguments: Arguments, mode: Mode) -> anyhow::Result<ExitCode> {
         file_ref: arguments.file_ref,
         prune: arguments.prune,
     };
-    let plan = match arguments.server.connect()? {
-        Some(remote) => {
+    let plan = match arguments.at.open().await? {
+        Reach::Remote(remote) => {
             let body = serde_json::to_value(&wanted)?;
             let expect = match mode {
                 Mode::Apply(expect) => expect.map(|digest| digest.to_string()),
@@ -119,13 +113,11 @@ async fn act(arguments: Arguments, mode: Mode) -> anyhow::Result<ExitCode> {
             let reply = remote.call(Method::Post, &[path], &query, Some(&body)).await?;
             serde_json::from_value(reply).context("the server's reply is not a plan; is it of this version?")?
         }
-        None => {
-            let local = Local::open(&arguments.place).await?;
-            let caller = local.caller(&arguments.workspace).await?;
-            let env = read_files::environment(&local.context.catalog, &wanted.files);
+        Reach::Local(context, caller) => {
+            let env = read_files::environment(&context.catalog, &wanted.files);
             match mode {
-                Mode::Plan => files::plan(&local.context, &caller, wanted, Some(env)).await?,
-                Mode::Apply(expect) => files::apply(&local.context, &caller, wanted, Some(env), expect).await?,
+                Mode::Plan => files::plan(&context, &caller, wanted, Some(env)).await?,
+                Mode::Apply(expect) => files::apply(&context, &caller, wanted, Some(env), expect).await?,
             }
         }
     };

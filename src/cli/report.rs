@@ -6,15 +6,14 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
-use super::local::{self, Local, say};
-use super::place::Place;
-use super::remote::{Remote, Server, text};
+use super::at::{At, Reach};
+use super::local::{self, say};
+use super::remote::text;
 use super::table;
 use crate::base::limits;
 use crate::http::csv;
 use crate::net::client::Method;
 use crate::service::reports::{self, ReportQuery};
-use crate::service::{Caller, Context};
 
 /// Arguments of `report`.
 #[derive(Debug, Args)]
@@ -28,12 +27,7 @@ enum Report {
     /// Access to hubs: all of it, at a moment, of a person, or of those who left
     Access {
         #[command(flatten)]
-        place: Place,
-        #[command(flatten)]
-        server: Server,
-        /// The workspace
-        #[arg(long, default_value = "default")]
-        workspace: String,
+        place: At,
         /// What was held then: 2026-01-31T12:00:00Z, or a day (its beginning, UTC)
         #[arg(long, value_name = "MOMENT", conflicts_with = "leavers")]
         at: Option<String>,
@@ -70,51 +64,36 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     local::block_on(act(arguments.report))
 }
 
-/// Where the report comes from.
-enum Source {
-    Local(Box<Context>, Caller),
-    Remote(Remote),
-}
-
-impl Source {
-    async fn page(&self, query: &ReportQuery) -> anyhow::Result<Value> {
-        match self {
-            Self::Local(context, caller) => {
-                Ok(serde_json::to_value(reports::access(context, caller, query.clone()).await?)?)
-            }
-            Self::Remote(remote) => {
-                let limit = query.limit.unwrap_or_default().to_string();
-                let leavers = query.leavers.unwrap_or(false).then_some("true");
-                let given = [
-                    ("at", query.at.as_deref()),
-                    ("person", query.person.as_deref()),
-                    ("hub", query.hub.as_deref()),
-                    ("leavers", leavers),
-                    ("limit", Some(limit.as_str())),
-                    ("cursor", query.cursor.as_deref()),
-                ];
-                let pairs: Vec<_> = given.iter().filter_map(|(name, value)| Some((*name, (*value)?))).collect();
-                remote.call(Method::Get, &["reports", "access"], &pairs, None).await
-            }
+async fn page(reach: &Reach, query: &ReportQuery) -> anyhow::Result<Value> {
+    match reach {
+        Reach::Local(context, caller) => {
+            Ok(serde_json::to_value(reports::access(context, caller, query.clone()).await?)?)
+        }
+        Reach::Remote(remote) => {
+            let limit = query.limit.unwrap_or_default().to_string();
+            let leavers = query.leavers.unwrap_or(false).then_some("true");
+            let given = [
+                ("at", query.at.as_deref()),
+                ("person", query.person.as_deref()),
+                ("hub", query.hub.as_deref()),
+                ("leavers", leavers),
+                ("limit", Some(limit.as_str())),
+                ("cursor", query.cursor.as_deref()),
+            ];
+            let pairs: Vec<_> = given.iter().filter_map(|(name, value)| Some((*name, (*value)?))).collect();
+            remote.call(Method::Get, &["reports", "access"], &pairs, None).await
         }
     }
 }
 
 async fn act(report: Report) -> anyhow::Result<ExitCode> {
-    let Report::Access { place, server, workspace, at, person, hub, leavers, format } = report;
-    let source = match server.connect()? {
-        Some(remote) => Source::Remote(remote),
-        None => {
-            let local = Local::open(&place).await?;
-            let caller = local.caller(&workspace).await?;
-            Source::Local(Box::new(local.context), caller)
-        }
-    };
+    let Report::Access { place, at, person, hub, leavers, format } = report;
+    let reach = place.open().await?;
     let limit = Some(limits::PAGE);
     let mut query = ReportQuery { at, person, hub, leavers: leavers.then_some(true), limit, ..ReportQuery::default() };
     let mut head = true;
     loop {
-        let mut page = source.page(&query).await?;
+        let mut page = page(&reach, &query).await?;
         let items = match page.get_mut("items").map(Value::take) {
             Some(Value::Array(items)) => items,
             _ => Vec::new(),

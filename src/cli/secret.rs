@@ -8,9 +8,8 @@ use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::local::{self, Local};
-use super::place::Place;
-use super::remote::Server;
+use super::at::{At, Reach};
+use super::local;
 use crate::base::secret::SecretString;
 use crate::net::client::Method;
 use crate::service::secrets::{self, SECRET_BYTES};
@@ -31,12 +30,7 @@ enum Action {
         /// The secret's name, as the hub's connection refers to it
         name: String,
         #[command(flatten)]
-        place: Place,
-        #[command(flatten)]
-        server: Server,
-        /// The workspace
-        #[arg(long, default_value = "default")]
-        workspace: String,
+        at: At,
     },
 }
 
@@ -49,16 +43,15 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
 }
 
 async fn act(action: Action) -> anyhow::Result<ExitCode> {
-    let Action::Set { hub, name, place, server, workspace } = action;
+    let Action::Set { hub, name, at } = action;
     let value = read()?;
-    if let Some(remote) = server.connect()? {
-        let body = json!({ "value": value.expose() });
-        remote.call(Method::Put, &["hubs", &hub, "secrets", &name], &[], Some(&body)).await?;
-        return Ok(ExitCode::SUCCESS);
+    match at.open().await? {
+        Reach::Remote(remote) => {
+            let body = json!({ "value": value.expose() });
+            remote.call(Method::Put, &["hubs", &hub, "secrets", &name], &[], Some(&body)).await?;
+        }
+        Reach::Local(context, caller) => secrets::set(&context, &caller, &hub, &name, value).await?,
     }
-    let local = Local::open(&place).await?;
-    let caller = local.caller(&workspace).await?;
-    secrets::set(&local.context, &caller, &hub, &name, value).await?;
     Ok(ExitCode::SUCCESS)
 }
 

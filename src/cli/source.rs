@@ -5,9 +5,9 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::local::{self, Local};
-use super::place::Place;
-use super::remote::{Server, text};
+use super::at::{At, Reach};
+use super::local;
+use super::remote::text;
 use super::table;
 use crate::net::client::Method;
 use crate::service::{Preset, sources};
@@ -24,12 +24,7 @@ enum Action {
     /// Add an IdP connection to a workspace
     Create {
         #[command(flatten)]
-        place: Place,
-        #[command(flatten)]
-        server: Server,
-        /// The workspace
-        #[arg(long, default_value = "default")]
-        workspace: String,
+        at: At,
         /// Its name
         name: String,
         /// The IdP: okta, entra, onelogin, jumpcloud, google, pingone, keycloak, authentik, rippling or generic
@@ -42,12 +37,7 @@ enum Action {
     /// List the IdP connections of a workspace
     List {
         #[command(flatten)]
-        place: Place,
-        #[command(flatten)]
-        server: Server,
-        /// The workspace
-        #[arg(long, default_value = "default")]
-        workspace: String,
+        at: At,
     },
 }
 
@@ -61,23 +51,20 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
 
 async fn act(action: Action) -> anyhow::Result<ExitCode> {
     match action {
-        Action::Create { place, server, workspace, name, preset, strict } => {
-            if let Some(remote) = server.connect()? {
+        Action::Create { at, name, preset, strict } => match at.open().await? {
+            Reach::Remote(remote) => {
                 let wanted = json!({"name": name, "preset": preset.as_str(), "strict": strict});
                 remote.call(Method::Post, &["sources"], &[], Some(&wanted)).await?;
-                return Ok(ExitCode::SUCCESS);
             }
-            let local = Local::open(&place).await?;
-            let caller = local.caller(&workspace).await?;
-            sources::create(&local.context, &caller, name, preset, strict).await?;
-        }
-        Action::List { place, server, workspace } => {
-            let items = match server.connect()? {
-                Some(remote) => remote.all(&["sources"]).await?,
-                None => {
-                    let local = Local::open(&place).await?;
-                    let caller = local.caller(&workspace).await?;
-                    let found = sources::list(&local.context, &caller).await?;
+            Reach::Local(context, caller) => {
+                sources::create(&context, &caller, name, preset, strict).await?;
+            }
+        },
+        Action::List { at } => {
+            let items = match at.open().await? {
+                Reach::Remote(remote) => remote.all(&["sources"]).await?,
+                Reach::Local(context, caller) => {
+                    let found = sources::list(&context, &caller).await?;
                     found.iter().map(serde_json::to_value).collect::<Result<_, _>>()?
                 }
             };

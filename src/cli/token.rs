@@ -5,14 +5,14 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::local::{self, Local, say};
-use super::place::Place;
-use super::remote::{Server, text};
+use super::at::{At, Reach};
+use super::local::{self, say};
+use super::remote::text;
 use super::table;
 use crate::net::client::Method;
-use crate::service::Scope;
 use crate::service::page::PageRequest;
 use crate::service::tokens::{self, NewActing, NewToken, Role, Ttl};
+use crate::service::{Caller, Context, Scope};
 
 /// Arguments of `token`.
 #[derive(Debug, Args)]
@@ -26,12 +26,7 @@ enum Action {
     /// Make a token and print it, alone, on standard output; it is never shown again
     Create {
         #[command(flatten)]
-        place: Place,
-        #[command(flatten)]
-        server: Server,
-        /// The workspace it belongs to
-        #[arg(long, default_value = "default")]
-        workspace: String,
+        at: At,
         /// What it may do: scim (all of SCIM), admin (the API), read (GET on both)
         #[arg(long)]
         scope: Scope,
@@ -55,22 +50,12 @@ enum Action {
     /// List the tokens of a workspace
     List {
         #[command(flatten)]
-        place: Place,
-        #[command(flatten)]
-        server: Server,
-        /// The workspace
-        #[arg(long, default_value = "default")]
-        workspace: String,
+        at: At,
     },
     /// End a token; it stops working within a second
     Revoke {
         #[command(flatten)]
-        place: Place,
-        #[command(flatten)]
-        server: Server,
-        /// The workspace
-        #[arg(long, default_value = "default")]
-        workspace: String,
+        at: At,
         /// The token's id, as `token list` shows it
         id: String,
     },
@@ -86,25 +71,24 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
 
 async fn act(action: Action) -> anyhow::Result<ExitCode> {
     match action {
-        Action::Create { place, server, workspace, scope, name, source, acts_as, role, ttl } => {
-            if let Some(remote) = server.connect()? {
+        Action::Create { at, scope, name, source, acts_as, role, ttl } => match at.open().await? {
+            Reach::Remote(remote) => {
                 let wanted = json!({"name": name, "scope": scope.as_str(), "source": source,
                     "as": acts_as, "role": role, "ttl": ttl.to_string()});
                 let made = remote.call(Method::Post, &["tokens"], &[], Some(&wanted)).await?;
                 say(&text(&made, "token"));
-                return Ok(ExitCode::SUCCESS);
             }
-            let local = Local::open(&place).await?;
-            let caller = local.caller(&workspace).await?;
-            let acting = NewActing::read(acts_as, role.map(Role::as_str))?;
-            let wanted = NewToken { name, scope, source: Some(source), ttl, acting };
-            let created = tokens::create(&local.context, &caller, wanted).await?;
-            say(created.text.expose());
-        }
-        Action::List { place, server, workspace } => {
-            let items = match server.connect()? {
-                Some(remote) => remote.all(&["tokens"]).await?,
-                None => listed(&place, &workspace).await?,
+            Reach::Local(context, caller) => {
+                let acting = NewActing::read(acts_as, role.map(Role::as_str))?;
+                let wanted = NewToken { name, scope, source: Some(source), ttl, acting };
+                let created = tokens::create(&context, &caller, wanted).await?;
+                say(created.text.expose());
+            }
+        },
+        Action::List { at } => {
+            let items = match at.open().await? {
+                Reach::Remote(remote) => remote.all(&["tokens"]).await?,
+                Reach::Local(context, caller) => listed(&context, &caller).await?,
             };
             let rows = items.iter().map(|token| {
                 let expires = token.get("expires").and_then(Value::as_str).unwrap_or("never").to_owned();
@@ -115,15 +99,14 @@ async fn act(action: Action) -> anyhow::Result<ExitCode> {
             let heads = ["id", "name", "scope", "acts as", "source", "state", "expires", "last used"];
             table::print(&heads, rows.collect());
         }
-        Action::Revoke { place, server, workspace, id } => {
-            if let Some(remote) = server.connect()? {
+        Action::Revoke { at, id } => match at.open().await? {
+            Reach::Remote(remote) => {
                 remote.call(Method::Delete, &["tokens", &id], &[], None).await?;
-                return Ok(ExitCode::SUCCESS);
             }
-            let local = Local::open(&place).await?;
-            let caller = local.caller(&workspace).await?;
-            tokens::revoke(&local.context, &caller, &id).await?;
-        }
+            Reach::Local(context, caller) => {
+                tokens::revoke(&context, &caller, &id).await?;
+            }
+        },
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -138,13 +121,11 @@ fn acting(token: &Value) -> String {
 }
 
 /// All tokens of a workspace, in the form that the API gives them.
-async fn listed(place: &Place, workspace: &str) -> anyhow::Result<Vec<Value>> {
-    let local = Local::open(place).await?;
-    let caller = local.caller(workspace).await?;
+async fn listed(context: &Context, caller: &Caller) -> anyhow::Result<Vec<Value>> {
     let mut items = Vec::new();
     let mut page = PageRequest { limit: Some(200), cursor: None };
     loop {
-        let found = tokens::list(&local.context, &caller, &page).await?;
+        let found = tokens::list(context, caller, &page).await?;
         for token in &found.items {
             items.push(serde_json::to_value(token)?);
         }

@@ -7,14 +7,14 @@ use anyhow::bail;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::local::{self, Local, say};
-use super::place::Place;
-use super::remote::{Remote, Server, text};
+use super::at::{At, Reach};
+use super::local::{self, say};
+use super::remote::text;
 use super::{engine, table};
 use crate::base::network::Network;
 use crate::net::client::Method;
+use crate::service::Context;
 use crate::service::webhooks::{self, NewWebhook};
-use crate::service::{Caller, Context};
 
 /// Arguments of `webhook`.
 #[derive(Debug, Args)]
@@ -23,24 +23,12 @@ pub struct Arguments {
     action: Action,
 }
 
-/// What all of them share.
-#[derive(Debug, Args)]
-struct Where {
-    #[command(flatten)]
-    place: Place,
-    #[command(flatten)]
-    server: Server,
-    /// The workspace; with --server the token's
-    #[arg(long, default_value = "default")]
-    workspace: String,
-}
-
 #[derive(Debug, Subcommand)]
 enum Action {
     /// Add an endpoint and print its signing secret, alone, on standard output; it is never shown again
     Add {
         #[command(flatten)]
-        at: Where,
+        at: At,
         /// What you call it
         #[arg(long)]
         name: String,
@@ -57,19 +45,19 @@ enum Action {
     /// List the endpoints of a workspace
     List {
         #[command(flatten)]
-        at: Where,
+        at: At,
     },
     /// Have the running server send a trial; prints the delivery's id
     Test {
         #[command(flatten)]
-        at: Where,
+        at: At,
         /// The endpoint, by id or name
         webhook: String,
     },
     /// Send again what was given up; prints how many deliveries
     Replay {
         #[command(flatten)]
-        at: Where,
+        at: At,
         /// The endpoint, by id or name
         webhook: String,
         /// Only this one, also when it arrived
@@ -79,7 +67,7 @@ enum Action {
     /// Remove an endpoint with what is still to be sent to it
     Remove {
         #[command(flatten)]
-        at: Where,
+        at: At,
         /// The endpoint, by id or name
         webhook: String,
     },
@@ -93,37 +81,31 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     local::block_on(act(arguments.action))
 }
 
-/// Where the endpoints are.
-enum Webhooks {
-    Local(Box<Context>, Box<Caller>),
-    Remote(Remote),
-}
-
 async fn act(action: Action) -> anyhow::Result<ExitCode> {
     match action {
         Action::Add { at, name, url, types, app_network } => {
-            say(&Webhooks::open(&at).await?.add(name, url, types, app_network).await?);
+            say(&Webhooks(at.open().await?).add(name, url, types, app_network).await?);
         }
         Action::List { at } => {
-            let rows = Webhooks::open(&at).await?.all().await?.iter().map(row).collect();
+            let rows = Webhooks(at.open().await?).all().await?.iter().map(row).collect();
             table::print(&["id", "name", "url", "hears", "state", "last success"], rows);
         }
         Action::Test { at, webhook } => {
-            let all = Webhooks::open(&at).await?;
+            let all = Webhooks(at.open().await?);
             let id = all.find(&webhook).await?;
             say(&all.test(&id).await?);
         }
         Action::Replay { at, webhook, delivery } => {
-            let all = Webhooks::open(&at).await?;
+            let all = Webhooks(at.open().await?);
             let id = all.find(&webhook).await?;
             say(&all.replay(&id, delivery.as_deref()).await?.to_string());
         }
         Action::Remove { at, webhook } => {
-            let all = Webhooks::open(&at).await?;
+            let all = Webhooks(at.open().await?);
             let id = all.find(&webhook).await?;
-            match all {
-                Webhooks::Local(context, caller) => webhooks::delete(&context, &caller, &id).await?,
-                Webhooks::Remote(remote) => {
+            match all.0 {
+                Reach::Local(context, caller) => webhooks::delete(&context, &caller, &id).await?,
+                Reach::Remote(remote) => {
                     remote.call(Method::Delete, &["webhooks", &id], &[], None).await?;
                 }
             }
@@ -132,23 +114,17 @@ async fn act(action: Action) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-impl Webhooks {
-    async fn open(at: &Where) -> anyhow::Result<Self> {
-        if let Some(remote) = at.server.connect()? {
-            return Ok(Self::Remote(remote));
-        }
-        let local = Local::open(&at.place).await?;
-        let caller = local.caller(&at.workspace).await?;
-        Ok(Self::Local(Box::new(local.context), Box::new(caller)))
-    }
+/// The endpoints of a workspace.
+struct Webhooks(Reach);
 
+impl Webhooks {
     async fn all(&self) -> anyhow::Result<Vec<Value>> {
-        match self {
-            Self::Local(context, caller) => {
+        match &self.0 {
+            Reach::Local(context, caller) => {
                 let found = webhooks::list(context, caller).await?;
                 Ok(found.iter().map(serde_json::to_value).collect::<Result<_, _>>()?)
             }
-            Self::Remote(remote) => remote.all(&["webhooks"]).await,
+            Reach::Remote(remote) => remote.all(&["webhooks"]).await,
         }
     }
 
@@ -176,13 +152,13 @@ impl Webhooks {
         types: Vec<String>,
         networks: Vec<Network>,
     ) -> anyhow::Result<String> {
-        match self {
-            Self::Local(context, caller) => {
+        match &self.0 {
+            Reach::Local(context, caller) => {
                 let context = Context { may_call: engine::may_call(networks), ..(**context).clone() };
                 let made = webhooks::create(&context, caller, NewWebhook { name, url, types }).await?;
                 Ok(made.secret.expose().to_owned())
             }
-            Self::Remote(remote) => {
+            Reach::Remote(remote) => {
                 let body = json!({ "name": name, "url": url, "types": types });
                 Ok(text(&remote.call(Method::Post, &["webhooks"], &[], Some(&body)).await?, "secret"))
             }
@@ -190,18 +166,18 @@ impl Webhooks {
     }
 
     async fn test(&self, id: &str) -> anyhow::Result<String> {
-        match self {
-            Self::Local(context, caller) => Ok(webhooks::test(context, caller, id).await?.to_string()),
-            Self::Remote(remote) => {
+        match &self.0 {
+            Reach::Local(context, caller) => Ok(webhooks::test(context, caller, id).await?.to_string()),
+            Reach::Remote(remote) => {
                 Ok(text(&remote.call(Method::Post, &["webhooks", id, "test"], &[], None).await?, "delivery"))
             }
         }
     }
 
     async fn replay(&self, id: &str, delivery: Option<&str>) -> anyhow::Result<u64> {
-        match self {
-            Self::Local(context, caller) => Ok(u64::try_from(webhooks::replay(context, caller, id, delivery).await?)?),
-            Self::Remote(remote) => {
+        match &self.0 {
+            Reach::Local(context, caller) => Ok(u64::try_from(webhooks::replay(context, caller, id, delivery).await?)?),
+            Reach::Remote(remote) => {
                 let mut path = vec!["webhooks", id, "deliveries"];
                 path.extend(delivery);
                 path.push("replay");

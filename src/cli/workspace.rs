@@ -5,9 +5,10 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
+use super::at::{At, Reach};
 use super::local::{self, Local, say};
 use super::place::Place;
-use super::remote::{Server, text};
+use super::remote::text;
 use super::table;
 use crate::net::client::Method;
 use crate::service::roles::{self, HandOver};
@@ -39,12 +40,7 @@ enum Action {
     /// before, who becomes a Super Admin
     Owner {
         #[command(flatten)]
-        place: Place,
-        #[command(flatten)]
-        server: Server,
-        /// The workspace
-        #[arg(long, default_value = "default")]
-        workspace: String,
+        at: At,
         /// Who shall own it, by userName or SCIM id
         user: Option<String>,
     },
@@ -72,35 +68,29 @@ async fn act(action: Action) -> anyhow::Result<ExitCode> {
                 .map(|w| vec![w.name, String::from(if w.paused { "paused" } else { "pushing" }), w.created]);
             table::print(&["name", "state", "created"], rows.collect());
         }
-        Action::Owner { place, server, workspace, user } => return owner(&place, &server, &workspace, user).await,
+        Action::Owner { at, user } => return owner(&at, user).await,
     }
     Ok(ExitCode::SUCCESS)
 }
 
-async fn owner(place: &Place, server: &Server, workspace: &str, user: Option<String>) -> anyhow::Result<ExitCode> {
-    let found = match (server.connect()?, user) {
-        (Some(remote), Some(user)) => {
+async fn owner(at: &At, user: Option<String>) -> anyhow::Result<ExitCode> {
+    let found = match (at.open().await?, user) {
+        (Reach::Remote(remote), Some(user)) => {
             let path = ["people", user.as_str(), "transfer-ownership"];
             Some(remote.call(Method::Post, &path, &[], Some(&json!({}))).await?)
         }
-        (Some(remote), None) => {
+        (Reach::Remote(remote), None) => {
             let page = remote.call(Method::Get, &["people"], &[("role", "owner")], None).await?;
             page.get("items").and_then(Value::as_array).and_then(|items| items.first()).cloned()
         }
-        (None, user) => {
-            let local = Local::open(place).await?;
-            let caller = local.caller(workspace).await?;
-            match user {
-                Some(user) => {
-                    let made = roles::hand_over(&local.context, &caller, &user, &HandOver::default()).await?;
-                    Some(serde_json::to_value(made)?)
-                }
-                None => {
-                    let query = PeopleQuery { role: Some(String::from("owner")), ..PeopleQuery::default() };
-                    let page = roster::list(&local.context, &caller, &query).await?;
-                    page.items.first().map(serde_json::to_value).transpose()?
-                }
-            }
+        (Reach::Local(context, caller), Some(user)) => {
+            let made = roles::hand_over(&context, &caller, &user, &HandOver::default()).await?;
+            Some(serde_json::to_value(made)?)
+        }
+        (Reach::Local(context, caller), None) => {
+            let query = PeopleQuery { role: Some(String::from("owner")), ..PeopleQuery::default() };
+            let page = roster::list(&context, &caller, &query).await?;
+            page.items.first().map(serde_json::to_value).transpose()?
         }
     };
     match found {

@@ -1,0 +1,45 @@
+//! Where a command works and in which workspace: the flags that most commands share, and the
+//! running server or the database behind them.
+
+use clap::Args;
+
+use super::local::Local;
+use super::place::Place;
+use super::remote::{Remote, Server};
+use crate::service::{Caller, Context};
+
+/// A running server or a database, and a workspace.
+#[derive(Debug, Args)]
+pub struct At {
+    #[command(flatten)]
+    place: Place,
+    #[command(flatten)]
+    server: Server,
+    /// The workspace; with --server the token's
+    #[arg(long, value_name = "NAME", default_value = "default")]
+    workspace: String,
+}
+
+/// What the flags lead to.
+pub enum Reach {
+    /// A running server, as its token's caller.
+    Remote(Remote),
+    /// The database itself, as the operator of this machine.
+    Local(Box<Context>, Box<Caller>),
+}
+
+impl At {
+    /// Connect, or open and migrate the database.
+    ///
+    /// # Errors
+    /// When the server's address or token is bad, the configuration, key or database cannot be used, or
+    /// there is no such workspace.
+    pub async fn open(&self) -> anyhow::Result<Reach> {
+        if let Some(remote) = self.server.connect()? {
+            return Ok(Reach::Remote(remote));
+        }
+        let local = Local::open(&self.place).await?;
+        let caller = local.caller(&self.workspace).await?;
+        Ok(Reach::Local(Box::new(local.context), Box::new(caller)))
+    }
+}
