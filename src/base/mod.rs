@@ -5,6 +5,7 @@ pub mod clock;
 pub mod duration;
 pub mod ids;
 pub mod limits;
+pub mod nearest;
 pub mod network;
 pub mod nudge;
 pub mod random;

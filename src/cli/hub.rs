@@ -16,7 +16,7 @@ use crate::base::network::Network;
 use crate::domain::task::TaskStatus;
 use crate::net::client::Method;
 use crate::service::sync::SyncBody;
-use crate::service::{Context, checking, hubs, sync, tasks};
+use crate::service::{Context, checking, hub_view, sync, tasks};
 
 /// Between two looks at a sync under way.
 const LOOK: Duration = Duration::from_millis(300);
@@ -99,7 +99,7 @@ struct Hubs(Reach);
 impl Hubs {
     async fn show(&self, hub: &str) -> anyhow::Result<Value> {
         match &self.0 {
-            Reach::Local(context, caller) => Ok(serde_json::to_value(hubs::show(context, caller, hub).await?)?),
+            Reach::Local(context, caller) => Ok(serde_json::to_value(hub_view::show(context, caller, hub).await?)?),
             Reach::Remote(remote) => remote.call(Method::Get, &["hubs", hub], &[], None).await,
         }
     }
@@ -128,7 +128,7 @@ impl Hubs {
 async fn list(hubs: &Hubs) -> anyhow::Result<ExitCode> {
     let items = match &hubs.0 {
         Reach::Local(context, caller) => {
-            let found = hubs::list(context, caller).await?;
+            let found = hub_view::list(context, caller).await?;
             found.iter().map(serde_json::to_value).collect::<Result<_, _>>()?
         }
         Reach::Remote(remote) => remote.all(&["hubs"]).await?,

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
-use super::nearest::nearest;
+use crate::base::nearest::hint;
 
 /// The file that is read where none is named and it exists.
 pub const DEFAULT_FILE: &str = "scimhub.toml";
@@ -98,7 +98,7 @@ impl NotifyFile {
                     problems.push(format!("the value of 'notify.{key}' has the wrong type"));
                 }
                 (unknown, _) => {
-                    problems.push(format!("unknown key 'notify.{unknown}'; known are {}", Self::KEYS.join(", ")));
+                    problems.push(format!("unknown key 'notify.{unknown}'; {}", hint(unknown, &Self::KEYS)));
                 }
             }
         }
@@ -172,11 +172,7 @@ impl File {
                 }
                 (known, _) if KEYS.contains(&known) => false,
                 (unknown, _) => {
-                    let hint = nearest(unknown, &KEYS).map_or_else(
-                        || format!("known are {}", KEYS.join(", ")),
-                        |near| format!("did you mean '{near}'?"),
-                    );
-                    problems.push(format!("unknown key '{unknown}'; {hint}"));
+                    problems.push(format!("unknown key '{unknown}'; {}", hint(unknown, &KEYS)));
                     true
                 }
             };
@@ -217,7 +213,7 @@ mod tests {
         let text = error.to_string();
         assert!(text.contains("unknown key 'lisen'; did you mean 'listen'?"), "{text}");
         assert!(text.contains("the value of 'paused' has the wrong type"), "{text}");
-        assert!(text.contains("unknown key 'colour'; known are listen"), "{text}");
+        assert!(text.contains("unknown key 'colour'; there are 'listen'"), "{text}");
         let error = File::parse("listen = \"x\"\ndatabase =").unwrap_err();
         assert!(error.to_string().contains("line 2:"), "{error}");
     }

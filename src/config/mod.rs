@@ -3,7 +3,6 @@
 //! default. Unknown keys are refused: a misspelt safety switch must not be silently off.
 
 pub mod file;
-pub mod nearest;
 pub mod serve;
 
 pub use file::{ConfigError, File};

@@ -4,6 +4,7 @@
 use serde::Serialize;
 
 use crate::base::limits::{ITEM_HOURS_MOST, PROTECTED_ROLES};
+use crate::base::nearest::{hint, quoted};
 use crate::domain::app::{App, Field, FieldFormat};
 use crate::domain::catalog::Catalog;
 use crate::domain::create_fields;
@@ -419,61 +420,14 @@ pub fn protected_roles(app: &App, policy: &HubPolicy) -> Result<(), String> {
     }
 }
 
-/// "did you mean 'x'?", or the whole list where nothing is near.
-pub fn hint(given: &str, known: &[&str]) -> String {
-    let near = known
-        .iter()
-        .map(|candidate| (distance(given, candidate), *candidate))
-        .filter(|(distance, candidate)| *distance <= 2.max(candidate.len() / 4))
-        .min();
-    match near {
-        Some((_, candidate)) => format!("did you mean '{candidate}'?"),
-        None if known.is_empty() => String::from("there are none"),
-        None => format!("there are {}", quoted(known)),
-    }
-}
-
-fn quoted(words: &[&str]) -> String {
-    words.iter().map(|word| format!("'{word}'")).collect::<Vec<_>>().join(", ")
-}
-
 /// Somebody else's text inside a sentence of ours: short, and without control characters.
 fn shown(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(64).collect()
 }
 
-/// How many letters must change, without regard to case; both texts cut at 64 characters.
-fn distance(a: &str, b: &str) -> usize {
-    let letters = |text: &str| text.chars().take(64).flat_map(char::to_lowercase).collect::<Vec<_>>();
-    let (a, b) = (letters(a), letters(b));
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.iter().enumerate() {
-        let mut diagonal = i;
-        let mut left = i + 1;
-        let mut next = vec![left];
-        for (y, above) in b.iter().zip(row.iter().skip(1)) {
-            let best = (diagonal + usize::from(x != y)).min(left + 1).min(above + 1);
-            next.push(best);
-            diagonal = *above;
-            left = best;
-        }
-        row = next;
-    }
-    row.last().copied().unwrap_or(0)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_near_word_is_offered() {
-        assert_eq!(hint("lable", &["label", "login", "mode"]), "did you mean 'label'?");
-        assert_eq!(hint("zzz", &["label", "login"]), "there are 'label', 'login'");
-        assert_eq!(distance("kitten", "sitting"), 3);
-        assert_eq!(distance("", "abc"), 3);
-        assert_eq!(distance("same", "Same"), 0);
-    }
 
     #[test]
     fn fields_have_their_forms() {

@@ -8,7 +8,7 @@ use super::page::{Page, PageRequest};
 use super::{Caller, Context, ServiceError, activity, tasks};
 use crate::base::clock::Micros;
 use crate::base::ids::IntervalId;
-use crate::store::reading::{self, IntervalFilter, IntervalRow};
+use crate::store::interval_list::{self, IntervalFilter, IntervalRow};
 
 /// What a list is narrowed to, and its page.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -96,7 +96,7 @@ pub async fn list(context: &Context, caller: &Caller, query: AccessQuery) -> Res
         .store
         .read(move |conn| {
             let wanted = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
-            let rows = reading::intervals(conn, workspace, &filter, before, wanted)?;
+            let rows = interval_list::page(conn, workspace, &filter, before, wanted)?;
             Ok::<_, ServiceError>(rows.into_iter().map(view).collect::<Vec<_>>())
         })
         .await?;

@@ -12,7 +12,7 @@ use serde_json::json;
 use super::error::FieldError;
 use super::hubs::{self, FieldBody, NewHub};
 use super::scribe::{About, Scribe};
-use super::{Caller, Context, ServiceError, secrets as named};
+use super::{Caller, Context, ServiceError, hub_view, secrets as named};
 use crate::base::secret::SecretString;
 use crate::domain::hub::{Hub, Login};
 use crate::domain::problem::Cause;
@@ -126,7 +126,7 @@ pub async fn of_hub(context: &Context, caller: &Caller, slug: &str) -> Result<Fo
 /// # Errors
 /// [`ServiceError::NotFound`] where it is gone again.
 pub async fn after_connecting(context: &Context, caller: &Caller, slug: &str) -> Result<(), ServiceError> {
-    let shown = hubs::show(context, caller, slug).await?;
+    let shown = hub_view::show(context, caller, slug).await?;
     if !shown.secrets_missing.is_empty() {
         return Ok(());
     }

@@ -7,7 +7,8 @@ use serde::Serialize;
 use super::access::{self, AccessView};
 use super::activity::json;
 use super::members::{self, MemberView};
-use super::tasks::{self as task_views, AttemptView, TaskView};
+use super::task_view::{self, AttemptView, TaskView};
+use super::tasks as task_views;
 use super::{Caller, Context, ServiceError, hubs};
 use crate::base::clock::Micros;
 use crate::base::ids::{HubId, UserId, WorkspaceId};
@@ -23,8 +24,9 @@ use crate::domain::member::{Presence, Reason};
 use crate::domain::permissions::Permissions;
 use crate::domain::plan::{Start, Step};
 use crate::domain::task::TaskStatus;
+use crate::store::interval_list::{self, IntervalFilter};
 use crate::store::marks::{self, Mark};
-use crate::store::reading::{self, ActivityFilter, IntervalFilter, Observed};
+use crate::store::reading::{self, ActivityFilter, Observed};
 use crate::store::task_list::{self, TaskFilter};
 use crate::store::{DbConn, attempts, facts, given_fields, holds, pausing, workspaces};
 
@@ -218,7 +220,7 @@ fn gather(
     let intervals =
         IntervalFilter { user: Some(user), hub_slug: Some(hub.slug.to_string()), ..IntervalFilter::default() };
     let access: Vec<AccessView> =
-        reading::intervals(conn, workspace, &intervals, None, SHOWN)?.into_iter().map(access::view).collect();
+        interval_list::page(conn, workspace, &intervals, None, SHOWN)?.into_iter().map(access::view).collect();
     let activity = activity(conn, workspace, user)?;
     let stranger = facts.person.is_none()
         && facts.member.is_none()
@@ -332,8 +334,8 @@ fn tasks(
     let names = hubs::slugs(conn, workspace)?;
     let mut found = Vec::new();
     for task in task_list::page(conn, workspace, &filter, None, SHOWN)? {
-        let tries = attempts::list(conn, workspace, task.id)?.iter().map(task_views::attempt_view).collect();
-        found.push(ExplainedTask { task: task_views::view(&task, &names), tries });
+        let tries = attempts::list(conn, workspace, task.id)?.iter().map(task_view::attempt).collect();
+        found.push(ExplainedTask { task: task_view::view(&task, &names), tries });
     }
     Ok(found)
 }

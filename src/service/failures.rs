@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::scribe::{About, Scribe};
-use super::tasks::{self, TaskView};
+use super::task_view::{self, TaskView};
 use super::{Caller, Context, ServiceError, hubs};
 use crate::base::limits::FAILURES_WITHIN;
 use crate::store::StoreError;
@@ -72,7 +72,7 @@ pub async fn card(context: &Context, caller: &Caller) -> Result<Failures, Servic
                     };
                     newest = rows::newest(conn, &look, SHOWN)?;
                 }
-                let newest = newest.iter().map(|task| tasks::view(task, &names)).collect();
+                let newest = newest.iter().map(|task| task_view::view(task, &names)).collect();
                 groups.push(GroupView { group, failures, unread, newest });
             }
             Ok::<_, StoreError>(groups)

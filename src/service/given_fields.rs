@@ -10,6 +10,7 @@ use super::error::FieldError;
 use super::scribe::{About, Scribe};
 use super::{Caller, Context, ServiceError, hubs, tasks};
 use crate::base::ids::{HubId, UserId, WorkspaceId};
+use crate::base::nearest;
 use crate::domain::app::App;
 use crate::domain::create_fields;
 use crate::domain::hub::HubPolicy;
@@ -128,7 +129,7 @@ fn check(app: &App, body: &FieldsBody) -> Vec<FieldError> {
     for (name, value) in &body.fields {
         let Some(field) = app.create_fields.iter().find(|field| field.name == *name) else {
             let known: Vec<&str> = app.create_fields.iter().map(|field| field.name.as_str()).collect();
-            let detail = format!("{} needs no such field to add somebody; {}", app.name, rules::hint(name, &known));
+            let detail = format!("{} needs no such field to add somebody; {}", app.name, nearest::hint(name, &known));
             wrong.push(FieldError::new(format!("fields.{name}"), detail));
             continue;
         };

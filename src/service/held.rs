@@ -10,7 +10,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::members::ProtectionView;
 use super::scribe::{About, Scribe};
-use super::tasks::{self as task_views, TaskView};
+use super::task_view::{self, TaskView};
+use super::tasks as task_views;
 use super::{Caller, Context, ServiceError, hubs, rights};
 use crate::base::clock::Micros;
 use crate::base::ids::{HoldId, HubId, TaskId, WorkspaceId};
@@ -200,7 +201,7 @@ fn view(
         digest,
         decided_by: hold.decided_by,
         note: hold.note,
-        tasks: tasks.iter().map(|task| task_views::view(task, names)).collect(),
+        tasks: tasks.iter().map(|task| task_view::view(task, names)).collect(),
     })
 }
 

@@ -4,7 +4,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::json;
 
 use super::scribe::{About, Scribe};
-use super::tasks::{self, TaskDetail, TaskStatus, TaskView};
+use super::task_view::{TaskDetail, TaskView};
+use super::tasks::{self, TaskStatus};
 use super::{Caller, Context, ServiceError};
 use crate::base::clock::Micros;
 use crate::base::ids::WorkspaceId;

@@ -13,6 +13,7 @@ use super::whatif::{Digest, look};
 use super::{Caller, Context, ServiceError, hubs};
 use crate::base::ids::{GroupId, MappingId, SourceId, WorkspaceId};
 use crate::base::limits::IDENTIFIER_BYTES;
+use crate::base::nearest;
 use crate::domain::app::App;
 use crate::domain::hub::Hub;
 use crate::domain::hub_rules::{self as rules, FieldError};
@@ -158,7 +159,7 @@ pub(super) fn source_id(
         None => {
             let all = sources::list(conn, workspace)?;
             let known: Vec<&str> = all.iter().map(|source| source.name.as_str()).collect();
-            Err(ServiceError::Invalid(format!("there is no source '{name}'; {}", rules::hint(name, &known))))
+            Err(ServiceError::Invalid(format!("there is no source '{name}'; {}", nearest::hint(name, &known))))
         }
     }
 }

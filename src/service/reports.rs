@@ -13,7 +13,8 @@ use super::{Caller, Context, ServiceError, tasks};
 use crate::base::clock::Micros;
 use crate::base::ids::{IntervalId, UserId};
 use crate::scim::fold;
-use crate::store::reading::{self, IntervalFilter};
+use crate::store::interval_list::{self, IntervalFilter, IntervalRow};
+use crate::store::reading;
 use crate::store::reports;
 
 /// What a report is about, and its page.
@@ -115,7 +116,7 @@ async fn held(
     };
     let filter = IntervalFilter { at, user, hub_slug, person, theirs: caller.sight.narrowed() };
     let wanted = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
-    let rows = context.store.read(move |conn| reading::intervals(conn, workspace, &filter, before, wanted)).await?;
+    let rows = context.store.read(move |conn| interval_list::page(conn, workspace, &filter, before, wanted)).await?;
     let lines = rows.into_iter().map(|row| ReportLine { access: access::view(row), left: None }).collect();
     Ok(Page::cut(lines, limit, |line: &ReportLine| line.access.id.clone()))
 }
@@ -139,7 +140,7 @@ async fn left(
             let user = match person {
                 Person::Anybody => None,
                 Person::User(user) => Some(user),
-                Person::Address(address) => match reading::last_of(conn, workspace, &address)? {
+                Person::Address(address) => match interval_list::last_of(conn, workspace, &address)? {
                     Some(user) => Some(user),
                     None => return Ok(Vec::new()),
                 },
@@ -147,10 +148,8 @@ async fn left(
             Ok::<_, ServiceError>(reports::leavers(conn, workspace, user, hub_slug.as_deref(), after, wanted)?)
         })
         .await?;
-    let line = |(row, left): (reading::IntervalRow, Micros)| ReportLine {
-        access: access::view(row),
-        left: Some(left.to_rfc3339()),
-    };
+    let line =
+        |(row, left): (IntervalRow, Micros)| ReportLine { access: access::view(row), left: Some(left.to_rfc3339()) };
     Ok(Page::cut(rows.into_iter().map(line).collect(), limit, |line: &ReportLine| {
         format!("{}.{}", line.access.user.as_deref().unwrap_or_default(), line.access.id)
     }))

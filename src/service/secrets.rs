@@ -9,9 +9,9 @@ use super::hub_changes::{self, Mended};
 use super::scribe::{About, Scribe};
 use super::{Caller, Context, ServiceError, hubs};
 use crate::base::ids::{HubId, WorkspaceId};
+use crate::base::nearest;
 use crate::base::secret::SecretString;
 use crate::domain::hub::{ConnectionValue, Hub};
-use crate::domain::hub_rules as rules;
 use crate::store::{DbConn, Keyring, Tx, marks, secrets as sealed};
 
 /// The longest secret, in bytes: a long JWT or a private key in PEM fits.
@@ -109,7 +109,7 @@ pub async fn set(
             let needed = referenced(&hub);
             if !needed.contains(&name) {
                 let known: Vec<&str> = needed.iter().map(String::as_str).collect();
-                let hint = rules::hint(&name, &known);
+                let hint = nearest::hint(&name, &known);
                 return Err(ServiceError::Invalid(format!("the connection of '{slug}' names no such secret; {hint}")));
             }
             put_all(tx, &scribe, &keyring, &hub, &[(name.clone(), value.clone())])

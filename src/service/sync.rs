@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::scribe::{About, Scribe};
-use super::tasks::{self, TaskDetail};
+use super::task_view::TaskDetail;
+use super::tasks;
 use super::{Caller, Context, ServiceError, hubs};
 use crate::base::ids::{TaskId, WorkspaceId};
 use crate::domain::hub_rules;

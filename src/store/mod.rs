@@ -26,6 +26,7 @@ pub mod hub_members;
 pub mod hub_secrets;
 pub mod hubs;
 pub mod id_list;
+pub mod interval_list;
 pub mod intervals;
 pub mod items;
 mod kept;

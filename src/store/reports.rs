@@ -6,8 +6,9 @@ use diesel::sql_types::{BigInt, Binary, Nullable, Text};
 
 use super::StoreError;
 use super::conn::DbConn;
+use super::interval_list::IntervalRow;
 use super::kept::Keep as _;
-use super::reading::{IntervalRow, corrupt};
+use super::reading::corrupt;
 use crate::base::clock::Micros;
 use crate::base::ids::{IntervalId, MemberId, TaskId, UserId, WorkspaceId};
 

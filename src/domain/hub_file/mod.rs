@@ -2,6 +2,8 @@
 //! pass and tells its file and line; nothing of a file with a mistake is ever used.
 
 mod read;
+mod read_mappings;
+mod read_policy;
 mod table;
 mod write;
 

@@ -7,7 +7,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::{Problem, text};
-use crate::domain::hub_rules::hint;
+use crate::base::nearest::hint;
 
 /// One file being read: its text for line numbers, and the mistakes found so far.
 #[derive(Debug)]

@@ -18,7 +18,7 @@ use crate::service::members::{self, MemberQuery};
 use crate::service::sync::{self, SyncBody};
 use crate::service::waiting::{self, OverrideBody};
 use crate::service::whatif::Digest;
-use crate::service::{apps, explain, regain, secrets};
+use crate::service::{apps, explain, hub_view, regain, secrets};
 
 /// A secret to set.
 #[derive(Deserialize)]
@@ -40,7 +40,7 @@ pub async fn catalog(_caller: ApiReader, app: web::Data<App>) -> Result<HttpResp
 /// # Errors
 /// As the use case.
 pub async fn list(caller: ApiReader, app: web::Data<App>) -> Result<HttpResponse, ApiFailure> {
-    let items = hubs::list(&app.context, &caller).await?;
+    let items = hub_view::list(&app.context, &caller).await?;
     respond::json(StatusCode::OK, &json!({ "items": items }))
 }
 
@@ -71,7 +71,7 @@ pub async fn create(
 /// # Errors
 /// 404.
 pub async fn show(caller: ApiReader, id: web::Path<String>, app: web::Data<App>) -> Result<HttpResponse, ApiFailure> {
-    let hub = hubs::show(&app.context, &caller, &id).await?;
+    let hub = hub_view::show(&app.context, &caller, &id).await?;
     respond::json(StatusCode::OK, &hub)
 }
 

@@ -23,7 +23,7 @@ use crate::service::held::{self, Choice, Held, HoldView, PassView, Verdict};
 use crate::service::members::ProtectionView;
 use crate::service::rights;
 use crate::service::rules::Action;
-use crate::service::tasks::TaskView;
+use crate::service::task_view::TaskView;
 
 /// People of a batch that the list shows; its own page shows more.
 const GLIMPSE: usize = 5;

@@ -12,12 +12,13 @@ use super::query::{PageQuery, filled, link};
 use super::reply::{self, PageFailure};
 use super::words::{self, Tone, badge};
 use crate::http::App;
-use crate::service::hubs::{self, HubView};
+use crate::service::hub_view::{self, HubView};
 use crate::service::members::{self, Bucket, MemberQuery, MemberView, ObservedView};
 use crate::service::page::Page;
 use crate::service::rules::Action;
 use crate::service::sync::{self, SyncBody, SyncProgress};
-use crate::service::tasks::{self, TaskDetail, TaskQuery};
+use crate::service::task_view::TaskDetail;
+use crate::service::tasks::{self, TaskQuery};
 
 /// Accounts on a page: what a person looks over.
 const SHOWN: usize = 50;
@@ -57,7 +58,7 @@ pub async fn show(
 ) -> Result<HttpResponse, PageFailure> {
     let Wanted { bucket, cursor, done, seal } = query.0;
     let (bucket, cursor) = (filled(bucket).unwrap_or_else(|| String::from("onboarded")), filled(cursor));
-    let hub = hubs::show(&app.context, &caller, &slug).await?;
+    let hub = hub_view::show(&app.context, &caller, &slug).await?;
     let wanted = MemberQuery { bucket: Some(bucket.clone()), limit: Some(SHOWN), cursor: cursor.clone() };
     let page = members::list(&app.context, &caller, &slug, wanted).await?;
     let running = running(&caller, &app, &hub.id).await?;

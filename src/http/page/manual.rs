@@ -15,7 +15,8 @@ use super::words::{self, Tone, badge};
 use crate::http::App;
 use crate::service::page::Page;
 use crate::service::rules::Action;
-use crate::service::tasks::{self, TaskQuery, TaskStatus, TaskView};
+use crate::service::task_view::TaskView;
+use crate::service::tasks::{self, TaskQuery, TaskStatus};
 
 /// Items on a page: each takes a person minutes.
 const SHOWN: usize = 20;

@@ -19,7 +19,8 @@ use crate::service::overview::{self, Depth, HubStatus};
 use crate::service::page::Page;
 use crate::service::parents::{self, BATCH};
 use crate::service::rules::Action;
-use crate::service::tasks::{self, Act, TaskDetail, TaskKind, TaskQuery, TaskStatus, TaskView};
+use crate::service::task_view::{TaskDetail, TaskView};
+use crate::service::tasks::{self, Act, TaskKind, TaskQuery, TaskStatus};
 
 /// Tasks on a page: what a person looks over, and what is cheap to read every two seconds.
 const SHOWN: usize = 50;
