@@ -126,6 +126,16 @@ pub const TEAM_SHOWN: i64 = 1_000;
 /// Individual shares made at once when a group's share is taken apart (R5.10): each is a mapping that
 /// a person has to look after from then on.
 pub const SHARES_AT_ONCE: usize = 500;
+/// How often in a row an address is written to that is refused, before it is given up for a day: a
+/// mailbox that is full or put off is back within hours, one that does not exist never is.
+pub const MAIL_TRIES: i32 = 6;
+/// How long an address rests that was refused, or a mail server that cannot be used; an address rests
+/// twice as long each time.
+pub const MAIL_REST: Duration = Duration::from_secs(5 * 60);
+/// How long an address rests that was given up.
+pub const MAIL_GIVEN_UP_REST: Duration = Duration::from_secs(24 * 60 * 60);
+/// How long one look at a workspace may spend on mail: whoever is left is told by the next one.
+pub const MAIL_BUDGET: Duration = Duration::from_secs(20);
 /// A token's end is announced this long before.
 pub const TOKEN_EXPIRES_SOON: Duration = Duration::from_secs(14 * 24 * 60 * 60);
 /// Endpoints of a workspace: each event is written once for every one of them.

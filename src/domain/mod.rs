@@ -1,6 +1,7 @@
 //! Our decisions as pure functions over values: no clock, no randomness, no database, no
 //! network. Time and dice come in as arguments, so every rule can be read and proved alone.
 
+pub mod addressee;
 pub mod app;
 pub mod assets;
 pub mod breaker;

@@ -14,6 +14,8 @@ use crate::base::clock::Micros;
 pub enum Condition {
     /// Something stands in the way of a hub's tasks; one per cause and hub.
     Problem,
+    /// Tasks of a hub failed and wait for a person; one per hub.
+    FailedTasks,
     /// An app refuses a hub's credential, or none can be read.
     BrokenCredential,
     /// People who left are still in an app.
@@ -28,10 +30,11 @@ pub enum Condition {
 
 impl Condition {
     /// All there are, in the order in which a digest names them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::BrokenCredential,
         Self::LeaverPresent,
         Self::HeldBatch,
+        Self::FailedTasks,
         Self::Problem,
         Self::SilentSource,
         Self::TokenExpires,
@@ -41,6 +44,7 @@ impl Condition {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Problem => "problem",
+            Self::FailedTasks => "failed_tasks",
             Self::BrokenCredential => "broken_credential",
             Self::LeaverPresent => "leaver_present",
             Self::HeldBatch => "held_batch",
@@ -85,8 +89,21 @@ pub struct Facts {
     pub problems: Vec<ProblemFact>,
     /// Open holds with something in them.
     pub holds: Vec<HoldFact>,
+    /// Hubs with tasks that failed and wait for a person.
+    pub failed: Vec<FailedFact>,
     /// Connections of identity providers.
     pub sources: Vec<SourceFact>,
+}
+
+/// Tasks of a hub that failed.
+#[derive(Clone, Debug)]
+pub struct FailedFact {
+    /// The hub's id.
+    pub hub: String,
+    /// How many wait for a person.
+    pub tasks: i64,
+    /// Since when the first of them does.
+    pub since: Micros,
 }
 
 /// An open problem.
@@ -133,8 +150,11 @@ pub struct SourceFact {
 pub struct Notice {
     /// Its kind.
     pub condition: Condition,
-    /// What it is about; the same as long as it lasts.
+    /// The condition and what it is about; the same as long as it lasts. Where it is about a hub, the
+    /// hub's id comes second (see [`hub_of`]).
     pub key: String,
+    /// The hub's id, where it is about one.
+    pub hub: Option<String>,
     /// One line for people. No secret can be in it: none is in the facts.
     pub line: String,
     /// What to do.
@@ -147,12 +167,14 @@ pub struct Notice {
 pub fn conditions(facts: &Facts, silent_after: Duration, expires_within: Duration, now: Micros) -> Vec<Notice> {
     let mut found: Vec<Notice> = facts.problems.iter().map(problem).collect();
     found.extend(facts.holds.iter().map(hold));
+    found.extend(facts.failed.iter().map(failed));
     for source in &facts.sources {
         // One that never asked is being set up; an interval of zero means: do not tell.
         let silent = source.last_request.filter(|at| !silent_after.is_zero() && now.since(*at) >= silent_after);
         found.extend(silent.map(|at| Notice {
             condition: Condition::SilentSource,
             key: format!("silent_source {}", source.name),
+            hub: None,
             line: format!("the source '{}' has not asked for anything since {}", source.name, at.to_rfc3339()),
             remedy: String::from("look at the provisioning log of the identity provider, and at its token here"),
             path: "/",
@@ -162,6 +184,7 @@ pub fn conditions(facts: &Facts, silent_after: Duration, expires_within: Duratio
             condition: Condition::TokenExpires,
             // With its end: a new token that ends soon too is another condition.
             key: format!("token_expires {} {}", source.name, at.0),
+            hub: None,
             line: format!("the token of the source '{}' ends {}", source.name, at.to_rfc3339()),
             remedy: String::from("make a new one (`scimhub token create`) and put it into the identity provider"),
             path: "/",
@@ -177,6 +200,7 @@ fn problem(fact: &ProblemFact) -> Notice {
     Notice {
         condition,
         key: format!("{} {} {}", condition.as_str(), fact.hub, fact.cause.as_str()),
+        hub: Some(fact.hub.clone()),
         line: format!("hub '{}': {} (since {})", fact.hub, fact.message, fact.since.to_rfc3339()),
         remedy: fact.cause.remedy(&fact.hub),
         path: "/",
@@ -187,10 +211,37 @@ fn hold(fact: &HoldFact) -> Notice {
     let tasks = if fact.tasks == 1 { "1 task".to_owned() } else { format!("{} tasks", fact.tasks) };
     Notice {
         condition: Condition::HeldBatch,
-        key: format!("held_batch {}", fact.id),
+        key: format!("held_batch {} {}", fact.hub, fact.id),
+        hub: Some(fact.hub.clone()),
         line: format!("hub '{}': {tasks} held for {} since {}", fact.hub, fact.reason, fact.since.to_rfc3339()),
         remedy: String::from("look at the batch, then release or reject it"),
         path: "/held",
+    }
+}
+
+fn failed(fact: &FailedFact) -> Notice {
+    let tasks = if fact.tasks == 1 { "1 task".to_owned() } else { format!("{} tasks", fact.tasks) };
+    Notice {
+        condition: Condition::FailedTasks,
+        key: format!("failed_tasks {}", fact.hub),
+        hub: Some(fact.hub.clone()),
+        line: format!("hub '{}': {tasks} failed and wait for a person since {}", fact.hub, fact.since.to_rfc3339()),
+        remedy: String::from("follow the steps of each and say that it is done, or try it again"),
+        path: "/manual",
+    }
+}
+
+/// The hub's id of a notice's key, where it is about one.
+pub fn hub_of(key: &str) -> Option<&str> {
+    let mut words = key.split(' ');
+    let condition = words.next()?.parse::<Condition>().ok()?;
+    match condition {
+        Condition::Problem
+        | Condition::FailedTasks
+        | Condition::BrokenCredential
+        | Condition::LeaverPresent
+        | Condition::HeldBatch => words.next(),
+        Condition::SilentSource | Condition::TokenExpires => None,
     }
 }
 
@@ -316,6 +367,7 @@ mod tests {
                 tasks: 12,
                 since: NOW,
             }],
+            failed: vec![FailedFact { hub: "git".into(), tasks: 2, since: NOW }],
             sources: vec![
                 SourceFact { name: "okta".into(), last_request: Some(NOW.minus(DAY * 3)), token_ends: None },
                 SourceFact { name: "entra".into(), last_request: Some(NOW), token_ends: Some(NOW.plus(DAY * 13)) },
@@ -331,12 +383,20 @@ mod tests {
     #[test]
     fn conditions_come_from_facts() {
         let found = conditions(&facts(), DAY * 3, DAY * 14, NOW);
-        let expected =
-            ["broken_credential", "leaver_present", "held_batch", "problem", "silent_source", "token_expires"];
+        let expected = [
+            "broken_credential",
+            "leaver_present",
+            "held_batch",
+            "failed_tasks",
+            "problem",
+            "silent_source",
+            "token_expires",
+        ];
         assert_eq!(kinds(&found), expected);
-        assert_eq!(kinds(&conditions(&facts(), DAY * 4, DAY, NOW)), expected[..4]);
-        assert_eq!(kinds(&conditions(&facts(), Duration::ZERO, DAY, NOW)), expected[..4], "zero tells nothing");
+        assert_eq!(kinds(&conditions(&facts(), DAY * 4, DAY, NOW)), expected[..5]);
+        assert_eq!(kinds(&conditions(&facts(), Duration::ZERO, DAY, NOW)), expected[..5], "zero tells nothing");
         assert_eq!(conditions(&Facts::default(), DAY, DAY, NOW), []);
+        assert!(found.iter().all(|notice| hub_of(&notice.key) == notice.hub.as_deref()), "{found:?}");
     }
 
     /// Once when it begins, not while it lasts, again after the interval, once when it is over.
@@ -344,15 +404,15 @@ mod tests {
     fn each_condition_is_told_once_reminded_and_ended() {
         let holds = || conditions(&facts(), DAY * 3, DAY * 14, NOW);
         let first = Digest::of(holds(), &[], &[], DAY, NOW);
-        assert_eq!((first.new.len(), first.again.len(), first.over.len()), (6, 0, 0));
+        assert_eq!((first.new.len(), first.again.len(), first.over.len()), (7, 0, 0));
         let told = |at: Micros| -> Vec<Told> {
             holds().into_iter().map(|n| Told { key: n.key, line: n.line, last_told: at }).collect()
         };
         assert!(Digest::of(holds(), &told(NOW), &[], DAY, NOW.plus(DAY / 2)).is_empty());
         let later = Digest::of(holds(), &told(NOW), &[], DAY, NOW.plus(DAY));
-        assert_eq!((later.new.len(), later.again.len(), later.over.len()), (0, 6, 0));
+        assert_eq!((later.new.len(), later.again.len(), later.over.len()), (0, 7, 0));
         let ended = Digest::of(vec![], &told(NOW), &[], DAY, NOW.plus(DAY));
-        assert_eq!((ended.new.len(), ended.again.len(), ended.over.len()), (0, 0, 6));
+        assert_eq!((ended.new.len(), ended.again.len(), ended.over.len()), (0, 0, 7));
         let some = Digest::of(holds(), &[], &[Condition::HeldBatch], DAY, NOW);
         assert_eq!(kinds(&some.new), ["held_batch"]);
     }
@@ -384,7 +444,7 @@ mod tests {
         let text = digest.text("https://scim.example.com", "default");
         assert!(text.contains("\n  https://scim.example.com/held\n"), "{text}");
         assert!(text.contains("the app says no") && !text.contains("\nsays no"), "{text}");
-        assert_eq!(digest.subject("default"), "[scimhub default] 6 things need you");
+        assert_eq!(digest.subject("default"), "[scimhub default] 7 things need you");
         let over =
             Digest { over: vec![Told { key: "k".into(), line: "l".into(), last_told: NOW }], ..Digest::default() };
         assert_eq!(over.subject("default"), "[scimhub default] 1 over");

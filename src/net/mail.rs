@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use lettre::address::Envelope;
-use lettre::transport::smtp::authentication::Credentials;
-use lettre::transport::smtp::client::{Tls, TlsParameters};
-use lettre::{Address, SmtpTransport, Transport as _};
+use lettre::Address;
+use lettre::transport::smtp::Error;
+use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
+use lettre::transport::smtp::client::{SmtpConnection, Tls, TlsParameters};
+use lettre::transport::smtp::commands::{Data, Mail, Rcpt};
+use lettre::transport::smtp::extension::ClientId;
 
 use crate::base::clock::Micros;
 use crate::base::secret::SecretString;
@@ -23,10 +25,11 @@ pub enum MailError {
     /// The settings cannot be used.
     #[error("{0}")]
     Settings(String),
-    /// An address of a person is none.
-    #[error("'{0}' is not a mail address")]
-    Address(String),
-    /// The server did not take it; it may later.
+    /// The server did not take it for this person, or an answer about them did not come. Says nothing
+    /// about mail for others.
+    #[error("the mail server did not take the message for this address: {0}")]
+    Refused(String),
+    /// The server takes nothing now, whoever it is for; it may later.
     #[error("the mail server did not take the message: {0}")]
     Failed(String),
 }
@@ -51,7 +54,10 @@ impl fmt::Debug for MailSettings {
 /// Sends mail. Cheap to clone.
 #[derive(Clone)]
 pub struct Mailer {
-    transport: SmtpTransport,
+    host: String,
+    port: u16,
+    tls: Tls,
+    credentials: Option<Credentials>,
     from: Address,
 }
 
@@ -114,50 +120,70 @@ impl Mailer {
             (false, true) => Tls::None,
             (false, false) => Tls::Required(parameters()?),
         };
-        let mut builder =
-            SmtpTransport::builder_dangerous(&server.host).port(server.port).tls(tls).timeout(Some(PATIENCE));
-        match (&server.user, &settings.password) {
-            (Some(user), Some(password)) => {
-                builder = builder.credentials(Credentials::new(user.clone(), password.expose().clone()));
-            }
+        let credentials = match (server.user, &settings.password) {
+            (Some(user), Some(password)) => Some(Credentials::new(user, password.expose().clone())),
             (Some(_), None) => {
                 return Err(MailError::Settings(String::from(
                     "smtp_url: it names a user; give the password by SCIMHUB_SMTP_PASSWORD or smtp_password_file",
                 )));
             }
-            (None, _) => {}
-        }
-        Ok(Self { transport: builder.build(), from })
+            (None, _) => None,
+        };
+        Ok(Self { host: server.host, port: server.port, tls, credentials, from })
     }
 
-    /// Send one message to these people, and wait until the server has taken it. Blocks. `id` makes
-    /// its Message-ID.
+    /// Send one message to one person, and wait until the server has taken it. Blocks. `id` makes its
+    /// Message-ID. A message for each, over a connection of its own: what a server says of one address,
+    /// or how it ends the connection, is nobody else's.
     ///
     /// # Errors
     /// [`MailError`]; the server has taken nothing then, or did not say so.
-    pub fn send(
-        &self,
-        to: &[String],
-        subject: &str,
-        text: &str,
-        (id, at): (uuid::Uuid, Micros),
-    ) -> Result<(), MailError> {
-        let address = |text: &String| text.parse::<Address>().map_err(|_| MailError::Address(text.clone()));
-        let to = to.iter().map(address).collect::<Result<Vec<_>, _>>()?;
+    pub fn send(&self, to: &str, subject: &str, text: &str, (id, at): (uuid::Uuid, Micros)) -> Result<(), MailError> {
+        let to: Address = to.parse().map_err(|_| MailError::Refused(String::from("it is not a mail address")))?;
         let message = message(&self.from, &to, subject, text, (id, at));
-        let envelope = Envelope::new(Some(self.from.clone()), to)
-            .map_err(|_| MailError::Settings(String::from("a message needs somebody to go to")))?;
-        self.transport
-            .send_raw(&envelope, message.as_bytes())
-            .map(|_| ())
-            .map_err(|error| MailError::Failed(shown(&error)))
+        let failed = |error: &Error| MailError::Failed(shown(error));
+        let mut connection = self.connect().map_err(|error| failed(&error))?;
+        let sender = Mail::new(Some(self.from.clone()), Vec::new());
+        let sent = match connection.command(sender) {
+            Err(error) => Err(failed(&error)),
+            // From here on an answer, or none, is about this person: a server that hangs over one
+            // address must not keep the next one from its turn.
+            Ok(_) => connection
+                .command(Rcpt::new(to, Vec::new()))
+                .and_then(|_| connection.command(Data))
+                .and_then(|_| connection.message(message.as_bytes()))
+                .map_err(|error| MailError::Refused(shown(&error))),
+        };
+        match &sent {
+            // It was taken, whatever comes of the farewell.
+            Ok(_) => drop(connection.quit()),
+            Err(_) => connection.abort(),
+        }
+        sent.map(|_| ())
+    }
+
+    fn connect(&self) -> Result<SmtpConnection, Error> {
+        let hello = ClientId::default();
+        let at_once = match &self.tls {
+            Tls::Wrapper(parameters) => Some(parameters),
+            Tls::None | Tls::Opportunistic(_) | Tls::Required(_) => None,
+        };
+        let server = (self.host.as_str(), self.port);
+        let mut connection = SmtpConnection::connect(server, Some(PATIENCE), &hello, at_once, None)?;
+        match &self.tls {
+            Tls::Required(parameters) | Tls::Opportunistic(parameters) => connection.starttls(parameters, &hello)?,
+            Tls::None | Tls::Wrapper(_) => {}
+        }
+        if let Some(credentials) = &self.credentials {
+            connection.auth(DEFAULT_MECHANISMS, credentials)?;
+        }
+        Ok(connection)
     }
 }
 
 /// A plain text message (RFC 5322, RFC 2045). The body is base64, so that no line of it is too long
 /// for a server, begins with a dot, or is taken for a header.
-fn message(from: &Address, to: &[Address], subject: &str, text: &str, (id, at): (uuid::Uuid, Micros)) -> String {
-    let to = to.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+fn message(from: &Address, to: &Address, subject: &str, text: &str, (id, at): (uuid::Uuid, Micros)) -> String {
     // Ours are ASCII and hold no line break; whatever else would come in stays out of the head.
     let subject: String =
         subject.chars().map(|c| if c.is_ascii() && !c.is_ascii_control() { c } else { '?' }).collect();
@@ -186,7 +212,7 @@ fn message(from: &Address, to: &[Address], subject: &str, text: &str, (id, at): 
 
 /// What of a failure people may read: its kind and the server's code. The server's own words may
 /// repeat an address or a credential.
-fn shown(error: &lettre::transport::smtp::Error) -> String {
+fn shown(error: &Error) -> String {
     if let Some(code) = error.status() {
         return format!("it answered {code}");
     }
@@ -232,10 +258,10 @@ mod tests {
     fn a_message_is_plain_and_its_head_is_ours() {
         let address = |text: &str| text.parse::<Address>().unwrap();
         let text = ".\nFrom: x\n".repeat(20);
-        let to = [address("b@x.example"), address("c@x.example")];
+        let to = address("b@x.example");
         let made = message(&address("a@x.example"), &to, "two\r\nBcc: d", &text, (uuid::Uuid::nil(), Micros(0)));
         let (head, body) = made.split_once("\r\n\r\n").unwrap();
-        assert!(head.contains("\r\nTo: b@x.example, c@x.example\r\nSubject: two??Bcc: d\r\nDate: Thu, "), "{head}");
+        assert!(head.contains("\r\nTo: b@x.example\r\nSubject: two??Bcc: d\r\nDate: Thu, "), "{head}");
         assert!(body.lines().all(|line| line.len() <= 76 && !line.starts_with('.')), "{body}");
         let back = STANDARD.decode(body.replace("\r\n", "")).unwrap();
         assert_eq!(String::from_utf8(back).unwrap(), text.replace('\n', "\r\n"));

@@ -1,5 +1,6 @@
 //! Who is told of what needs a person, and how telling them goes.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -9,9 +10,10 @@ use super::scribe::{About, Scribe};
 use super::{Caller, Context, ServiceError};
 use crate::base::duration::{duration, humane};
 use crate::base::ids::WebhookId;
+use crate::domain::addressee::{OWNER_WAY, Refusal};
 use crate::domain::notice::{Condition, is_address};
 use crate::store::notices::{self, Recipients, Standing};
-use crate::store::{StoreError, webhooks};
+use crate::store::{StoreError, mail_refusals, webhooks};
 
 /// Mail addresses of a workspace: whoever wants more has a list at the mail server.
 const ADDRESSES: usize = 20;
@@ -38,6 +40,8 @@ pub struct Wanted {
     pub remind_after: Option<String>,
     /// `72h`; `0s` for never
     pub silent_after: Option<String>,
+    /// Whether Owners of hubs are told by mail what their hubs need; they are unless told.
+    pub hub_owners: Option<bool>,
 }
 
 /// Who is told, and how it goes.
@@ -54,12 +58,36 @@ pub struct View {
     pub remind_after: String,
     /// After how long without a request a source counts as silent; `0s` for never.
     pub silent_after: String,
+    /// Whether Owners of hubs are told by mail what their hubs need.
+    pub hub_owners: bool,
     /// When a mail last went out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_mail: Option<String>,
     /// Why mail does not go out now.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// Addresses that the mail server refused last time; the others get theirs.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub refused: Vec<Refused>,
+}
+
+/// Somebody whose mail was refused.
+#[derive(Clone, Debug, Serialize)]
+pub struct Refused {
+    /// The Owner's user id, where it is one; the address is the directory's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// The address, where it is one of the list.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mail: Option<String>,
+    /// What the mail server answered.
+    pub error: String,
+    /// How often in a row.
+    pub tries: i32,
+    /// When it is tried again, if there is still something to tell.
+    pub next_try: String,
+    /// Whether it is tried only once a day by now.
+    pub given_up: bool,
 }
 
 /// Who is told in the caller's workspace.
@@ -68,10 +96,22 @@ pub struct View {
 /// [`ServiceError::Store`].
 pub async fn show(context: &Context, caller: &Caller) -> Result<View, ServiceError> {
     let workspace = caller.workspace;
-    let found = context.store.read(move |conn| notices::load(conn, workspace)).await.map_err(ServiceError::from)?;
-    let nobody = || Recipients { mail: vec![], webhook: None, conditions: vec![], remind: REMIND, silent: SILENT };
+    let (found, refusals) = context
+        .store
+        .read(move |conn| Ok::<_, StoreError>((notices::load(conn, workspace)?, mail_refusals::all(conn, workspace)?)))
+        .await
+        .map_err(ServiceError::from)?;
+    let nobody = || Recipients {
+        mail: vec![],
+        webhook: None,
+        conditions: vec![],
+        remind: REMIND,
+        silent: SILENT,
+        // Until somebody sets notifications up nobody is told of anything.
+        hub_owners: false,
+    };
     let (recipients, standing) = found.unwrap_or_else(|| (nobody(), Standing::default()));
-    Ok(view(recipients, standing))
+    Ok(view(recipients, standing, refusals))
 }
 
 /// Say who is told from now on. What was told already is not told again.
@@ -96,6 +136,7 @@ pub async fn put(context: &Context, caller: &Caller, wanted: Wanted) -> Result<V
             let detail = json!({
                 "mail_addresses": kept.mail.len(),
                 "webhook": kept.webhook,
+                "hub_owners": kept.hub_owners,
                 "conditions": kept.conditions.iter().map(|one| one.as_str()).collect::<Vec<_>>(),
             });
             let personal = Some(json!({ "mail": kept.mail }));
@@ -137,10 +178,11 @@ fn read(wanted: Wanted) -> Result<Recipients, ServiceError> {
         remind,
         silent: time("silent_after", wanted.silent_after.as_ref(), SILENT)?,
         mail: wanted.mail,
+        hub_owners: wanted.hub_owners.unwrap_or(true),
     })
 }
 
-fn view(recipients: Recipients, standing: Standing) -> View {
+fn view(recipients: Recipients, standing: Standing, refusals: BTreeMap<String, Refusal>) -> View {
     let chosen = |one: &Condition| recipients.conditions.is_empty() || recipients.conditions.contains(one);
     View {
         conditions: Condition::ALL.into_iter().filter(chosen).map(Condition::as_str).collect(),
@@ -148,7 +190,21 @@ fn view(recipients: Recipients, standing: Standing) -> View {
         webhook: recipients.webhook,
         remind_after: humane(recipients.remind),
         silent_after: humane(recipients.silent),
+        hub_owners: recipients.hub_owners,
         last_mail: standing.sent_at.map(|at| at.to_rfc3339()),
         error: standing.error,
+        refused: refusals.into_iter().map(refused).collect(),
+    }
+}
+
+fn refused((way, refusal): (String, Refusal)) -> Refused {
+    let user = way.strip_prefix(OWNER_WAY).map(str::to_owned);
+    Refused {
+        mail: Some(&refusal.mail).filter(|_| user.is_none()).cloned(),
+        user,
+        tries: refusal.tries,
+        next_try: refusal.next_try().to_rfc3339(),
+        given_up: refusal.is_given_up(),
+        error: refusal.error,
     }
 }

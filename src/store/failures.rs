@@ -21,9 +21,12 @@ use crate::domain::task::Task;
 const FAILED: &str = "(tasks.status = 'not_completed' OR (tasks.status = 'manual' \
      AND tasks.error_class IS NOT NULL AND tasks.error_class NOT IN ('not_supported', 'needs_human', 'waiting_rule')))";
 
+/// Classes with which a task waits for a person and has not failed.
+pub(super) const NO_FAILURE: [&str; 3] = ["not_supported", "needs_human", "waiting_rule"];
+
 /// Whether a task that waits for a person with this class has failed; the same as [`FAILED`] says.
 pub fn is_failure(class: &str) -> bool {
-    !["not_supported", "needs_human", "waiting_rule"].contains(&class)
+    !NO_FAILURE.contains(&class)
 }
 
 /// What is looked at.

@@ -1,18 +1,20 @@
 //! Who of a workspace is told of what, what they were told, and the facts that conditions are
 //! computed from.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Binary, Nullable, Text};
+use diesel::sql_types::{BigInt, Binary, Bool, Nullable, Text};
 
 use super::conn::DbConn;
 use super::kept::Keep as _;
-use super::schema::{hubs, notifications, told};
-use super::{StoreError, health, holds, problems, sources, status, webhooks};
+use super::schema::{decisions, hubs, notifications, tasks, told};
+use super::{StoreError, failures, health, holds, mail_refusals, problems, sources, status, webhooks};
 use crate::base::clock::Micros;
 use crate::base::ids::{WebhookId, WorkspaceId};
-use crate::domain::notice::{Condition, Facts, HoldFact, ProblemFact, SourceFact, Told};
+use crate::domain::decision::DecisionKind;
+use crate::domain::notice::{Condition, Facts, FailedFact, HoldFact, ProblemFact, SourceFact, Told};
 
 /// Problems looked at; one per cause and hub is a short list.
 const PROBLEMS: i64 = 1_000;
@@ -30,6 +32,8 @@ pub struct Recipients {
     pub remind: Duration,
     /// After how long without a request a source counts as silent; zero for never.
     pub silent: Duration,
+    /// Whether Owners of hubs are told what their hubs need.
+    pub hub_owners: bool,
 }
 
 /// How telling them went.
@@ -43,7 +47,7 @@ pub struct Standing {
     pub error: Option<String>,
 }
 
-type Row = (String, Option<Vec<u8>>, String, i64, i64, Option<i64>, Option<i64>, Option<String>);
+type Row = (String, Option<Vec<u8>>, String, i64, i64, Option<i64>, Option<i64>, Option<String>, bool);
 
 fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split(' ').filter(|word| !word.is_empty())
@@ -73,33 +77,37 @@ pub fn load(conn: &mut DbConn, workspace: WorkspaceId) -> Result<Option<(Recipie
             notifications::sent_at,
             notifications::failed_at,
             notifications::error,
+            notifications::hub_owners,
         ))
         .first(conn)
         .optional()?;
-    let Some((mail, webhook, conditions, remind, silent, sent_at, failed_at, error)) = row else { return Ok(None) };
+    let Some((mail, webhook, conditions, remind, silent, sent_at, failed_at, error, hub_owners)) = row else {
+        return Ok(None);
+    };
     let recipients = Recipients {
         mail: words(&mail).map(str::to_owned).collect(),
         webhook: webhook.as_deref().map(webhooks::id_of).transpose()?,
         conditions: words(&conditions).filter_map(|word| word.parse().ok()).collect(),
         remind: span(remind),
         silent: span(silent),
+        hub_owners,
     };
     let standing = Standing { sent_at: sent_at.map(Micros), failed_at: failed_at.map(Micros), error };
     Ok(Some((recipients, standing)))
 }
 
-/// Keep who is told from now on. How it went before is forgotten: it is tried again at once.
+/// Keep who is told from now on. How it went before is forgotten: all of it is tried again at once.
 ///
 /// # Errors
 /// A failed statement.
 pub fn put(conn: &mut DbConn, workspace: WorkspaceId, recipients: &Recipients) -> Result<(), StoreError> {
     let conditions = recipients.conditions.iter().map(|one| one.as_str()).collect::<Vec<_>>().join(" ");
     diesel::sql_query(
-        "INSERT INTO notifications (workspace, mail, webhook_id, conditions, remind_seconds, silent_seconds) \
-         VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (workspace) DO UPDATE SET mail = excluded.mail, \
+        "INSERT INTO notifications (workspace, mail, webhook_id, conditions, remind_seconds, silent_seconds, \
+         hub_owners) VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (workspace) DO UPDATE SET mail = excluded.mail, \
          webhook_id = excluded.webhook_id, conditions = excluded.conditions, \
          remind_seconds = excluded.remind_seconds, silent_seconds = excluded.silent_seconds, \
-         failed_at = NULL, error = NULL",
+         hub_owners = excluded.hub_owners, failed_at = NULL, error = NULL",
     )
     .bind::<BigInt, _>(workspace.0)
     .bind::<Text, _>(recipients.mail.join(" "))
@@ -107,8 +115,9 @@ pub fn put(conn: &mut DbConn, workspace: WorkspaceId, recipients: &Recipients) -
     .bind::<Text, _>(conditions)
     .bind::<BigInt, _>(seconds(recipients.remind))
     .bind::<BigInt, _>(seconds(recipients.silent))
+    .bind::<Bool, _>(recipients.hub_owners)
     .execute(conn)?;
-    Ok(())
+    mail_refusals::forget_all(conn, workspace)
 }
 
 /// Workspaces in which somebody is told.
@@ -143,21 +152,23 @@ pub fn mailed(conn: &mut DbConn, workspace: WorkspaceId, error: Option<&str>, no
     Ok(())
 }
 
-/// What was told by one way (`mail`, `webhook`) and is not over.
+/// What was told and is not over, by the way it was told (`webhook`, `Addressee::way`).
 ///
 /// # Errors
 /// A failed statement.
-pub fn told_by(conn: &mut DbConn, workspace: WorkspaceId, way: &str) -> Result<Vec<Told>, StoreError> {
+pub fn told(conn: &mut DbConn, workspace: WorkspaceId) -> Result<BTreeMap<String, Vec<Told>>, StoreError> {
     let rows: Vec<(String, String, i64)> = told::table
         .filter(told::workspace.eq(workspace.0))
         .order(told::key)
         .select((told::key, told::line, told::last_told))
         .load(conn)?;
-    let of_way = rows.into_iter().filter_map(|(key, line, at)| {
-        let key = key.strip_prefix(way)?.strip_prefix(' ')?.to_owned();
-        Some(Told { key, line, last_told: Micros(at) })
-    });
-    Ok(of_way.collect())
+    let mut found: BTreeMap<String, Vec<Told>> = BTreeMap::new();
+    for (key, line, at) in rows {
+        let Some((way, key)) = key.split_once(' ') else { continue };
+        let one = Told { key: key.to_owned(), line, last_told: Micros(at) };
+        found.entry(way.to_owned()).or_default().push(one);
+    }
+    Ok(found)
 }
 
 /// These conditions were told by one way.
@@ -235,6 +246,30 @@ pub fn facts(conn: &mut DbConn, workspace: WorkspaceId, now: Micros) -> Result<F
             });
         }
     }
+    let failed: Vec<(Vec<u8>, i64, Option<i64>)> = tasks::table
+        .filter(tasks::workspace.eq(workspace.0))
+        .filter(tasks::status.eq("manual"))
+        // NULL is in no list: an item that never was tried has not failed either.
+        .filter(tasks::error_class.ne_all(failures::NO_FAILURE))
+        .group_by(tasks::hub_id)
+        .order(tasks::hub_id)
+        .select((tasks::hub_id, diesel::dsl::count_star(), diesel::dsl::min(tasks::modified_at)))
+        .load(conn)?;
+    let refused: Vec<(Vec<u8>, i64, Option<i64>)> = decisions::table
+        .filter(decisions::workspace.eq(workspace.0))
+        .filter(decisions::kind.eq(DecisionKind::Failed.as_str()))
+        .group_by(decisions::hub_id)
+        .order(decisions::hub_id)
+        .select((decisions::hub_id, diesel::dsl::count_star(), diesel::dsl::min(decisions::created_at)))
+        .load(conn)?;
+    let mut by_hub: BTreeMap<String, FailedFact> = BTreeMap::new();
+    for (hub, tasks, since) in failed.into_iter().chain(refused) {
+        let (hub, since) = (name(hub), Micros(since.unwrap_or_default()));
+        let fact = by_hub.entry(hub.clone()).or_insert(FailedFact { hub, tasks: 0, since });
+        fact.tasks += tasks;
+        fact.since = Micros(fact.since.0.min(since.0));
+    }
+    facts.failed = by_hub.into_values().collect();
     let healths = health::of_sources(conn, workspace)?;
     let living = status::living_tokens(conn, workspace, now)?;
     for source in sources::list(conn, workspace)? {

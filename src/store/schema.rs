@@ -594,6 +594,7 @@ diesel::table! {
         sent_at -> Nullable<BigInt>,
         failed_at -> Nullable<BigInt>,
         error -> Nullable<Text>,
+        hub_owners -> Bool,
     }
 }
 
@@ -604,6 +605,17 @@ diesel::table! {
         line -> Text,
         first_told -> BigInt,
         last_told -> BigInt,
+    }
+}
+
+diesel::table! {
+    mail_refusals (workspace, way) {
+        workspace -> BigInt,
+        way -> Text,
+        mail -> Text,
+        tries -> Integer,
+        failed_at -> BigInt,
+        error -> Text,
     }
 }
 
@@ -673,6 +685,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     webhook_deliveries,
     notifications,
     told,
+    mail_refusals,
     given_fields,
     protections,
 );

@@ -2,4 +2,5 @@
 //! Never in the way of anything else: what cannot be told waits, is shown, and is tried again.
 
 pub mod deliver;
+mod mail;
 pub mod notify;

@@ -1,7 +1,8 @@
 //! Notifications: what needs a person, as one message that lists all of it. One process of the
-//! installation looks at a time. Mail and endpoint are two ways with a memory of their own, so that
-//! a mail server that is down keeps nobody else waiting and nothing is told twice elsewhere.
+//! installation looks at a time. The endpoint and each address of mail are ways with a memory of their
+//! own, so that none that is down keeps another waiting and nothing is told twice elsewhere.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,18 +13,17 @@ use crate::base::clock::{Micros, SharedClock};
 use crate::base::ids::{EventId, WebhookId, WorkspaceId};
 use crate::base::limits::TOKEN_EXPIRES_SOON;
 use crate::base::random::Ids;
+use crate::domain::addressee::{Addressee, OWNER_WAY, Refusal};
 use crate::domain::event::EventType;
-use crate::domain::notice::{self, Digest, Notice};
-use crate::net::mail::{MailError, Mailer};
+use crate::domain::notice::{self, Digest, Notice, Told};
+use crate::net::mail::Mailer;
 use crate::store::notices::{self, Recipients, Standing};
-use crate::store::{Store, StoreError, Tx, duties, outbox, workspaces};
+use crate::store::{DbConn, Store, StoreError, Tx, duties, hub_owners, mail_refusals, outbox, workspaces};
 
 /// How often conditions are looked at: a problem that mends itself within it is never told.
 const PERIOD: Duration = Duration::from_secs(60);
 /// How often a process asks whether it is time.
 const LOOK: Duration = Duration::from_secs(5);
-/// How long to rest after mail did not go out.
-const REST: Duration = Duration::from_secs(5 * 60);
 
 /// Tells people. Cheap to clone.
 #[derive(Clone)]
@@ -41,13 +41,24 @@ pub struct Notifier {
 }
 
 /// What is known of one workspace when it is looked at.
-struct Look {
-    name: String,
-    recipients: Recipients,
-    standing: Standing,
-    holds: Vec<Notice>,
-    by_mail: Vec<notice::Told>,
-    by_webhook: Vec<notice::Told>,
+#[derive(Debug)]
+pub(super) struct Look {
+    pub name: String,
+    pub recipients: Recipients,
+    pub standing: Standing,
+    pub holds: Vec<Notice>,
+    /// What was told, by the way it was.
+    pub told: BTreeMap<String, Vec<Told>>,
+    /// Who is told by mail: the workspace's list before the Owners of hubs.
+    pub addressees: Vec<Addressee>,
+    /// Which of them were refused.
+    pub refusals: BTreeMap<String, Refusal>,
+}
+
+impl Look {
+    pub fn told(&self, way: &str) -> &[Told] {
+        self.told.get(way).map_or(&[], Vec::as_slice)
+    }
 }
 
 impl Notifier {
@@ -86,17 +97,13 @@ impl Notifier {
     async fn tell(&self, workspace: WorkspaceId, now: Micros) -> Result<(), StoreError> {
         let Some(look) = self.store.read(move |conn| look(conn, workspace, now)).await? else { return Ok(()) };
         if let Some(webhook) = look.recipients.webhook {
-            let digest = digest(&look, &look.by_webhook, now);
+            let Recipients { conditions, remind, .. } = &look.recipients;
+            let digest = Digest::of(look.holds.clone(), look.told("webhook"), conditions, *remind, now);
             if !digest.is_empty() {
                 self.by_webhook(workspace, webhook, &look.name, digest, now).await?;
             }
         }
-        let rests = look.standing.failed_at.is_some_and(|at| now.since(at) < REST);
-        if look.recipients.mail.is_empty() || rests {
-            return Ok(());
-        }
-        let digest = digest(&look, &look.by_mail, now);
-        if digest.is_empty() { Ok(()) } else { self.by_mail(workspace, look, digest, now).await }
+        self.by_mail(workspace, &look, now).await
     }
 
     /// In one transaction: an event of the outbox, and that it was told.
@@ -124,49 +131,35 @@ impl Notifier {
             })
             .await
     }
-
-    /// First the mail, then that it was told: who dies in between tells twice, never not at all.
-    async fn by_mail(&self, workspace: WorkspaceId, look: Look, digest: Digest, now: Micros) -> Result<(), StoreError> {
-        let (subject, text) = (digest.subject(&look.name), digest.text(&self.base_url, &look.name));
-        let sent = match self.mailer.clone() {
-            None => Err(MailError::Settings(String::from("no mail server is set up; see --smtp-url"))),
-            Some(mailer) => {
-                let (to, id) = (look.recipients.mail, self.ids.next());
-                tokio::task::spawn_blocking(move || mailer.send(&to, &subject, &text, (id, now)))
-                    .await
-                    .unwrap_or_else(|_| Err(MailError::Failed(String::from("sending it ended in a panic"))))
-            }
-        };
-        let error = sent.err().map(|error| error.to_string());
-        match &error {
-            Some(why) => tracing::warn!(workspace = workspace.0, why, "a notification did not go out"),
-            None => tracing::info!(workspace = workspace.0, new = digest.new.len(), "told people by mail"),
-        }
-        self.store
-            .write(move |tx| {
-                notices::mailed(tx, workspace, error.as_deref(), now)?;
-                if error.is_none() { remember(tx, workspace, "mail", &digest, now) } else { Ok(()) }
-            })
-            .await
-    }
 }
 
-fn look(conn: &mut crate::store::DbConn, workspace: WorkspaceId, now: Micros) -> Result<Option<Look>, StoreError> {
+fn look(conn: &mut DbConn, workspace: WorkspaceId, now: Micros) -> Result<Option<Look>, StoreError> {
     let Some((recipients, standing)) = notices::load(conn, workspace)? else { return Ok(None) };
     let facts = notices::facts(conn, workspace, now)?;
+    let holds = notice::conditions(&facts, recipients.silent, TOKEN_EXPIRES_SOON, now);
+    let told = notices::told(conn, workspace)?;
+    let mut addressees: Vec<Addressee> = recipients.mail.iter().map(|mail| Addressee::listed(mail)).collect();
+    if recipients.hub_owners {
+        // Hubs where something is so, and those where something was: its end is told as well.
+        let of_told = told.iter().filter(|(way, _)| way.starts_with(OWNER_WAY)).flat_map(|(_, all)| all);
+        let mut hubs: BTreeSet<&str> = of_told.filter_map(|one| notice::hub_of(&one.key)).collect();
+        hubs.extend(holds.iter().filter_map(|notice| notice.hub.as_deref()));
+        let owners = hub_owners::of_hubs(conn, workspace, &hubs)?;
+        // Whoever hears of everything by the list hears of nothing twice.
+        let hears_all = |mail: &String| {
+            recipients.conditions.is_empty() && recipients.mail.iter().any(|one| one.eq_ignore_ascii_case(mail))
+        };
+        addressees.extend(owners.into_iter().filter(|owner| !hears_all(&owner.mail)));
+    }
     Ok(Some(Look {
         name: workspaces::load(conn, workspace)?.name,
-        holds: notice::conditions(&facts, recipients.silent, TOKEN_EXPIRES_SOON, now),
-        by_mail: notices::told_by(conn, workspace, "mail")?,
-        by_webhook: notices::told_by(conn, workspace, "webhook")?,
+        refusals: mail_refusals::all(conn, workspace)?,
+        holds,
+        told,
+        addressees,
         recipients,
         standing,
     }))
-}
-
-fn digest(look: &Look, told: &[notice::Told], now: Micros) -> Digest {
-    let Recipients { conditions, remind, .. } = &look.recipients;
-    Digest::of(look.holds.clone(), told, conditions, *remind, now)
 }
 
 fn shown(all: &[Notice], base_url: &str) -> Value {
@@ -182,7 +175,7 @@ fn shown(all: &[Notice], base_url: &str) -> Value {
     all.iter().map(one).collect()
 }
 
-fn remember(
+pub(super) fn remember(
     tx: &mut Tx<'_>,
     workspace: WorkspaceId,
     way: &str,

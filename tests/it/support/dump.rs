@@ -14,6 +14,18 @@ struct Line {
     line: String,
 }
 
+/// Every row of every table, as what may be read with a query.
+pub fn rows(database: &Database) -> String {
+    match database.url.strip_prefix("sqlite:") {
+        Some(file) => {
+            let mut conn = SqliteConnection::establish(file).expect("the file opens");
+            conn.batch_execute("PRAGMA busy_timeout = 10000;").expect("a pragma");
+            on_sqlite(&mut conn)
+        }
+        None => on_postgres(&mut PgConnection::establish(&database.url).expect("the server answers")),
+    }
+}
+
 /// Every row of every table, and what else stands in the files. Bytes are in hexadecimal.
 pub fn dump(database: &Database) -> String {
     match database.url.strip_prefix("sqlite:") {

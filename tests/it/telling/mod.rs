@@ -5,6 +5,7 @@ mod commands;
 mod deliveries;
 mod endpoints;
 mod mail;
+mod owners;
 mod receiver;
 mod smtp;
 

@@ -1,6 +1,7 @@
 //! A small mail server: enough of RFC 5321 to take messages from a client that keeps to it (EHLO,
 //! AUTH PLAIN, MAIL, RCPT, DATA with dot-stuffing, RSET, NOOP, QUIT), and to refuse them.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -65,6 +66,8 @@ fn unquote(text: &str) -> String {
 struct State {
     mails: Mutex<Vec<Mail>>,
     refuses: AtomicBool,
+    /// Address → what is answered for it, and how often it was asked.
+    refused: Mutex<BTreeMap<String, (String, usize)>>,
     stopping: AtomicBool,
 }
 
@@ -102,6 +105,25 @@ impl MailServer {
     /// Whether every message is refused from now on, as a server does that is short of space.
     pub fn refuse(&self, refuses: bool) {
         self.state.refuses.store(refuses, Ordering::SeqCst);
+    }
+
+    /// From now on messages for one address are refused with this answer; taken again without one.
+    pub fn refuse_for(&self, address: &str, answer: Option<&str>) {
+        let mut refused = self.state.refused.lock().unwrap();
+        match answer {
+            Some(answer) => _ = refused.insert(address.to_owned(), (answer.to_owned(), 0)),
+            None => _ = refused.remove(address),
+        }
+    }
+
+    /// How often a message for an address was refused since.
+    pub fn refusals_of(&self, address: &str) -> usize {
+        self.state.refused.lock().unwrap().get(address).map_or(0, |(_, count)| *count)
+    }
+
+    /// The messages for one address.
+    pub fn mails_of(&self, address: &str) -> Vec<Mail> {
+        self.mails().into_iter().filter(|mail| mail.to == [address]).collect()
     }
 
     pub fn mails(&self) -> Vec<Mail> {
@@ -152,8 +174,17 @@ fn converse(stream: &TcpStream, state: &State) -> std::io::Result<()> {
                 }
             }
             ("RCPT", rest) => {
-                mail.to.push(between(rest));
-                String::from("250 OK")
+                let address = between(rest);
+                match state.refused.lock().unwrap().get_mut(&address) {
+                    Some((answer, count)) => {
+                        *count += 1;
+                        answer.clone()
+                    }
+                    None => {
+                        mail.to.push(address);
+                        String::from("250 OK")
+                    }
+                }
             }
             ("DATA", _) => {
                 out.write_all(b"354 go on\r\n")?;
