@@ -196,3 +196,8 @@ pub const SYNC_PAGES: i64 = 100_000;
 pub const ACTIVITY_KEPT: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 /// Records sealed, deleted or checked at a time: a few milliseconds.
 pub const SEAL_BATCH: i64 = 250;
+/// Records of one kind that explaining a moment in the past reads: of a person, of a hub's rules, of what
+/// its groups say of a person. Thousands are years of changes; beyond it the newest count.
+pub const BACK_THEN_RECORDS: i64 = 2_000;
+/// Stretches of access of one person in one hub that are looked at for a moment in the past.
+pub const BACK_THEN_STRETCHES: i64 = 200;

@@ -43,6 +43,7 @@ pub mod task;
 pub mod task_states;
 pub mod webhook;
 pub mod whatif;
+pub mod why;
 
 #[cfg(test)]
 mod worked_cases;

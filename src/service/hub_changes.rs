@@ -391,7 +391,14 @@ fn note_mapping(
     }
     let user = match mapping.binding {
         Binding::User(user) => Some(user),
-        Binding::Group(_) | Binding::Waiting | Binding::Gone => None,
+        Binding::Group(group) => {
+            // Who was in it at a moment is found by its id, also after the mapping is gone.
+            if let Some(detail) = detail.as_object_mut() {
+                detail.insert(String::from("group"), json!(group));
+            }
+            None
+        }
+        Binding::Waiting | Binding::Gone => None,
     };
     scribe.record(tx, kind, About { target: &target, hub: Some(hub.id), user, task: None, detail, personal })?;
     marks::hub_changed(tx, scribe.workspace, hub.id, &scribe.change("mapping_changed"))?;

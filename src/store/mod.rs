@@ -4,6 +4,7 @@
 pub mod activity;
 pub mod around;
 pub mod attempts;
+pub mod back_then;
 pub mod clock_back;
 pub mod conn;
 pub mod decisions;

@@ -224,17 +224,26 @@ pub async fn members(
     respond::json(StatusCode::OK, &page)
 }
 
-/// `GET /api/v1/hubs/{id}/users/{user}/explain`
+/// Which moment is asked about.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Moment {
+    /// RFC 3339, or a day (UTC), which stands for all of it; now where it is left out.
+    pub at: Option<String>,
+}
+
+/// `GET /api/v1/hubs/{id}/users/{user}/explain?at=`
 ///
 /// # Errors
-/// 404 for a hub or person the workspace never had.
+/// 404 for a hub or person the workspace never had; 400 for an `at` that is no moment or is still to come.
 pub async fn explain(
     caller: ApiReader,
     path: web::Path<(String, String)>,
+    query: ApiQuery<Moment>,
     app: web::Data<App>,
 ) -> Result<HttpResponse, ApiFailure> {
     let (hub, user) = path.into_inner();
-    let explanation = explain::explain(&app.context, &caller, &hub, &user).await?;
+    let explanation = explain::explain(&app.context, &caller, &hub, &user, query.0.at.as_deref()).await?;
     respond::json(StatusCode::OK, &explanation)
 }
 

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::access::PageReader;
 use super::layout::{self, Pace, Place};
-use super::query::{PageQuery, filled};
+use super::query::{PageQuery, escaped, filled};
 use super::reply::{self, PageFailure};
 use super::words::{self, Tone, badge};
 use crate::http::App;
@@ -19,9 +19,16 @@ use crate::service::people::{self, FoundPeople, FoundPerson, PersonHub};
 #[serde(deny_unknown_fields)]
 pub struct Looking {
     q: Option<String>,
+    /// The hub that is asked about: the way goes on to this one.
+    hub: Option<String>,
 }
 
-/// `GET /people?q=`
+/// Where the way to somebody goes on: all their hubs, or why they have or lack access in one.
+fn way(hub: Option<&str>, person: &FoundPerson) -> String {
+    hub.map_or_else(|| format!("/people/{}", person.id), |hub| format!("/hubs/{}/users/{}", escaped(hub), person.id))
+}
+
+/// `GET /people?q=&hub=`
 ///
 /// # Errors
 /// As the use case.
@@ -30,37 +37,38 @@ pub async fn find(
     query: PageQuery<Looking>,
     app: web::Data<App>,
 ) -> Result<HttpResponse, PageFailure> {
-    let text = filled(query.0.q);
+    let (text, hub) = (filled(query.0.q), filled(query.0.hub));
     let found = match &text {
         Some(text) => Some(people::find(&app.context, &caller, text).await?),
         None => None,
     };
     if let Some([only]) = found.as_ref().map(|found| found.items.as_slice()) {
-        return Ok(reply::see_other(&format!("/people/{}", only.id)).finish());
+        return Ok(reply::see_other(&way(hub.as_deref(), only)).finish());
     }
     let body = html! {
         h1 { "People" }
-        p.hint { "Somebody's userName, or its beginning, or an e-mail." }
+        p.hint { "Somebody's userName, or its beginning, or an e-mail." @if let Some(hub) = &hub { " Why they have, or lack, access in " b { (hub) } "." } }
         form.search method="get" action="/people" role="search" {
             div {
                 label for="q" { "userName or e-mail" }
                 input #q type="search" name="q" value=[text.as_deref()] required maxlength="320" autocomplete="off";
             }
+            @if let Some(hub) = &hub { input type="hidden" name="hub" value=(hub); }
             button.primary type="submit" { "Find" }
         }
-        @if let Some(found) = &found { (results(found)) }
+        @if let Some(found) = &found { (results(hub.as_deref(), found)) }
     };
     Ok(reply::page(StatusCode::OK, layout::view(&caller, Place::People, "People", Pace::Still, &body)))
 }
 
-fn results(found: &FoundPeople) -> Markup {
+fn results(hub: Option<&str>, found: &FoundPeople) -> Markup {
     html! {
         @if found.items.is_empty() { p.empty aria-live="polite" { "Nobody by that name or e-mail." } }
         @else {
             p.hint aria-live="polite" { (words::count(i64::try_from(found.items.len()).unwrap_or(i64::MAX), "person", "people")) " found" }
             ul.list {
                 @for person in &found.items {
-                    li { a href={ "/people/" (person.id) } { (name(person)) } " " (state(person)) }
+                    li { a href=(way(hub, person)) { (name(person)) } " " (state(person)) }
                 }
             }
             @if found.more { p.hint { "There are more: type more of the name." } }

@@ -5,6 +5,7 @@ mod assets;
 mod connecting;
 mod deciding;
 mod drift;
+mod explaining;
 mod first_check;
 mod flat;
 mod invitations;

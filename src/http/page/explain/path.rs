@@ -7,7 +7,7 @@ use crate::service::members::Presence;
 use crate::service::tasks::TaskStatus;
 
 /// Mappings that the picture has room for; the table below shows all.
-const LANES: usize = 3;
+pub(super) const LANES: usize = 3;
 
 /// One box.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,14 +65,14 @@ pub struct Picture {
 /// How a mapping's word for a person looks.
 pub fn tone(applies: &str) -> Tone {
     match applies {
-        "counts" => Tone::Good,
+        "counts" | "counted" => Tone::Good,
         "refused" | "gone" => Tone::Bad,
-        "waiting" => Tone::Wait,
+        "waiting" | "unknown" => Tone::Wait,
         _ => Tone::Dim,
     }
 }
 
-fn step(name: &'static str, main: impl Into<String>, more: impl Into<String>, tone: Tone) -> Step {
+pub(super) fn step(name: &'static str, main: impl Into<String>, more: impl Into<String>, tone: Tone) -> Step {
     Step { name, main: main.into(), more: more.into(), tone }
 }
 
@@ -217,7 +217,7 @@ fn task_step(why: &Explanation, task: Option<&ExplainedTask>) -> (Link, Step) {
     (link, step(NAME, what, format!("{word}, {}", words::plain(&one.task.cause)), tone))
 }
 
-fn attempts_step(task: Option<&ExplainedTask>) -> (Link, Step) {
+pub(super) fn attempts_step(task: Option<&ExplainedTask>) -> (Link, Step) {
     const NAME: &str = "Attempts";
     let Some((one, last)) = task.and_then(|one| Some((one, one.tries.last()?))) else {
         let by_hand = task.is_some_and(|one| one.task.status == TaskStatus::Manual);
