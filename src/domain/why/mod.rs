@@ -196,6 +196,7 @@ pub fn sentences(causes: &[Cause]) -> Vec<String> {
 fn listed(names: &[String]) -> String {
     let (shown, rest) = names.split_at(names.len().min(NAMED));
     match (shown, rest.len()) {
+        ([], _) => String::new(),
         ([one], 0) => one.clone(),
         ([before @ .., last], 0) => format!("{} and {last}", before.join(", ")),
         (shown, more) => format!("{} and {more} more", shown.join(", ")),
