@@ -129,6 +129,7 @@ impl Authenticator {
             rights,
             person: row.acts_as,
             hub: None,
+            partner: None,
             sight: if rights.kind == Kind::Operator { Sight::Everything } else { Sight::Nothing },
             token: Some(row.id),
             request_id,

@@ -125,6 +125,10 @@ uuid_id!(
     ActivityId
 );
 uuid_id!(
+    /// A business outside whose people are guests here.
+    PartnerId
+);
+uuid_id!(
     /// An endpoint that is told of events.
     WebhookId
 );

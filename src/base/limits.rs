@@ -173,6 +173,8 @@ pub const GUARD_WINDOW: Duration = Duration::from_secs(10 * 60);
 pub const GUARD_PEOPLE: u32 = 50;
 /// The share that goes with [`GUARD_PEOPLE`], in percent.
 pub const GUARD_PEOPLE_PERCENT: u32 = 5;
+/// People of one local partner: removing it removes all its guests in one transaction.
+pub const PARTNER_PEOPLE: usize = 500;
 /// How far ahead a person may let held changes of one kind pass: a migration takes days, and a
 /// guard that is off for longer is forgotten.
 pub const GUARD_PASS: Duration = Duration::from_secs(7 * 24 * 60 * 60);

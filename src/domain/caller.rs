@@ -7,7 +7,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use crate::base::ids::{HubId, SourceId, TokenId, UserId, WorkspaceId};
-use crate::domain::rights::{Action, HubRight, Maker, Rights, Verdict, may};
+use crate::domain::rights::{Action, Hand, HubRight, Maker, PartnerRole, Rights, Verdict, may};
 use crate::scim::dialect::Dialect;
 
 /// What a credential may do (DESIGN.md section 5).
@@ -157,6 +157,8 @@ pub struct Caller {
     pub person: Option<UserId>,
     /// Their right in the hub that this request is about; looked up once, before the handler.
     pub hub: Option<HubRight>,
+    /// What they are in the local partner that this request is about; looked up with the same.
+    pub partner: Option<PartnerRole>,
     /// What lists show them.
     pub sight: Sight,
     /// The credential; `None` for a local command that opened the database itself.
@@ -231,6 +233,15 @@ impl Caller {
     /// Whether they may do this, in the hub that this request is about.
     pub fn may(&self, action: Action) -> Verdict {
         may(self.rights, action, self.hub)
+    }
+
+    /// By what they change who is in the partner that this request is about; `None` where they may not.
+    pub fn hand(&self) -> Option<Hand> {
+        match self.may(Action::RunPartner) {
+            Verdict::Yes => Some(Hand::Workspace),
+            Verdict::Own => self.partner.map(Hand::Partner),
+            Verdict::No => None,
+        }
     }
 
     /// As whom they would make or end a credential.

@@ -41,17 +41,18 @@ pub enum Locus {
     Task(&'static str),
     /// This variable is a held batch's id.
     Hold(&'static str),
+    /// This variable is a local partner's id.
+    Partner(&'static str),
 }
 
 impl Locus {
-    /// By the address's shape: the variable right behind `hubs`, `tasks` or `held`.
+    /// By the address's shape: the variable right behind `hubs`, `tasks`, `held` or `partners`.
     pub fn of(path: &'static str) -> Self {
-        match (variable_after(path, "hubs"), variable_after(path, "tasks"), variable_after(path, "held")) {
-            (Some(name), _, _) => Self::Hub(name),
-            (None, Some(name), _) => Self::Task(name),
-            (None, None, Some(name)) => Self::Hold(name),
-            (None, None, None) => Self::Workspace,
-        }
+        type Make = fn(&'static str) -> Locus;
+        let known: [(&str, Make); 4] =
+            [("hubs", Self::Hub), ("tasks", Self::Task), ("held", Self::Hold), ("partners", Self::Partner)];
+        let found = known.into_iter().find_map(|(word, locus)| variable_after(path, word).map(locus));
+        found.unwrap_or(Self::Workspace)
     }
 
     fn about(self, request: &HttpRequest) -> About {
@@ -61,6 +62,7 @@ impl Locus {
             Self::Hub(name) => About::Hub(value(name)),
             Self::Task(name) => About::Task(value(name)),
             Self::Hold(name) => About::Hold(value(name)),
+            Self::Partner(name) => About::Partner(value(name)),
         }
     }
 }

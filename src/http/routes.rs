@@ -102,6 +102,15 @@ pub fn table() -> Vec<Route> {
             .needs(Action::ChangeRoles),
         route(Method::POST, "/api/v1/guests", admin::people::invite).needs(Action::InviteGuests),
         route(Method::DELETE, "/api/v1/guests/{guest}", admin::people::remove_guest).needs(Action::RemoveGuests),
+        route(Method::GET, "/api/v1/partners", admin::partners::list).needs(Action::ReadPartners),
+        route(Method::POST, "/api/v1/partners", admin::partners::create).needs(Action::RemoveGuests),
+        route(Method::GET, "/api/v1/partners/{id}", admin::partners::show).needs(Action::ReadPartners),
+        route(Method::DELETE, "/api/v1/partners/{id}", admin::partners::delete).needs(Action::RemoveGuests),
+        route(Method::POST, "/api/v1/partners/{id}/guests", admin::partners::invite).needs(Action::RunPartner),
+        route(Method::PUT, "/api/v1/partners/{id}/members/{user}", admin::partners::put_member)
+            .needs(Action::RunPartner),
+        route(Method::DELETE, "/api/v1/partners/{id}/members/{user}", admin::partners::remove_member)
+            .needs(Action::RunPartner),
         // The API: hubs, mappings, members, tasks, held batches, activity
         route(Method::GET, "/api/v1/apps", admin::hubs::catalog).needs(Action::SeeHubs),
         route(Method::POST, "/api/v1/apps/{id}/check", admin::hubs::check_typed).needs(Action::ConnectHub),
@@ -403,7 +412,7 @@ mod tests {
             let (method, path) = (&route.method, route.path);
             assert_eq!(route.action.is_none(), needs_none, "{method} {path}: add .needs(Action::…)");
             let Some(action) = route.action else { continue };
-            let about_hub = route.need().locus != Locus::Workspace;
+            let about_hub = !matches!(route.need().locus, Locus::Workspace | Locus::Partner(_));
             assert_eq!(action.extent() == Extent::Hub, about_hub, "{method} {path}: {action:?}");
             if matches!(route.access, Access::ApiRead | Access::PageRead | Access::ScimRead) {
                 assert!(!action.changes(), "{method} {path} reads and needs {action:?}");

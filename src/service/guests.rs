@@ -10,10 +10,10 @@ use super::scribe::{About, Scribe};
 use super::{Caller, Context, ServiceError, shown};
 use crate::base::ids::{SELF_MANAGED, UserId, WorkspaceId};
 use crate::domain::sync;
-use crate::scim::user;
+use crate::scim::user::{self, UserKeys};
 use crate::store::reach::Reach;
 use crate::store::rules_lock::rules_change;
-use crate::store::{DbConn, StoreError, Tx, marks, memberships, people, roles, users};
+use crate::store::{DbConn, StoreError, Tx, marks, memberships, partners, people, roles, users};
 
 /// Somebody to invite.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -29,7 +29,7 @@ pub struct GuestBody {
 }
 
 impl GuestBody {
-    fn read(&self) -> Result<(String, Value), ServiceError> {
+    fn read(&self) -> Result<Value, ServiceError> {
         let Some(email) = sync::address(&self.email) else {
             return Err(ServiceError::Invalid(String::from("email: the e-mail address of whoever is invited")));
         };
@@ -58,7 +58,7 @@ impl GuestBody {
             }
             document.insert("name".into(), Value::Object(name));
         }
-        Ok((email, document))
+        Ok(document)
     }
 }
 
@@ -68,31 +68,56 @@ impl GuestBody {
 /// [`ServiceError::Invalid`] naming the field; [`ServiceError::Conflict`] for whoever is in the
 /// directory, who becomes a normal member, and for a guest who is here already.
 pub async fn invite(context: &Context, caller: &Caller, body: &GuestBody) -> Result<PersonView, ServiceError> {
-    let (email, document) = body.read()?;
-    let Value::Object(object) = &document else {
-        return Err(ServiceError::Invalid(String::from("email: not an address")));
-    };
-    let keys = user::keys(object)?;
+    let invitation = Invitation::read(body)?;
     let (scribe, catalog) = (Scribe::new(context, caller), context.catalog.clone());
-    let text = document.to_string();
     let made = context
         .store
         .write(move |tx| {
-            let workspace = scribe.workspace;
-            rules_change(tx, workspace)?;
-            nobody_has(tx, workspace, &keys.user_name_key, &keys.emails)?;
-            let id = UserId::from_uuid(scribe.id());
-            users::insert(tx, workspace, SELF_MANAGED, id, &keys, &text, scribe.now)?;
-            marks::user_arrived(tx, workspace, id, &keys.user_name_key, &scribe.change("guest_invited"))?;
-            let target = format!("user:{id}");
-            let personal = Some(json!({ "userName": email }));
-            let about = About { target: &target, user: Some(id), personal, ..About::default() };
-            scribe.record(tx, "guest.invited", about)?;
-            roster::person(tx, workspace, &catalog, id, scribe.now)
+            let id = invitation.take_in(tx, &scribe, json!({}))?;
+            roster::person(tx, scribe.workspace, &catalog, id, scribe.now)
         })
         .await?;
     context.nudge.planner();
     Ok(made)
+}
+
+/// Somebody to bring in, checked as far as it goes without the database.
+pub(super) struct Invitation {
+    keys: UserKeys,
+    document: String,
+}
+
+impl Invitation {
+    /// # Errors
+    /// [`ServiceError::Invalid`] naming the field.
+    pub fn read(body: &GuestBody) -> Result<Self, ServiceError> {
+        let document = body.read()?;
+        let Value::Object(object) = &document else {
+            return Err(ServiceError::Invalid(String::from("email: not an address")));
+        };
+        Ok(Self { keys: user::keys(object)?, document: document.to_string() })
+    }
+
+    /// Bring them in; `detail` goes into the record.
+    ///
+    /// # Errors
+    /// [`ServiceError::Conflict`] for whoever is here already.
+    pub fn take_in(&self, tx: &mut Tx<'_>, scribe: &Scribe, detail: Value) -> Result<UserId, ServiceError> {
+        let (workspace, keys) = (scribe.workspace, &self.keys);
+        rules_change(tx, workspace)?;
+        nobody_has(tx, workspace, &keys.user_name_key, &keys.emails)?;
+        let id = UserId::from_uuid(scribe.id());
+        users::insert(tx, workspace, SELF_MANAGED, id, keys, &self.document, scribe.now)?;
+        marks::user_arrived(tx, workspace, id, &keys.user_name_key, &scribe.change("guest_invited"))?;
+        let target = format!("user:{id}");
+        let personal = Some(json!({ "userName": keys.user_name }));
+        scribe.record(
+            tx,
+            "guest.invited",
+            About { target: &target, user: Some(id), detail, personal, ..About::default() },
+        )?;
+        Ok(id)
+    }
 }
 
 /// Somebody in the directory is a normal member and no guest.
@@ -121,24 +146,36 @@ fn nobody_has(
 pub async fn remove(context: &Context, caller: &Caller, id: &str) -> Result<(), ServiceError> {
     let id: UserId = id.parse().map_err(|_| ServiceError::NotFound("guest"))?;
     let scribe = Scribe::new(context, caller);
-    context
-        .store
-        .write(move |tx| {
-            let workspace = scribe.workspace;
-            rules_change(tx, workspace)?;
-            // Groups before the user, as a change of members does it, so that the two never wait for
-            // each other crosswise.
-            let groups = memberships::group_ids_of(tx, workspace, id.uuid())?;
-            memberships::lock_groups(tx, workspace, &groups)?;
-            let row = match users::load_for_delete(tx, workspace, Reach::Source(SELF_MANAGED), id) {
-                Err(StoreError::NotFound) => return Err(ServiceError::NotFound("guest")),
-                other => other?,
-            };
-            roles::take(tx, workspace, id)?;
-            forget(tx, &scribe, id, &row.user_name)
-        })
-        .await?;
+    context.store.write(move |tx| send_off(tx, &scribe, &[id])).await?;
     context.nudge.planner();
+    Ok(())
+}
+
+/// The same for several, in one transaction.
+///
+/// # Errors
+/// [`ServiceError::NotFound`] when one of them is no guest.
+pub(super) fn send_off(tx: &mut Tx<'_>, scribe: &Scribe, guests: &[UserId]) -> Result<(), ServiceError> {
+    let workspace = scribe.workspace;
+    rules_change(tx, workspace)?;
+    // Groups before the users, as a change of members does it, so that the two never wait for each other
+    // crosswise.
+    let mut groups = Vec::new();
+    for id in guests {
+        groups.extend(memberships::group_ids_of(tx, workspace, id.uuid())?);
+    }
+    groups.sort_unstable();
+    groups.dedup();
+    memberships::lock_groups(tx, workspace, &groups)?;
+    for id in guests {
+        let row = match users::load_for_delete(tx, workspace, Reach::Source(SELF_MANAGED), *id) {
+            Err(StoreError::NotFound) => return Err(ServiceError::NotFound("guest")),
+            other => other?,
+        };
+        roles::take(tx, workspace, *id)?;
+        partners::forget(tx, workspace, *id)?;
+        forget(tx, scribe, *id, &row.user_name)?;
+    }
     Ok(())
 }
 

@@ -38,6 +38,7 @@ pub mod overview;
 pub mod owners;
 pub mod page;
 pub mod parents;
+pub mod partners;
 pub mod people;
 pub mod problems;
 pub mod pushing;

@@ -10,15 +10,15 @@ use super::scribe::Scribe;
 use super::whatif::steps::{Diff, Step};
 use super::{Caller, Context, ServiceError, owners};
 use crate::base::clock::Micros;
-use crate::base::ids::{GroupId, HoldId, HubId, TaskId, UserId, WorkspaceId};
+use crate::base::ids::{GroupId, HoldId, HubId, PartnerId, TaskId, UserId, WorkspaceId};
 use crate::domain::caller::{Sight, Theirs};
 use crate::domain::catalog::Catalog;
 use crate::domain::decide::{Ground, decide};
 use crate::domain::hub::Hub;
 use crate::domain::hub_rules as rules;
 use crate::domain::mapping::{Binding, HubRole, Mapping};
-use crate::domain::rights::{Action, Claims, HubRight, Kind, Rights, Role, Verdict, may, needed, who};
-use crate::store::{DbConn, StoreError, facts, holds, hubs as hub_rows, managers, parents, roles, tasks};
+use crate::domain::rights::{Action, Claims, HubRight, Kind, PartnerRole, Rights, Role, Verdict, may, needed, who};
+use crate::store::{DbConn, StoreError, facts, holds, hubs as hub_rows, managers, parents, partners, roles, tasks};
 
 /// What a request is about, as its address says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +31,8 @@ pub enum About {
     Task(String),
     /// The hub of this held batch.
     Hold(String),
+    /// This local partner.
+    Partner(String),
 }
 
 /// One thing that gives a person a role in a hub.
@@ -180,7 +182,7 @@ fn hub_of(conn: &mut DbConn, workspace: WorkspaceId, about: &About) -> Result<Op
         move |error| if matches!(error, StoreError::NotFound) { ServiceError::NotFound(what) } else { error.into() }
     };
     match about {
-        About::Workspace => Ok(None),
+        About::Workspace | About::Partner(_) => Ok(None),
         About::Hub(slug) => Ok(Some(hub_rows::by_slug(conn, workspace, slug).map_err(unknown("hub"))?.id)),
         About::Task(id) => {
             let id: TaskId = id.parse().map_err(|_| ServiceError::NotFound("task"))?;
@@ -222,6 +224,17 @@ fn theirs(
     Ok(Theirs { person: Some(user), uses, runs })
 }
 
+/// What the caller is in a local partner, as far as it counts. Like a role in a hub that was given by
+/// name it does not outlive a deactivation.
+fn partner_role(conn: &mut DbConn, caller: &Caller, id: &str) -> Result<Option<PartnerRole>, StoreError> {
+    let (Some(user), Ok(id)) = (caller.person, id.parse::<PartnerId>()) else { return Ok(None) };
+    let Some(belonging) = partners::of(conn, caller.workspace, id, user)? else { return Ok(None) };
+    let claims = roles::claims(conn, caller.workspace, &[user])?.remove(&user);
+    let counts = claims
+        .is_some_and(|claims| claims.active && claims.deactivated_at.is_none_or(|left| belonging.given_at > left));
+    Ok(Some(belonging.role).filter(|role| counts && role.counts(caller.rights.role)))
+}
+
 /// Whether the caller may do this, and what they see while they do. `person` is whom the address
 /// names, where it names somebody: what is only allowed for one's own is held against it.
 ///
@@ -260,12 +273,21 @@ pub async fn authorize(
                     }
                 };
             }
+            if let About::Partner(id) = &about {
+                caller.partner = partner_role(conn, &caller, id)?;
+            }
             let own = || caller.person.map(|user| user.to_string());
             let verdict = caller.may(action);
             caller.sight = match verdict {
                 Verdict::Yes => Sight::Everything,
                 Verdict::Own => match &person {
                     Some(named) if own().as_ref() != Some(named) => return Err(refusal(&caller, action, verdict)),
+                    // One that they do not run is as unknown to them as none.
+                    None if matches!(about, About::Partner(_))
+                        && !caller.partner.is_some_and(|role| role.may(action)) =>
+                    {
+                        return Err(refusal(&caller, action, verdict));
+                    }
                     Some(_) | None => Sight::Theirs(Arc::new(theirs(conn, workspace, &catalog, &caller, now)?)),
                 },
                 Verdict::No => return Err(refusal(&caller, action, verdict)),
@@ -329,8 +351,11 @@ fn refusal(caller: &Caller, action: Action, got: Verdict) -> ServiceError {
 
 fn missing(caller: &Caller, action: Action, got: Verdict) -> Missing {
     let needed = needed(action, got);
+    let of_partner = action == Action::ReadPartners || action == Action::RunPartner;
+    let else_own = if of_partner { ", or an admin of this partner" } else { "" };
+    let who = who(caller.rights, caller.hub, action.extent());
     Missing {
-        detail: format!("this needs {}; you are {}", needed.words(), who(caller.rights, caller.hub, action.extent())),
+        detail: format!("this needs {}{else_own}; you are {who}", needed.words()),
         action,
         roles: needed.roles.iter().map(|role| role.as_str()).collect(),
         hub_rights: needed.hub_rights.iter().map(|right| right.as_str()).collect(),

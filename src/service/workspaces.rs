@@ -101,6 +101,7 @@ pub async fn local_caller(context: &Context, name: &str) -> Result<Caller, Servi
         rights: crate::domain::rights::Rights::OPERATOR,
         person: None,
         hub: None,
+        partner: None,
         sight: crate::domain::caller::Sight::Everything,
         token: None,
         request_id: context.ids.next().to_string().into(),

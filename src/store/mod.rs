@@ -48,6 +48,7 @@ pub mod migrate;
 pub mod notices;
 pub mod outbox;
 pub mod parents;
+pub mod partners;
 pub mod passes;
 pub mod pausing;
 pub mod pending;

@@ -643,6 +643,28 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    partners (workspace, id) {
+        workspace -> BigInt,
+        id -> Binary,
+        name -> Text,
+        name_key -> Text,
+        created_by -> Text,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    partner_people (workspace, partner_id, user_id) {
+        workspace -> BigInt,
+        partner_id -> Binary,
+        user_id -> Binary,
+        role -> Text,
+        given_by -> Text,
+        given_at -> BigInt,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     settings,
     workspaces,
@@ -688,4 +710,6 @@ diesel::allow_tables_to_appear_in_same_query!(
     mail_refusals,
     given_fields,
     protections,
+    partners,
+    partner_people,
 );

@@ -11,6 +11,10 @@ pub enum Action {
     InviteGuests,
     /// Remove guests; add or remove local partners.
     RemoveGuests,
+    /// Local partners and who is in them.
+    ReadPartners,
+    /// Bring in, appoint and take out the people of one local partner.
+    RunPartner,
     /// Who has which workspace role.
     ReadPeople,
     /// Give and take workspace roles.
@@ -84,11 +88,13 @@ pub enum Extent {
 
 impl Action {
     /// All of them.
-    pub const ALL: [Self; 34] = [
+    pub const ALL: [Self; 36] = [
         Self::SeeHubs,
         Self::ConnectHub,
         Self::InviteGuests,
         Self::RemoveGuests,
+        Self::ReadPartners,
+        Self::RunPartner,
         Self::ReadPeople,
         Self::ChangeRoles,
         Self::TransferOwnership,
@@ -128,6 +134,8 @@ impl Action {
             Self::ConnectHub => "connect_hub",
             Self::InviteGuests => "invite_guests",
             Self::RemoveGuests => "remove_guests",
+            Self::ReadPartners => "read_partners",
+            Self::RunPartner => "run_partner",
             Self::ReadPeople => "read_people",
             Self::ChangeRoles => "change_roles",
             Self::TransferOwnership => "transfer_ownership",
@@ -168,6 +176,8 @@ impl Action {
             | Self::ConnectHub
             | Self::InviteGuests
             | Self::RemoveGuests
+            | Self::ReadPartners
+            | Self::RunPartner
             | Self::ReadPeople
             | Self::ChangeRoles
             | Self::TransferOwnership
@@ -207,6 +217,7 @@ impl Action {
             Self::ConnectHub
             | Self::InviteGuests
             | Self::RemoveGuests
+            | Self::RunPartner
             | Self::ChangeRoles
             | Self::TransferOwnership
             | Self::ManageTokens
@@ -223,6 +234,7 @@ impl Action {
             | Self::DeleteHub
             | Self::AssignManagers => true,
             Self::SeeHubs
+            | Self::ReadPartners
             | Self::ReadPeople
             | Self::ReadDirectory
             | Self::ReadTokens

@@ -8,6 +8,7 @@
 mod action;
 mod credentials;
 mod giving;
+mod partners;
 mod people;
 mod role;
 mod table;
@@ -17,6 +18,7 @@ mod tests;
 pub use action::{Action, Extent};
 pub use credentials::{Maker, Wanted, may_end, may_make};
 pub use giving::{NotGiven, Subject, gives, may_give, may_map};
+pub use partners::{Hand, PartnerRole, UnknownPartnerRole};
 pub use people::{Claims, Given};
 pub use role::{HubRight, Role, UnknownRole};
 pub use table::{Kind, Needed, Rights, Verdict, may, needed, who};

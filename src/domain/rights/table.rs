@@ -99,6 +99,10 @@ fn in_workspace(role: Role, action: Action) -> Verdict {
         | Action::ReadWebhooks => yes(is.admin || is.auditor),
         Action::ChangeProvisioning | Action::TransferOwnership => yes(is.owner),
         Action::ReadDirectory => yes(is.user || is.auditor),
+        // Of a partner that they run.
+        Action::ReadPartners => Verdict::Own.or_all(is.admin || is.auditor),
+        // A Guest Admin is a guest.
+        Action::RunPartner => own_or_all(is.user || role == Role::Guest, is.admin),
         Action::ReadLog => own_or_all(is.user, is.admin || is.auditor),
         Action::ReadActivity | Action::ReadPerson => Verdict::Own.or_all(is.admin || is.auditor),
         Action::ExportFiles => own_or_all(is.user, is.super_admin || is.auditor),
@@ -134,6 +138,8 @@ fn in_hub(role: Role, action: Action, right: Option<HubRight>) -> Verdict {
         | Action::ConnectHub
         | Action::InviteGuests
         | Action::RemoveGuests
+        | Action::ReadPartners
+        | Action::RunPartner
         | Action::ReadPeople
         | Action::ChangeRoles
         | Action::TransferOwnership

@@ -9,7 +9,7 @@ use crate::domain::mapping::HubRole;
 
 /// One column for each of guest, login_only, user, auditor, admin, super_admin, owner:
 /// `y` yes, `o` only what is theirs, `-` no.
-const WORKSPACE: [(Action, &str); 24] = [
+const WORKSPACE: [(Action, &str); 26] = [
     // Rows of section 3.1
     (Action::SeeHubs, "oooyyyy"),
     (Action::ConnectHub, "--y-yyy"),
@@ -22,6 +22,9 @@ const WORKSPACE: [(Action, &str); 24] = [
     (Action::ReadLog, "--oyyyy"),
     (Action::ReadActivity, "oooyyyy"),
     (Action::ManageWebhooks, "----yyy"),
+    // Section 9, in the partners that they run
+    (Action::ReadPartners, "oooyyyy"),
+    (Action::RunPartner, "o-o-yyy"),
     // What of ours has no row there
     (Action::ReadTokens, "---yyyy"),
     (Action::ReadWebhooks, "---yyyy"),
@@ -122,7 +125,7 @@ fn every_action_has_a_row_and_the_operator_may_all() {
             }
         }
     }
-    assert_eq!(Action::ALL.map(Action::as_str).iter().collect::<std::collections::BTreeSet<_>>().len(), 34);
+    assert_eq!(Action::ALL.map(Action::as_str).iter().collect::<std::collections::BTreeSet<_>>().len(), 36);
 }
 
 #[test]

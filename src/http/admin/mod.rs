@@ -10,6 +10,7 @@ pub mod managers;
 pub mod mappings;
 pub mod members;
 pub mod notifications;
+pub mod partners;
 pub mod people;
 pub mod sources;
 pub mod status;

@@ -24,6 +24,8 @@ const UNIQUE: &[(&str, &str)] = &[
     ("access_intervals.workspace, access_intervals.member_id", "access_intervals_open"),
     ("activity.workspace, activity.seq", "activity_seq"),
     ("workspace_roles.workspace", "workspace_roles_one_owner"),
+    ("partners.workspace, partners.name_key", "partners_name"),
+    ("partner_people.workspace, partner_people.user_id", "partner_people_one"),
 ];
 
 /// The name PostgreSQL gives the violated index, from SQLite's message

@@ -88,6 +88,7 @@ impl Bench {
             rights: scimhub::domain::rights::Rights::NOBODY,
             person: None,
             hub: None,
+            partner: None,
             sight: scimhub::domain::caller::Sight::Nothing,
             token: None,
             request_id: "r1".into(),

@@ -13,6 +13,7 @@ mod items;
 mod members;
 mod needs_data;
 mod parents;
+mod partners;
 mod people;
 mod protected;
 mod repair;

@@ -32,6 +32,8 @@ const LOG: Who = Who::Workspace("--yyyy");
 const ACTIVITY: Who = Who::Workspace("yyyyyy");
 /// Somebody else: the address names another person.
 const OTHER_PERSON: Who = Who::Workspace("---yyy");
+/// A partner that the caller does not run.
+const OTHER_PARTNER: Who = Who::Workspace("---yyy");
 const WEBHOOKS: Who = Who::Workspace("---yyy");
 const ADMIN: Who = Who::Workspace("---yyy");
 const DIRECTORY: Who = Who::Workspace("--yyyy");
@@ -122,6 +124,13 @@ pub const TABLE: &[Line] = &[
     ("DELETE", "/api/v1/role-mappings/{group}", ADMIN, ""),
     ("POST", "/api/v1/guests", CONNECT, r#"{"email": "guest@elsewhere.example"}"#),
     ("DELETE", "/api/v1/guests/{guest}", ADMIN, ""),
+    ("GET", "/api/v1/partners", SEE, ""),
+    ("POST", "/api/v1/partners", ADMIN, r#"{"name": "x"}"#),
+    ("GET", "/api/v1/partners/{id}", OTHER_PARTNER, ""),
+    ("DELETE", "/api/v1/partners/{id}", ADMIN, ""),
+    ("POST", "/api/v1/partners/{id}/guests", OTHER_PARTNER, r#"{"email": "guest@elsewhere.example"}"#),
+    ("PUT", "/api/v1/partners/{id}/members/{user}", OTHER_PARTNER, r#"{"role": "guest"}"#),
+    ("DELETE", "/api/v1/partners/{id}/members/{user}", OTHER_PARTNER, ""),
     ("GET", "/api/v1/apps", SEE, ""),
     ("POST", "/api/v1/apps/{id}/check", CONNECT, "{}"),
     ("GET", "/api/v1/hubs", SEE, ""),
