@@ -250,6 +250,8 @@ fn tell(
                 "class": ended.error_class,
                 "attempt": record.lease.epoch,
                 "landed": match follow {
+                    // A sync tells account by account.
+                    Follow::Landed(_) if task.effect.kind == TaskKind::Sync => None,
                     Follow::Landed(landing) => Some(landing.told(task)),
                     Follow::Exists(_) | Follow::Gone | Follow::Again { .. } | Follow::Person | Follow::Refused => None,
                 },

@@ -38,6 +38,8 @@ pub struct AccessView {
     pub person: String,
     /// The hub.
     pub hub: String,
+    /// The account there, by our id of it.
+    pub member: String,
     /// The role.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub role: Option<String>,
@@ -69,6 +71,7 @@ pub(super) fn view(row: IntervalRow) -> AccessView {
         user: row.user.map(|user| user.to_string()),
         person: row.person,
         hub: row.hub_slug,
+        member: row.member.to_string(),
         role: row.app_role,
         assets: activity::json(&row.assets),
         from: row.from_at.to_rfc3339(),

@@ -69,6 +69,8 @@ struct Stretch<'a, 'tx> {
     marked: Vec<UserId>,
     /// People whose account is otherwise than it was known.
     touched: Vec<UserId>,
+    /// Accounts that were found, for the record.
+    found: Vec<serde_json::Value>,
 }
 
 /// What the accounts of a stretch are matched by.
@@ -97,6 +99,7 @@ impl<'a, 'tx> Stretch<'a, 'tx> {
             counts: Counts::default(),
             marked: Vec::new(),
             touched: Vec::new(),
+            found: Vec::new(),
         })
     }
 
@@ -275,6 +278,7 @@ impl<'a, 'tx> Stretch<'a, 'tx> {
             }
         }
         hub_members::update(self.tx, self.workspace, &member, "sync", self.now)?;
+        self.found.push(self::found(&member, (!is_new).then_some(found.id)));
         self.interval(&member)
     }
 
@@ -295,7 +299,35 @@ impl<'a, 'tx> Stretch<'a, 'tx> {
             })
             .collect();
         let because = self.because("found_in_app");
-        intervals::begin_all(self.tx, self.workspace, &holdings, &because)
+        intervals::begin_all(self.tx, self.workspace, &holdings, &because)?;
+        self.found.extend(fresh.iter().map(|member| found(member, None)));
+        self.tell_found()
+    }
+
+    /// One record for the stretch: the first sync of a hub finds everybody. Ids and roles only, so that the
+    /// record alone tells who held what (T-20).
+    fn tell_found(&mut self) -> Result<(), StoreError> {
+        if self.found.is_empty() {
+            return Ok(());
+        }
+        let detail = json!({ "accounts": std::mem::take(&mut self.found) });
+        activity::record(
+            self.tx,
+            self.workspace,
+            &Entry {
+                id: self.ids.next(),
+                at: self.now,
+                kind: "members.found_in_app",
+                actor: "sync",
+                target: &format!("hub:{}", self.hub.slug),
+                hub: Some(self.hub.id),
+                user: None,
+                task: Some(self.task.id),
+                request_id: self.task.request_id.as_deref(),
+                detail,
+                personal: None,
+            },
+        )
     }
 
     fn interval(&mut self, member: &Member) -> Result<(), StoreError> {
@@ -373,6 +405,11 @@ impl<'a, 'tx> Stretch<'a, 'tx> {
             },
         )
     }
+}
+
+/// An account that was found, or turned out to be one that had another row.
+fn found(member: &Member, was: Option<MemberId>) -> serde_json::Value {
+    json!({ "member": member.id, "known": member.known, "role": member.known_role, "was": was })
 }
 
 /// A row that is nobody's may be matched as long as it shows the address that it was found with: one

@@ -39,8 +39,11 @@ fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }
 
-/// User, hub, role, from, to, first task, last task.
-type Held = (String, String, String, String, String, String, String);
+/// Account, user, hub, role, from, to, first task, last task.
+type Held = (String, String, String, String, String, String, String, String);
+
+/// What an account holds since when: user, hub, role, from, first task.
+type Open = (String, String, String, String, String);
 
 /// What the record says.
 #[derive(Default)]
@@ -49,7 +52,11 @@ struct Told {
     groups: BTreeMap<String, (String, BTreeSet<String>)>,
     /// Mapping → hub, subject, role.
     mappings: BTreeMap<String, (String, String, String)>,
-    open: BTreeMap<(String, String), (String, String, String)>,
+    /// Account → the person it was matched to.
+    matched: BTreeMap<String, String>,
+    /// Account → the person it was made for.
+    owners: BTreeMap<String, String>,
+    open: BTreeMap<String, Open>,
     closed: BTreeSet<Held>,
 }
 
@@ -87,7 +94,24 @@ impl Told {
                 let rule = (text(&detail["hub"]), text(&detail["subject"]), text(&detail["app_role"]));
                 self.mappings.insert(id.to_owned(), rule);
             }
-            "task.completed" | "task.done_by_hand" => self.land(record),
+            "task.completed" | "task.done_by_hand" if detail["task_kind"] != "sync" => self.land(record),
+            "task.completed" => assert!(detail["landed"].is_null(), "a sync tells account by account: {record}"),
+            "member.matched" => {
+                self.matched.insert(id.to_owned(), text(&record["user"]));
+            }
+            "members.found_in_app" => {
+                for account in detail["accounts"].as_array().unwrap() {
+                    let member = text(&account["member"]);
+                    let owner = self.matched.get(&member).or_else(|| self.owners.get(&member));
+                    let user = owner.cloned().unwrap_or_default();
+                    self.now_holds(record, &member, user, &text(&account["known"]), text(&account["role"]));
+                }
+            }
+            "member.changed_in_app" => {
+                let after = &detail["after"];
+                self.now_holds(record, id, text(&record["user"]), &text(&after["known"]), text(&after["role"]));
+            }
+            "member.gone_in_app" => self.now_holds(record, id, text(&record["user"]), "absent", String::new()),
             _ => {}
         }
     }
@@ -95,27 +119,43 @@ impl Told {
     fn land(&mut self, record: &Value) {
         let landed = &record["detail"]["landed"];
         assert!(landed["member"].is_string() && record["task"].is_string(), "{record}");
-        let key = (text(&record["user"]), text(&record["hub"]));
-        let (at, task, role) = (text(&record["at"]), text(&record["task"]), text(&landed["role"]));
-        let before = match landed["presence"].as_str().unwrap() {
-            "active" if self.open.get(&key).is_some_and(|open| open.0 == role) => None,
+        let presence = landed["presence"].as_str().unwrap();
+        if presence == "active" {
+            let mappings = landed["mappings"].as_array().unwrap();
+            assert!(mappings.iter().all(|id| id.is_string()) && !mappings.is_empty(), "{record}");
+        }
+        self.now_holds(
+            record,
+            landed["member"].as_str().unwrap(),
+            text(&record["user"]),
+            presence,
+            text(&landed["role"]),
+        );
+    }
+
+    fn now_holds(&mut self, record: &Value, member: &str, user: String, presence: &str, role: String) {
+        if !user.is_empty() {
+            self.owners.insert(member.to_owned(), user.clone());
+        }
+        let (at, task) = (text(&record["at"]), text(&record["task"]));
+        let before = match presence {
+            "active" if self.open.get(member).is_some_and(|open| open.2 == role) => None,
             "active" => {
-                let mappings = landed["mappings"].as_array().unwrap();
-                assert!(mappings.iter().all(|id| id.is_string()) && !mappings.is_empty(), "{record}");
-                self.open.insert(key.clone(), (role, at.clone(), task.clone()))
+                let now = (user, text(&record["hub"]), role, at.clone(), task.clone());
+                self.open.insert(member.to_owned(), now)
             }
-            "absent" | "suspended" => self.open.remove(&key),
+            "absent" | "suspended" => self.open.remove(member),
             _ => None,
         };
-        if let Some((role, from, first)) = before {
-            self.closed.insert((key.0, key.1, role, from, at, first, task));
+        if let Some((user, hub, role, from, first)) = before {
+            self.closed.insert((member.to_owned(), user, hub, role, from, at, first, task));
         }
     }
 
     fn held(&self) -> BTreeSet<Held> {
-        let open = self.open.iter().map(|((user, hub), (role, from, task))| {
-            let (user, hub, role, from) = (user.clone(), hub.clone(), role.clone(), from.clone());
-            (user, hub, role, from, String::new(), task.clone(), String::new())
+        let open = self.open.iter().map(|(member, (user, hub, role, from, task))| {
+            let [member, user, hub, role, from, task] = [member, user, hub, role, from, task].map(String::clone);
+            (member, user, hub, role, from, String::new(), task, String::new())
         });
         self.closed.iter().cloned().chain(open).collect()
     }
@@ -138,9 +178,9 @@ impl Told {
 fn in_table(rows: &[Value]) -> BTreeSet<Held> {
     rows.iter()
         .map(|row| {
-            let [user, hub, role, from, to, first, last] =
-                ["user", "hub", "role", "from", "to", "from_task", "to_task"].map(|name| text(&row[name]));
-            (user, hub, role, from, to, first, last)
+            let [member, user, hub, role, from, to, first, last] =
+                ["member", "user", "hub", "role", "from", "to", "from_task", "to_task"].map(|name| text(&row[name]));
+            (member, user, hub, role, from, to, first, last)
         })
         .collect()
 }
@@ -153,6 +193,7 @@ async fn t20_a_days_record_rebuilds_who_was_to_have_what_and_who_held_it() {
         let app = mending::sandbox();
         for (hub, name) in [("ads", "editors"), ("wiki", "writers")] {
             let body = json!({"id": hub, "app": "sandbox", "mode": "active", "settle": "0s",
+                "policy": {"sync_threshold_percent": 100},
                 "connection": {"base_url": app.scim(hub), "token": {"secret": "TOKEN"}},
                 "secrets": {"TOKEN": mending::GOOD}});
             admin.post("/api/v1/hubs", &body).await.expect(201);
@@ -172,6 +213,8 @@ async fn t20_a_days_record_rebuilds_who_was_to_have_what_and_who_held_it() {
                 quiet(&admin).await;
             }
         }
+        quiet(&admin).await;
+        in_the_app(&admin, &Client::new(&app.scim("ads"), mending::GOOD)).await;
         quiet(&admin).await;
 
         let mut record = all(&admin, "/api/v1/activity").await;
@@ -195,6 +238,35 @@ async fn t20_a_days_record_rebuilds_who_was_to_have_what_and_who_held_it() {
         let whole = serde_json::to_string(&record).unwrap();
         assert!(!whole.contains(mending::GOOD), "no secret");
     }
+}
+
+/// What people do in the app itself, as two syncs see it.
+async fn in_the_app(admin: &Client, seats: &Client) {
+    let media = [("content-type", "application/scim+json")];
+    let mut there = Vec::new();
+    for name in ["p0@example.com", "stranger@example.com", "passing@example.com"] {
+        let body = json!({"schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"], "userName": name, "active": true,
+            "emails": [{"value": name, "type": "work", "primary": true}],
+            "roles": [{"value": "viewer", "primary": true}]});
+        let made = seats.send("POST", "/Users", &media, Some(body.to_string().into_bytes())).await;
+        // Somebody may have a seat by now.
+        there.extend((made.status == 201).then(|| made.json()["id"].as_str().unwrap().to_owned()));
+    }
+    sync(admin).await;
+    let role = json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"], "Operations": [
+        {"op": "replace", "path": "roles", "value": [{"value": "admin", "primary": true}]}]});
+    let to = format!("/Users/{}", there[there.len() - 2]);
+    let reply = seats.send("PATCH", &to, &media, Some(role.to_string().into_bytes())).await;
+    assert!(reply.status < 300, "{}", reply.text());
+    seats.delete(&format!("/Users/{}", there[there.len() - 1])).await.expect(204);
+    sync(admin).await;
+}
+
+async fn sync(admin: &Client) {
+    let task = admin.post("/api/v1/hubs/ads/sync", &json!({})).await.expect(202).json();
+    let path = format!("/api/v1/tasks/{}", task["id"].as_str().unwrap());
+    eventually("the sync ends", SOON, async || admin.get(&path).await.expect(200).json()["status"] == "completed")
+        .await;
 }
 
 /// Nothing left to do but what waits for a person.
