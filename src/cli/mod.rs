@@ -10,6 +10,7 @@ mod hub;
 pub mod local;
 mod migrate;
 mod pause;
+mod person;
 pub mod place;
 mod plan;
 mod plan_text;
@@ -69,6 +70,8 @@ enum Command {
     Export(export::Arguments),
     /// Report to auditors who holds or held what, and what people held when they left.
     Report(report::Arguments),
+    /// Erase what is personal of somebody who is gone.
+    Person(person::Arguments),
     /// Set the secrets of a hub's connection.
     Secret(secret::Arguments),
     /// Add, try and remove endpoints that are told of events.
@@ -99,6 +102,7 @@ impl Command {
             Self::Apply(arguments) => plan::apply(arguments),
             Self::Export(arguments) => export::run(arguments),
             Self::Report(arguments) => report::run(arguments),
+            Self::Person(arguments) => person::run(arguments),
             Self::Secret(arguments) => secret::run(arguments),
             Self::Migrate(arguments) => migrate::run(&arguments),
             Self::Audit(arguments) => audit::run(arguments),

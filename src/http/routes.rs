@@ -96,6 +96,8 @@ pub fn table() -> Vec<Route> {
         route(Method::DELETE, "/api/v1/people/{user}/role", admin::people::take_role).needs(Action::ChangeRoles),
         route(Method::POST, "/api/v1/people/{user}/transfer-ownership", admin::people::transfer)
             .needs(Action::TransferOwnership),
+        // There is no way back.
+        route(Method::POST, "/api/v1/people/{user}/erase", admin::erasure::erase).needs(Action::ErasePeople),
         route(Method::GET, "/api/v1/role-mappings", admin::people::mappings).needs(Action::ReadPeople),
         route(Method::PUT, "/api/v1/role-mappings/{group}", admin::people::put_mapping).needs(Action::ChangeRoles),
         route(Method::DELETE, "/api/v1/role-mappings/{group}", admin::people::remove_mapping)

@@ -7,6 +7,7 @@ pub mod apps;
 pub mod audit;
 pub mod checking;
 pub mod drift;
+pub mod erasure;
 pub mod error;
 pub mod explain;
 pub mod failures;

@@ -170,10 +170,10 @@ pub async fn create(context: &Context, caller: &Caller, wanted: NewToken) -> Res
                 task: None,
                 request_id: Some(&request_id),
                 detail: json!({
-                    "name": name, "scope": scope.as_str(), "source": source.name,
-                    "role": token.role, "acts_as": token.acts_as,
+                    "scope": scope.as_str(), "source": source.name, "role": token.role, "acts_as": token.acts_as,
                 }),
-                personal: None,
+                // People call their credentials by whose they are.
+                personal: Some(json!({ "name": name })),
             };
             activity::record(tx, workspace, &entry)?;
             let standing = standing(tx, workspace, &token)?;
@@ -314,8 +314,8 @@ pub async fn revoke(context: &Context, caller: &Caller, id: &str) -> Result<Toke
                     user: None,
                     task: None,
                     request_id: Some(&request_id),
-                    detail: json!({"name": token.name}),
-                    personal: None,
+                    detail: json!({}),
+                    personal: Some(json!({ "name": token.name })),
                 };
                 activity::record(tx, workspace, &entry)?;
             }

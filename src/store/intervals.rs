@@ -1,5 +1,6 @@
 //! Access intervals: who held which role in which hub from when to when, and what made it so.
-//! What auditors ask for; a row is only ever closed, never changed or deleted.
+//! What auditors ask for; a row is only ever closed, never changed or deleted, but for the address of
+//! somebody who was erased.
 
 use diesel::prelude::*;
 

@@ -12,6 +12,7 @@ pub mod deliveries;
 pub mod dialect;
 pub mod drift;
 pub mod duties;
+pub mod erasing;
 pub mod error;
 pub mod facts;
 pub mod failures;

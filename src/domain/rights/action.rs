@@ -21,6 +21,8 @@ pub enum Action {
     ChangeRoles,
     /// Hand the workspace to another Owner.
     TransferOwnership,
+    /// Erase what is personal of somebody who is gone.
+    ErasePeople,
     /// Users and groups as the identity provider pushed them.
     ReadDirectory,
     /// Which credentials there are; never their text.
@@ -88,7 +90,7 @@ pub enum Extent {
 
 impl Action {
     /// All of them.
-    pub const ALL: [Self; 36] = [
+    pub const ALL: [Self; 37] = [
         Self::SeeHubs,
         Self::ConnectHub,
         Self::InviteGuests,
@@ -98,6 +100,7 @@ impl Action {
         Self::ReadPeople,
         Self::ChangeRoles,
         Self::TransferOwnership,
+        Self::ErasePeople,
         Self::ReadDirectory,
         Self::ReadTokens,
         Self::ManageTokens,
@@ -139,6 +142,7 @@ impl Action {
             Self::ReadPeople => "read_people",
             Self::ChangeRoles => "change_roles",
             Self::TransferOwnership => "transfer_ownership",
+            Self::ErasePeople => "erase_people",
             Self::ReadDirectory => "read_directory",
             Self::ReadTokens => "read_tokens",
             Self::ManageTokens => "manage_tokens",
@@ -181,6 +185,7 @@ impl Action {
             | Self::ReadPeople
             | Self::ChangeRoles
             | Self::TransferOwnership
+            | Self::ErasePeople
             | Self::ReadDirectory
             | Self::ReadTokens
             | Self::ManageTokens
@@ -220,6 +225,7 @@ impl Action {
             | Self::RunPartner
             | Self::ChangeRoles
             | Self::TransferOwnership
+            | Self::ErasePeople
             | Self::ManageTokens
             | Self::ChangeProvisioning
             | Self::SignRecord

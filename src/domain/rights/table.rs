@@ -98,6 +98,7 @@ fn in_workspace(role: Role, action: Action) -> Verdict {
         | Action::ReadMetrics
         | Action::ReadWebhooks => yes(is.admin || is.auditor),
         Action::ChangeProvisioning | Action::TransferOwnership => yes(is.owner),
+        Action::ErasePeople => yes(is.super_admin),
         Action::ReadDirectory => yes(is.user || is.auditor),
         // Of a partner that they run.
         Action::ReadPartners => Verdict::Own.or_all(is.admin || is.auditor),
@@ -143,6 +144,7 @@ fn in_hub(role: Role, action: Action, right: Option<HubRight>) -> Verdict {
         | Action::ReadPeople
         | Action::ChangeRoles
         | Action::TransferOwnership
+        | Action::ErasePeople
         | Action::ReadDirectory
         | Action::ReadTokens
         | Action::ManageTokens

@@ -9,7 +9,7 @@ use crate::domain::mapping::HubRole;
 
 /// One column for each of guest, login_only, user, auditor, admin, super_admin, owner:
 /// `y` yes, `o` only what is theirs, `-` no.
-const WORKSPACE: [(Action, &str); 26] = [
+const WORKSPACE: [(Action, &str); 27] = [
     // Rows of section 3.1
     (Action::SeeHubs, "oooyyyy"),
     (Action::ConnectHub, "--y-yyy"),
@@ -30,6 +30,7 @@ const WORKSPACE: [(Action, &str); 26] = [
     (Action::ReadWebhooks, "---yyyy"),
     (Action::ReadPeople, "---yyyy"),
     (Action::TransferOwnership, "------y"),
+    (Action::ErasePeople, "-----yy"),
     (Action::ReadDirectory, "--yyyyy"),
     (Action::ReadMetrics, "---yyyy"),
     (Action::VerifyRecord, "---yyyy"),
@@ -125,7 +126,7 @@ fn every_action_has_a_row_and_the_operator_may_all() {
             }
         }
     }
-    assert_eq!(Action::ALL.map(Action::as_str).iter().collect::<std::collections::BTreeSet<_>>().len(), 36);
+    assert_eq!(Action::ALL.map(Action::as_str).iter().collect::<std::collections::BTreeSet<_>>().len(), 37);
 }
 
 #[test]

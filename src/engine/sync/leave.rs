@@ -109,9 +109,12 @@ fn apply(
             request_id: task.request_id.as_deref(),
             detail: json!({
                 "bucket": member.bucket, "role": member.known_role, "assets": member.known_assets,
-                "remote_id": member.remote_id, "expired": judged == Missing::Expired,
+                "expired": judged == Missing::Expired,
             }),
-            personal: Some(json!({ "person": member.email_key, "display": member.display })),
+            // Some apps call an account by its address.
+            personal: Some(json!({
+                "person": member.email_key, "display": member.display, "remote_id": member.remote_id,
+            })),
         },
     )?;
     Ok(true)

@@ -3,6 +3,7 @@
 pub mod activity;
 pub mod audit;
 pub mod drift;
+pub mod erasure;
 pub mod files;
 pub mod hubs;
 pub mod items;

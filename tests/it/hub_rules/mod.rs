@@ -17,7 +17,7 @@ mod partners;
 mod people;
 mod protected;
 mod repair;
-mod rights;
+pub mod rights;
 mod shapes;
 mod statuses;
 pub mod sync;

@@ -1,5 +1,6 @@
 //! The activity record: sealed, checked, cut, exported; and what can be read back from it.
 
+mod erasing;
 mod reading;
 mod replay;
 mod tampering;

@@ -34,6 +34,8 @@ const ACTIVITY: Who = Who::Workspace("yyyyyy");
 const OTHER_PERSON: Who = Who::Workspace("---yyy");
 /// A partner that the caller does not run.
 const OTHER_PARTNER: Who = Who::Workspace("---yyy");
+/// There is no way back.
+const ERASURE: Who = Who::Workspace("----yy");
 const WEBHOOKS: Who = Who::Workspace("---yyy");
 const ADMIN: Who = Who::Workspace("---yyy");
 const DIRECTORY: Who = Who::Workspace("--yyyy");
@@ -119,6 +121,7 @@ pub const TABLE: &[Line] = &[
     ("PUT", "/api/v1/people/{user}/role", ADMIN, r#"{"role": "login_only"}"#),
     ("DELETE", "/api/v1/people/{user}/role", ADMIN, ""),
     ("POST", "/api/v1/people/{user}/transfer-ownership", PROVISIONING, "{}"),
+    ("POST", "/api/v1/people/{user}/erase", ERASURE, "{}"),
     ("GET", "/api/v1/role-mappings", ADMIN, ""),
     ("PUT", "/api/v1/role-mappings/{group}", ADMIN, r#"{"role": "user"}"#),
     ("DELETE", "/api/v1/role-mappings/{group}", ADMIN, ""),

@@ -44,6 +44,21 @@ pub fn dump(database: &Database) -> String {
     }
 }
 
+/// The names of all tables.
+pub fn tables(database: &Database) -> Vec<String> {
+    match database.url.strip_prefix("sqlite:") {
+        Some(file) => {
+            let mut conn = SqliteConnection::establish(file).expect("the file opens");
+            lines(&mut conn, "SELECT name AS line FROM sqlite_master WHERE type = 'table'")
+        }
+        None => {
+            let mut conn = PgConnection::establish(&database.url).expect("the server answers");
+            let tables = "SELECT tablename::text AS line FROM pg_tables WHERE schemaname NOT IN ('pg_catalog', 'information_schema')";
+            lines(&mut conn, tables)
+        }
+    }
+}
+
 fn lines<C: Connection + LoadConnection>(conn: &mut C, query: &str) -> Vec<String>
 where
     Line: QueryableByName<C::Backend>,

@@ -18,7 +18,7 @@ pub(super) fn look_again(database: &Database) {
     run(database, "UPDATE duties SET due_at = 0 WHERE name = 'notify';");
 }
 
-pub(super) fn run(database: &Database, sql: &str) {
+pub fn run(database: &Database, sql: &str) {
     match database.url.strip_prefix("sqlite:") {
         Some(file) => {
             let mut conn = diesel::SqliteConnection::establish(file).unwrap();

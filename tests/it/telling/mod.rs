@@ -4,9 +4,9 @@
 mod commands;
 mod deliveries;
 mod endpoints;
-mod mail;
+pub mod mail;
 mod owners;
-mod receiver;
+pub mod receiver;
 mod smtp;
 
 use serde_json::{Value, json};
