@@ -1,15 +1,18 @@
 //! What the guard would hold of a change as things are now. It is asked as the planner asks it, a
 //! batch after the other in the order of keys, each batch meeting what the ones before let out.
 
-use std::collections::HashSet;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, HashSet};
 
 use crate::base::clock::Micros;
-use crate::base::ids::{HubId, WorkspaceId};
+use crate::base::ids::{HoldId, HubId, WorkspaceId};
 use crate::domain::decide::Ground;
-use crate::domain::guard::{self, Around, Change, Passes, Ruling};
+use crate::domain::guard::{self, Around, Change, HoldReason, Passes, Ruling};
 use crate::domain::guarding;
+use crate::domain::plan::Step;
+use crate::domain::task::TaskStatus;
 use crate::domain::whatif::Judged;
-use crate::store::{DbConn, StoreError, around, facts, hub_members, passes};
+use crate::store::{DbConn, StoreError, around, facts, holds, hub_members, passes};
 
 /// The window of a workspace, as one plan over several hubs would leave it.
 #[derive(Debug)]
@@ -28,6 +31,8 @@ pub(super) struct HubGuard<'a> {
     /// The most people it may be asked about.
     most: usize,
     met: Option<(Around, Passes)>,
+    /// The reasons of the batches that were met.
+    batches: BTreeMap<HoldId, String>,
 }
 
 impl Window {
@@ -36,7 +41,7 @@ impl Window {
     }
 
     pub(super) const fn hub(&mut self, hub: HubId, most: usize) -> HubGuard<'_> {
-        HubGuard { window: self, hub, most, met: None }
+        HubGuard { window: self, hub, most, met: None, batches: BTreeMap::new() }
     }
 }
 
@@ -85,12 +90,27 @@ impl HubGuard<'_> {
         }
         self.met = Some((around.followed_by(&changes, &rulings), passes));
         for (place, ruling) in places.into_iter().zip(rulings) {
-            if let (Ruling::Held(reason), Some(effect)) =
-                (ruling, batch.get_mut(place).and_then(|one| one.effect.as_mut()))
-            {
+            let (Ruling::Held(reason), Some(one)) = (ruling, batch.get_mut(place)) else { continue };
+            if self.rests(conn, one, reason)? {
+                one.effect = None;
+            } else if let Some(effect) = one.effect.as_mut() {
                 effect.held = Some(reason.as_str().to_owned());
             }
         }
         Ok(())
+    }
+
+    /// Whether the person's open task is this very thing, held for this reason already: the planner
+    /// leaves it as it is. What takes away rests before the guard is asked; what gives is asked about
+    /// again, because it may go out now.
+    fn rests(&mut self, conn: &mut DbConn, one: &Judged, reason: HoldReason) -> Result<bool, StoreError> {
+        let (Step::Act(action), Some(open)) = (&one.verdict.step, &one.facts.open) else { return Ok(false) };
+        let held = open.hold.filter(|_| open.status == TaskStatus::Held && open.effect == action.effect);
+        let Some(held) = held else { return Ok(false) };
+        let word = match self.batches.entry(held) {
+            Entry::Occupied(found) => found.into_mut(),
+            Entry::Vacant(place) => place.insert(holds::load(conn, self.window.workspace, held)?.reason),
+        };
+        Ok(word == reason.as_str())
     }
 }

@@ -291,3 +291,40 @@ async fn t_08_a_protected_role_is_neither_given_nor_taken_without_a_person() {
         assert!(!exported.contains("protected_roles"), "{exported}");
     }
 }
+
+/// Held once is held: whoever looks at the hub again reads of nothing new, and nothing is planned anew.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_look_at_a_hub_names_no_change_of_a_protected_account_that_is_held_already() {
+    for database in databases() {
+        let stage = Stage::new(&database, "0s").await;
+        let (ann, _, _) = with_own_group(&stage, "ann", "viewer").await;
+        let row = member(&stage, &ann).await;
+        stage.act(&row, "protect", &json!({"reason": "keeps the books"})).await.expect(200);
+        let look = async || stage.admin.get("/api/v1/hubs/box/plan").await.expect(200).json()["effects"][0].clone();
+        hubs::mapping(&stage.admin, "box", &json!({"group": "g-ann", "app_role": "editor"})).await;
+        let held = batch_of(&stage, "protected_member", 1).await;
+        let again = look().await;
+        assert_eq!((&again["promotes"], &again["people"]), (&json!(0), &json!([])), "{}: {again}", database.name);
+
+        // Everything looked at anew: the same task stays.
+        stage.admin.patch("/api/v1/hubs/box", &json!({"policy": {"removal_limit": 9}})).await.expect(200);
+        eventually("all marks are planned", SOON, async || {
+            let status = stage.admin.get("/api/v1/status").await.expect(200).json();
+            status["hubs"][0]["marks"] == 0
+        })
+        .await;
+        let same = batch_of(&stage, "protected_member", 1).await;
+        assert_eq!(same["tasks"][0]["id"], held["tasks"][0]["id"], "{}: the same task", database.name);
+
+        // Another wish is another change, and is named.
+        let body = json!({"group": "g-ann", "app_role": "admin"});
+        let preview = stage.admin.post("/api/v1/hubs/box/mappings/preview", &body).await.expect(200).json();
+        let people = &preview["effects"][0]["people"];
+        assert_eq!((&people[0]["to"], &people[0]["held"]), (&json!("admin"), &json!("protected_member")), "{preview}");
+        // Unprotected it would go out: that is named too.
+        stage.admin.patch("/api/v1/hubs/box", &json!({"paused": true})).await.expect(200);
+        stage.act(&row, "unprotect", &json!({})).await.expect(200);
+        let free = look().await;
+        assert_eq!((&free["promotes"], &free["held"]), (&json!(1), &json!({})), "{}: {free}", database.name);
+    }
+}
