@@ -180,6 +180,12 @@ pub const PARTNER_PEOPLE: usize = 500;
 pub const GUARD_PASS: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// Roles that a hub may protect: more are no list that anybody reads.
 pub const PROTECTED_ROLES: usize = 100;
+/// A hub's other tasks wait for the removal of a leaver that was tried in vain, where it is tried again
+/// this soon: the longest pause after [`LEAVER_TRIES`].
+pub const LEAVER_AWAITED: Duration = Duration::from_secs(16);
+/// After as many tries in vain nothing waits for it any more. Pauses double from a second on: one removal
+/// that keeps failing holds its hub up for half a minute in all.
+pub const LEAVER_TRIES: i32 = 5;
 /// A leaver still present in an app after this is a problem somebody must look at (DESIGN.md
 /// section 2.13).
 pub const LEAVER_PRESENT: Duration = Duration::from_secs(24 * 60 * 60);

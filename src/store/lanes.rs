@@ -11,9 +11,10 @@ use super::schema::{hub_lanes, tasks};
 use super::{StoreError, Tx};
 use crate::base::clock::Micros;
 use crate::base::ids::{HubId, WorkspaceId};
-use crate::base::limits::CRASHES;
+use crate::base::limits::{CRASHES, LEAVER_AWAITED, LEAVER_TRIES};
 use crate::domain::breaker::{Breaker, State};
 use crate::domain::hub::HubPolicy;
+use crate::domain::plan::PRIORITY_LEAVER;
 
 /// A lane as stored.
 #[derive(Clone, Debug, PartialEq)]
@@ -216,6 +217,11 @@ impl Ready {
         Self { index, also }
     }
 
+    /// Of these only the removals of people who left.
+    pub(super) fn of_leavers(self) -> Self {
+        Self { also: format!("{} AND t.priority = {PRIORITY_LEAVER}", self.also), ..self }
+    }
+
     /// `FROM … ORDER BY …` for the ready tasks of one hub, the next one first.
     pub(super) fn sql(&self, conn: &DbConn, workspace: &str, hub: &str, now: &str) -> String {
         // SQLite is told: its statistics are a guess made before the first task.
@@ -232,6 +238,23 @@ impl Ready {
     }
 }
 
+/// Whether the removal of a leaver was tried in vain and is tried again so soon that the hub's other
+/// tasks wait for it: a condition on a hub that pushes.
+pub(super) fn awaits_leaver(conn: &DbConn, workspace: &str, hub: &str, now: &str) -> String {
+    let index = match conn {
+        DbConn::Sqlite(_) => "INDEXED BY tasks_ready",
+        DbConn::Postgres(_) => "",
+    };
+    let soon = LEAVER_AWAITED.as_micros();
+    format!(
+        "EXISTS (SELECT 1 FROM tasks t {index} WHERE t.workspace = {workspace} AND t.hub_id = {hub} \
+         AND t.status IN ('queued', 'retrying') AND t.priority = {PRIORITY_LEAVER} \
+         AND t.not_before > {now} AND t.not_before <= {now} + {soon} AND t.attempts <= {LEAVER_TRIES} \
+         AND t.crashes < {})",
+        CRASHES - 1
+    )
+}
+
 #[derive(QueryableByName)]
 struct HubRow {
     #[diesel(sql_type = BigInt)]
@@ -245,9 +268,10 @@ struct HubRow {
 pub(super) const PUSHES: &str = "h.mode = 'active' AND NOT h.paused AND NOT w.paused \
      AND NOT EXISTS (SELECT 1 FROM settings s WHERE s.name = 'paused' AND s.value = 'true')";
 
-/// Hubs that have a ready task, may call and have room in their lane, the one that waited longest
-/// first: first by when their workspace was last served, then by when they were. Workspaces in
-/// `crowded` are left out.
+/// Hubs that have a ready task, may call and have room in their lane, in the order in which they are
+/// served: first the workspace that waited longest, in it hubs whose next task is the removal of
+/// somebody who left, then the hub that waited longest. Workspaces in `crowded` are left out, and hubs
+/// whose other tasks wait for such a removal.
 ///
 /// # Errors
 /// A failed statement.
@@ -275,22 +299,34 @@ pub fn ready_across_workspaces(
     // is under way must not take a place on this list from one that can be served. And the next
     // task is asked for by a subquery that cannot be turned into a join: PostgreSQL would read
     // the workspace's whole queue for it.
+    let awaits = awaits_leaver(conn, "lane.workspace", "lane.hub_id", "$1");
+    // Only so is the subquery not folded into the outer one and each next task looked for twice.
+    let apart = match conn {
+        DbConn::Sqlite(_) => "",
+        DbConn::Postgres(_) => " OFFSET 0",
+    };
     let sql = format!(
-        "SELECT l.workspace, l.hub_id FROM hub_lanes l \
-         JOIN hubs h ON h.workspace = l.workspace AND h.id = l.hub_id \
-         JOIN workspaces w ON w.id = l.workspace \
-         WHERE l.blocked_reason IS NULL AND l.next_allowed_at <= $1 \
-         AND (l.breaker <> 'open' OR l.breaker_until <= $1) {crowded} \
-         AND CASE WHEN (SELECT COUNT(*) FROM tasks r {by_flight} WHERE r.workspace = l.workspace \
-             AND r.hub_id = l.hub_id AND r.status IN ('started', 'running')) \
-           < CASE WHEN l.breaker IN ('open', 'half_open') THEN 1 \
-             WHEN l.breaker = 'slow' AND l.breaker_failures BETWEEN 0 AND 20 \
-               AND (1 << l.breaker_failures) < l.max_in_flight THEN (1 << l.breaker_failures) \
-             ELSE l.max_in_flight END \
-           THEN CASE WHEN {PUSHES} THEN (SELECT t.priority {active} LIMIT 1) \
-             ELSE (SELECT t.priority {observed} LIMIT 1) END \
-           END IS NOT NULL \
-         ORDER BY MAX(l.last_claim_at) OVER (PARTITION BY l.workspace), l.last_claim_at, l.workspace, l.hub_id \
+        "SELECT lane.workspace, lane.hub_id FROM ( \
+           SELECT l.workspace, l.hub_id, l.last_claim_at, {PUSHES} AS pushes, \
+             CASE WHEN (SELECT COUNT(*) FROM tasks r {by_flight} WHERE r.workspace = l.workspace \
+               AND r.hub_id = l.hub_id AND r.status IN ('started', 'running')) \
+             < CASE WHEN l.breaker IN ('open', 'half_open') THEN 1 \
+               WHEN l.breaker = 'slow' AND l.breaker_failures BETWEEN 0 AND 20 \
+                 AND (1 << l.breaker_failures) < l.max_in_flight THEN (1 << l.breaker_failures) \
+               ELSE l.max_in_flight END \
+             THEN CASE WHEN {PUSHES} THEN (SELECT t.priority {active} LIMIT 1) \
+               ELSE (SELECT t.priority {observed} LIMIT 1) END \
+             END AS next \
+           FROM hub_lanes l \
+           JOIN hubs h ON h.workspace = l.workspace AND h.id = l.hub_id \
+           JOIN workspaces w ON w.id = l.workspace \
+           WHERE l.blocked_reason IS NULL AND l.next_allowed_at <= $1 \
+           AND (l.breaker <> 'open' OR l.breaker_until <= $1) {crowded}{apart} \
+         ) lane \
+         WHERE lane.next IS NOT NULL AND (lane.next = {PRIORITY_LEAVER} OR NOT lane.pushes OR NOT {awaits}) \
+         ORDER BY MAX(lane.last_claim_at) OVER (PARTITION BY lane.workspace), \
+           CASE WHEN lane.next = {PRIORITY_LEAVER} THEN 0 ELSE 1 END, \
+           lane.last_claim_at, lane.workspace, lane.hub_id \
          LIMIT {limit}"
     );
     // The limit is text: SQLite prepares a statement with a bound limit anew for every execution.

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Binary, Nullable};
+use diesel::sql_types::{BigInt, Binary, Bool, Nullable};
 
 use super::attempts;
 use super::conn::DbConn;
@@ -66,6 +66,14 @@ pub struct Claim {
     pub contended: bool,
     /// Nothing was free; a hub with a limit of calls a second may call again then.
     pub next_turn: Option<Micros>,
+}
+
+/// A hub that pushes.
+#[derive(QueryableByName)]
+struct Pushing {
+    /// Whether its other tasks wait for the removal of a leaver.
+    #[diesel(sql_type = Bool)]
+    awaits_leaver: bool,
 }
 
 #[derive(QueryableByName)]
@@ -143,15 +151,20 @@ fn ready(
     wish: &Wish,
     most: usize,
 ) -> Result<Vec<Vec<u8>>, StoreError> {
-    let pushing: Vec<Id> = diesel::sql_query(format!(
-        "SELECT h.id FROM hubs h JOIN workspaces w ON w.id = h.workspace WHERE h.workspace = $1 AND h.id = $2 AND {}",
+    let pushing: Vec<Pushing> = diesel::sql_query(format!(
+        "SELECT {} AS awaits_leaver FROM hubs h JOIN workspaces w ON w.id = h.workspace \
+         WHERE h.workspace = $1 AND h.id = $2 AND {}",
+        lanes::awaits_leaver(tx, "$1", "$2", "$3"),
         lanes::PUSHES
     ))
     .bind::<BigInt, _>(workspace.0)
     .bind::<Binary, _>(hub.bytes())
+    .bind::<BigInt, _>(wish.holder.now.0)
     .kept()
     .load(tx)?;
-    let next = Ready::of(wish.company, !pushing.is_empty()).sql(tx, "$1", "$2", "$3");
+    let ready = Ready::of(wish.company, !pushing.is_empty());
+    let ready = if pushing.iter().any(|hub| hub.awaits_leaver) { ready.of_leavers() } else { ready };
+    let next = ready.sql(tx, "$1", "$2", "$3");
     let lock = match &**tx {
         DbConn::Sqlite(_) => "",
         DbConn::Postgres(_) => "FOR UPDATE OF t SKIP LOCKED",

@@ -8,12 +8,14 @@ use std::time::Duration;
 use diesel::connection::{Connection, InstrumentationEvent, SimpleConnection};
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
-use scimhub::base::clock::Micros;
+use scimhub::base::clock::{Micros, TestClock};
 use scimhub::base::ids::{HubId, WorkspaceId};
+use scimhub::base::limits::{LEAVER_AWAITED, LEAVER_TRIES};
 use scimhub::domain::breaker::{Breaker, State};
 use scimhub::domain::hub::{HubMode, HubPolicy};
+use scimhub::domain::plan::{PRIORITY_LEAVER, PRIORITY_REDUCE};
 use scimhub::domain::slots::Slots;
-use scimhub::domain::task::{TaskKind, TaskStatus};
+use scimhub::domain::task::{Task, TaskKind, TaskStatus};
 use scimhub::engine::run::Engine;
 use scimhub::store::lanes::{self, Company, Locked};
 use scimhub::store::leases::{self, Holder, Wish};
@@ -55,6 +57,13 @@ impl Bench {
              t.modified_at FROM tasks t, n WHERE t.id = {own}"
         );
         self.worker.store.write(move |tx| Ok::<_, StoreError>(tx.batch_execute(&sql)?)).await.unwrap();
+    }
+
+    /// Claim one; of which hub, and about whom.
+    async fn next(&self) -> (HubId, String) {
+        let mut taken = self.worker.claim(1, Company::Many).await.unwrap().tasks;
+        let task = taken.pop().expect("something is ready").task;
+        (task.hub, task.effect.principal.email)
     }
 
     /// Claim once, at most `most`; how many tasks of which hub.
@@ -103,6 +112,114 @@ async fn t32_a_queue_of_100000_delays_no_other_hub_and_no_other_workspace() {
         bench.put(stranger).await;
         assert_eq!(bench.claimed(10).await, BTreeMap::from([(far, 1)]), "{}: the other workspace", database.name);
         assert_eq!(bench.claimed(10).await, BTreeMap::from([(big, 10)]), "{}", database.name);
+    }
+}
+
+/// Who left goes first: before what waits longer in their hub, before hubs of the workspace whose turn it
+/// would be, and between leavers the hubs take turns. Another workspace keeps its turns.
+#[tokio::test]
+async fn removals_of_leavers_go_before_everything_else_of_the_workspace() {
+    for database in databases() {
+        let bench = Bench::new(&database).await;
+        let now = bench.now();
+        let other = bench.worker.store.write(move |tx| workspaces::insert(tx, "other", now)).await.unwrap().id;
+        let [a, b, c] =
+            [bench.hub("a", lane_of(40)).await, bench.hub("b", lane_of(40)).await, bench.hub("c", lane_of(40)).await];
+        let far = bench.hub_in(other, "far", lane_of(40)).await;
+        for hub in [a, b, c] {
+            bench.crowd(hub, 20).await;
+        }
+        // The hubs have had turns: A's is next, C's the last.
+        let turns = [bench.next().await, bench.next().await, bench.next().await].map(|(hub, _)| hub);
+        assert_eq!(turns, [a, b, c], "{}", database.name);
+
+        // Somebody stays and loses something, somebody left: two of B, one of C, all put last of all.
+        for (hub, email, priority) in [
+            (b, "stays@example.com", PRIORITY_REDUCE),
+            (b, "left-1@example.com", PRIORITY_LEAVER),
+            (c, "left-2@example.com", PRIORITY_LEAVER),
+            (b, "left-3@example.com", PRIORITY_LEAVER),
+        ] {
+            bench.put(Task { priority, ..bench.task(hub, email, TaskKind::Remove) }).await;
+        }
+        let gone: Vec<_> = [bench.next().await, bench.next().await, bench.next().await].into();
+        let wanted = [(b, "left-1@example.com"), (c, "left-2@example.com"), (b, "left-3@example.com")]
+            .map(|(h, e)| (h, e.to_owned()));
+        assert_eq!(gone, wanted, "{}: leavers, and their hubs by turns", database.name);
+        assert_eq!(bench.next().await.0, a, "{}: then whose turn it was", database.name);
+
+        // One that left waits for nobody of its workspace, and another workspace's turn comes all the same.
+        let mut stranger = bench.task(far, "far@example.com", TaskKind::Add);
+        stranger.workspace = other;
+        bench.put(stranger).await;
+        for number in 4..9 {
+            let email = format!("left-{number}@example.com");
+            bench.put(Task { priority: PRIORITY_LEAVER, ..bench.task(c, &email, TaskKind::Remove) }).await;
+        }
+        let first = [bench.next().await, bench.next().await].map(|(hub, _)| hub);
+        assert!(first.contains(&far) && first.contains(&c), "{}: {first:?}", database.name);
+        for _ in 0..4 {
+            assert_eq!(bench.next().await.0, c, "{}", database.name);
+        }
+    }
+}
+
+/// A removal of a leaver that was tried in vain is not overtaken while it waits to be tried again soon; one
+/// that keeps failing holds nobody up, and other hubs never wait for it.
+#[tokio::test]
+async fn a_hub_waits_for_a_leaver_that_is_tried_again_soon_and_not_for_one_that_keeps_failing() {
+    for database in databases() {
+        let clock = TestClock::at(Micros(1_700_000_000_000_000));
+        let bench = Bench::at(&database, clock.clone()).await;
+        let [a, b] = [bench.hub("a", lane_of(40)).await, bench.hub("b", lane_of(40)).await];
+        for hub in [a, b] {
+            bench.crowd(hub, 10).await;
+        }
+        let second = Duration::from_secs(1);
+        let retrying = |email: &str, attempts, pause| Task {
+            priority: PRIORITY_LEAVER,
+            status: TaskStatus::Retrying,
+            attempts,
+            not_before: bench.now().plus(pause),
+            ..bench.task(a, email, TaskKind::Remove)
+        };
+        // Far off, or tried too often: the hub goes on.
+        bench.put(retrying("often@example.com", LEAVER_TRIES + 1, second * 4)).await;
+        bench.put(retrying("late@example.com", 1, LEAVER_AWAITED + second)).await;
+        let turns = [bench.next().await.0, bench.next().await.0];
+        assert_eq!(BTreeSet::from(turns), BTreeSet::from([a, b]), "{}", database.name);
+        // Soon: only the other hub goes on until then, and then it is first.
+        bench.put(retrying("soon@example.com", 2, second * 3)).await;
+        for _ in 0..3 {
+            assert_eq!(bench.next().await.0, b, "{}", database.name);
+        }
+        clock.advance(second * 3);
+        assert_eq!(bench.next().await, (a, String::from("soon@example.com")), "{}", database.name);
+    }
+}
+
+/// The same through a worker: of everything that was queued before, the app is told of leavers first.
+#[tokio::test]
+async fn an_app_hears_of_leavers_before_everything_that_was_queued_before() {
+    for database in databases() {
+        let bench = Bench::new(&database).await;
+        let [a, b] = [bench.hub("a", lane_of(1)).await, bench.hub("b", lane_of(1)).await];
+        for hub in [a, b] {
+            bench.crowd(hub, 15).await;
+        }
+        for hub in [a, b] {
+            for number in 0..3 {
+                let email = format!("left-{number}@example.com");
+                bench.put(Task { priority: PRIORITY_LEAVER, ..bench.task(hub, &email, TaskKind::Remove) }).await;
+            }
+        }
+        bench.settle().await;
+        let calls: Vec<_> = bench.app.calls().into_iter().filter(|call| call.0 == "apply").collect();
+        assert_eq!(calls.len(), 36, "{}", database.name);
+        for hub in [a, b] {
+            let first: Vec<_> = calls.iter().filter(|call| call.1 == hub).take(3).map(|call| call.3).collect();
+            assert_eq!(first, [TaskKind::Remove; 3], "{}: {calls:?}", database.name);
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 mod cuts;
 mod drift;
 mod kills;
+mod leaving;
 mod outages;
 mod requests;
 mod restarts;

@@ -373,6 +373,14 @@ impl Idp {
         answer["id"].as_str().unwrap().to_owned()
     }
 
+    /// The id of the one group of this name.
+    pub async fn found_group(&self, name: &str) -> String {
+        let path = format!("/scim/v2/Groups?filter=displayName%20eq%20%22{name}%22");
+        let (status, answer) = self.send("GET", &path, None).await;
+        assert_eq!((status, &answer["totalResults"]), (200, &json!(1)), "{answer}");
+        answer["Resources"][0]["id"].as_str().unwrap().to_owned()
+    }
+
     pub async fn join(&self, group: &str, users: &[String]) {
         self.patch(&format!("/scim/v2/Groups/{group}"), joining(users)).await;
     }
