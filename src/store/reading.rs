@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use diesel::prelude::*;
+use diesel::sql_types::{Integer, Text};
 use uuid::Uuid;
 
 use super::StoreError;
@@ -110,6 +111,15 @@ pub struct ActivityFilter {
 /// An id is made a moment before or after the time that its record tells.
 pub(super) const ID_SLACK: Duration = Duration::from_secs(60 * 60);
 
+diesel::define_sql_function! {
+    /// So many letters of a text, from one on.
+    fn substr(text: Text, from: Integer, count: Integer) -> Text;
+}
+
+fn letters(text: &str) -> i32 {
+    i32::try_from(text.chars().count()).unwrap_or(i32::MAX)
+}
+
 type ActivityColumns = (
     Vec<u8>,
     i64,
@@ -183,17 +193,16 @@ pub fn activity(
     match filter.actor.as_deref() {
         None => {}
         Some(actor) if actor.ends_with(':') => {
-            let end = format!("{};", actor.trim_end_matches(':'));
-            query = query.filter(activity::actor.ge(actor.to_owned())).filter(activity::actor.lt(end));
+            query = query.filter(substr(activity::actor, 1, letters(actor)).eq(actor.to_owned()));
         }
         Some(actor) => query = query.filter(activity::actor.eq(actor.to_owned())),
     }
     match filter.kind.as_deref() {
         None => {}
-        // A range instead of LIKE: no pattern characters to escape, and the same on both databases.
+        // No LIKE: it has pattern characters to escape. No range: these columns are ordered as PostgreSQL's
+        // locale says, and in English a slash stands before a dot and what follows it.
         Some(kind) if kind.ends_with('.') => {
-            let end = format!("{}/", kind.trim_end_matches('.'));
-            query = query.filter(activity::kind.ge(kind.to_owned())).filter(activity::kind.lt(end));
+            query = query.filter(substr(activity::kind, 1, letters(kind)).eq(kind.to_owned()));
         }
         Some(kind) => query = query.filter(activity::kind.eq(kind.to_owned())),
     }

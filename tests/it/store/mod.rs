@@ -1,5 +1,6 @@
 //! The storage core: one contract for both databases.
 
+mod back_then;
 mod contract;
 mod group_cost;
 mod keys;
