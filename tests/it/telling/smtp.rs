@@ -107,7 +107,8 @@ impl MailServer {
         self.state.refuses.store(refuses, Ordering::SeqCst);
     }
 
-    /// From now on messages for one address are refused with this answer; taken again without one.
+    /// From now on messages for one address are refused with this answer, an empty one by breaking the
+    /// connection off; taken again without one.
     pub fn refuse_for(&self, address: &str, answer: Option<&str>) {
         let mut refused = self.state.refused.lock().unwrap();
         match answer {
@@ -176,6 +177,10 @@ fn converse(stream: &TcpStream, state: &State) -> std::io::Result<()> {
             ("RCPT", rest) => {
                 let address = between(rest);
                 match state.refused.lock().unwrap().get_mut(&address) {
+                    Some((answer, count)) if answer.is_empty() => {
+                        *count += 1;
+                        return Ok(());
+                    }
                     Some((answer, count)) => {
                         *count += 1;
                         answer.clone()
