@@ -24,6 +24,7 @@ mod serve;
 mod source;
 pub mod table;
 mod token;
+mod undo;
 mod validate;
 mod webhook;
 mod workspace;
@@ -66,6 +67,8 @@ enum Command {
     Plan(plan::Arguments),
     /// Do what plan shows: whole or not at all.
     Apply(plan::ApplyArguments),
+    /// Grant again what was taken by mistake: shown first, done with --yes or --digest.
+    Undo(undo::Arguments),
     /// Print hubs and mappings as a file whose application changes nothing.
     Export(export::Arguments),
     /// Report to auditors who holds or held what, and what people held when they left.
@@ -100,6 +103,7 @@ impl Command {
             Self::Validate(arguments) => validate::run(&arguments),
             Self::Plan(arguments) => plan::plan(arguments),
             Self::Apply(arguments) => plan::apply(arguments),
+            Self::Undo(arguments) => undo::run(arguments),
             Self::Export(arguments) => export::run(arguments),
             Self::Report(arguments) => report::run(arguments),
             Self::Person(arguments) => person::run(arguments),
@@ -113,7 +117,7 @@ impl Command {
 }
 
 /// Run the command that the process was started with. Exit codes: 0 done, 1 refused or failed
-/// (standard error says why), 2 wrong usage, or for `plan` that something would change.
+/// (standard error says why), 2 wrong usage, or for `plan` and `undo` that something would change.
 pub fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,

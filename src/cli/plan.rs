@@ -14,8 +14,8 @@ use crate::net::client::Method;
 use crate::service::files::{self, Wanted};
 use crate::service::whatif::{Digest, Plan};
 
-/// `plan` exits with it when something would change.
-const CHANGES: u8 = 2;
+/// `plan` and `undo` exit with it when something would change.
+pub const CHANGES: u8 = 2;
 
 /// The form of the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -130,7 +130,11 @@ async fn act(arguments: Arguments, mode: Mode) -> anyhow::Result<ExitCode> {
     })
 }
 
-fn show(plan: &Plan, mode: Mode, output: Output, names: Names) -> anyhow::Result<()> {
+/// Print a plan.
+///
+/// # Errors
+/// When it is no JSON.
+pub fn show(plan: &Plan, mode: Mode, output: Output, names: Names) -> anyhow::Result<()> {
     match output {
         Output::Json => say(&serde_json::to_string_pretty(plan)?),
         Output::Table => {

@@ -75,7 +75,11 @@ fn end(plan: &Plan, mode: Mode) -> Vec<String> {
     let what = format!("{}, {}", count(plan.hubs.len(), "hub"), count(plan.mappings.len(), "mapping"));
     match mode {
         Mode::Plan => vec![format!("would change: {what}"), format!("digest: {}", plan.digest)],
-        Mode::Apply(_) => vec![format!("changed: {what}")],
+        Mode::Apply(_) => {
+            let request =
+                plan.request.iter().map(|id| format!("request: {id} (what it takes: scimhub undo apply {id})"));
+            std::iter::once(format!("changed: {what}")).chain(request).collect()
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! A command against a running server: `--server URL` with a token in `SCIMHUB_TOKEN`, so that it
 //! runs where neither the database nor any key is.
 
-use anyhow::{Context as _, anyhow, bail};
+use anyhow::{Context as _, anyhow};
 use clap::Args;
 use serde_json::Value;
 
@@ -61,6 +61,35 @@ impl Remote {
         query: &[(&str, &str)],
         body: Option<&Value>,
     ) -> anyhow::Result<Value> {
+        self.answer(method, path, query, body).await?.map_err(refused)
+    }
+
+    /// As [`Remote::call`]; `None` where the server has no such thing.
+    ///
+    /// # Errors
+    /// As [`Remote::call`], for any other refusal.
+    pub async fn find(
+        &self,
+        method: Method,
+        path: &[&str],
+        query: &[(&str, &str)],
+        body: Option<&Value>,
+    ) -> anyhow::Result<Option<Value>> {
+        match self.answer(method, path, query, body).await? {
+            Ok(reply) => Ok(Some(reply)),
+            Err((404, _)) => Ok(None),
+            Err(other) => Err(refused(other)),
+        }
+    }
+
+    /// The reply, or the status and words of a refusal.
+    async fn answer(
+        &self,
+        method: Method,
+        path: &[&str],
+        query: &[(&str, &str)],
+        body: Option<&Value>,
+    ) -> anyhow::Result<Result<Value, (u16, Option<String>)>> {
         let target = self.base.join(&["api", "v1"]).join(path).with_query(query);
         let mut request = Request::new(method, target).bearer(Some(&self.token)).header("accept", "application/json");
         request = request.to_ourselves();
@@ -70,14 +99,10 @@ impl Remote {
         let answer = self.client.send(request).await.context("the server does not answer; see --server")?;
         let reply = if answer.body.is_empty() { Ok(Value::Null) } else { serde_json::from_slice(&answer.body) };
         if answer.is_success() {
-            return reply.context("the server's reply is not JSON; is it a scimhub?");
+            return Ok(Ok(reply.context("the server's reply is not JSON; is it a scimhub?")?));
         }
         let detail = reply.ok().and_then(|v| v.get("detail").and_then(Value::as_str).map(str::to_owned));
-        match (answer.status, detail) {
-            (401, _) => bail!("the server does not take the token in SCIMHUB_TOKEN"),
-            (status, Some(detail)) => bail!("the server refused ({status}): {detail}"),
-            (status, None) => bail!("the server refused with status {status}; is it a scimhub?"),
-        }
+        Ok(Err((answer.status, detail)))
     }
 
     /// All items of a list that pages by cursor.
@@ -101,6 +126,14 @@ impl Remote {
                 return Ok(items);
             }
         }
+    }
+}
+
+fn refused(refusal: (u16, Option<String>)) -> anyhow::Error {
+    match refusal {
+        (401, _) => anyhow!("the server does not take the token in SCIMHUB_TOKEN"),
+        (status, Some(detail)) => anyhow!("the server refused ({status}): {detail}"),
+        (status, None) => anyhow!("the server refused with status {status}; is it a scimhub?"),
     }
 }
 

@@ -40,6 +40,8 @@ pub fn table() -> Vec<Route> {
         route(Method::GET, "/tasks", page::tasks::list).needs(Action::ReadLog),
         route(Method::GET, "/tasks/{id}", page::tasks::show).needs(Action::ReadTask),
         route(Method::POST, "/tasks/{id}/decide", page::tasks::decide).needs(Action::ManageMembers),
+        route(Method::GET, "/tasks/{id}/undo", page::undo::ask_task).needs(Action::ManageMembers),
+        route(Method::POST, "/tasks/{id}/undo", page::undo::task).needs(Action::ManageMembers),
         route(Method::POST, "/failures/read", page::failures::read).needs(Action::ReadLog),
         route(Method::GET, "/people", page::people::find).needs(Action::ReadDirectory),
         route(Method::GET, "/people/{id}", page::people::show).needs(Action::ReadPerson),
@@ -57,6 +59,9 @@ pub fn table() -> Vec<Route> {
         route(Method::GET, "/held", page::held::list).needs(Action::ReadLog),
         // Before `{verdict}`: the first path that fits is taken.
         route(Method::POST, "/held/{id}/pass", page::held::end_pass).needs(Action::ManageMembers),
+        // Before `{verdict}`: the first path that fits is taken.
+        route(Method::GET, "/held/{id}/undo", page::undo::ask_hold).needs(Action::ManageMembers),
+        route(Method::POST, "/held/{id}/undo", page::undo::hold).needs(Action::ManageMembers),
         route(Method::GET, "/held/{id}/{verdict}", page::held::ask).needs(Action::ReadTask),
         route(Method::POST, "/held/{id}/{verdict}", page::held::decide).needs(Action::ManageMembers),
         // SCIM: users, groups and discovery
@@ -203,6 +208,8 @@ pub fn table() -> Vec<Route> {
         route(Method::DELETE, "/api/v1/held/{id}/pass", admin::tasks::end_pass).needs(Action::ManageMembers),
         route(Method::POST, "/api/v1/held/{id}/release", admin::tasks::release).needs(Action::ManageMembers),
         route(Method::POST, "/api/v1/held/{id}/reject", admin::tasks::reject).needs(Action::ManageMembers),
+        route(Method::GET, "/api/v1/held/{id}/undo", admin::undo::look_at_hold).needs(Action::ReadHub),
+        route(Method::POST, "/api/v1/held/{id}/undo", admin::undo::undo_hold).needs(Action::ManageMembers),
         route(Method::POST, "/api/v1/plan", admin::files::plan).needs(Action::ApplyFiles),
         route(Method::POST, "/api/v1/apply", admin::files::apply).needs(Action::ApplyFiles),
         route(Method::GET, "/api/v1/export", admin::files::export).needs(Action::ExportFiles),

@@ -10,6 +10,7 @@ use crate::base::clock::Micros;
 use crate::base::ids::HubId;
 use crate::domain::failure::FailureCode;
 use crate::domain::member::Reason;
+use crate::domain::plan::takes_away;
 use crate::domain::task::{Before, Task, TaskKind, TaskStatus};
 use crate::store::attempts::Attempt;
 use crate::store::waits;
@@ -57,6 +58,9 @@ pub struct TaskView {
     pub failure: Option<FailureView>,
     /// Whether a person may try it again as it stands.
     pub can_retry: bool,
+    /// Whether it took something, which `undo` grants again.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub can_undo: bool,
     /// What was held before, of a removal or change of role: what `undo` grants again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub before: Option<Before>,
@@ -189,6 +193,7 @@ pub(super) fn view(task: &Task, hubs: &BTreeMap<HubId, String>) -> TaskView {
             FailureView { code, detail: task.error_detail.clone(), remedy: code.remedy() }
         }),
         can_retry: can_retry(task),
+        can_undo: task.status == TaskStatus::Completed && task.user.is_some() && takes_away(task),
         before: task.effect.before.as_deref().cloned(),
         instructions: task.instructions.clone(),
         owner: None,

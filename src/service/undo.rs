@@ -12,24 +12,27 @@ use super::whatif::look::{self, Make};
 use super::whatif::steps::{Diff, Step, carry_out, mapping_diff};
 use super::whatif::{Digest, Fate, Plan, Touched};
 use super::{Caller, Context, ServiceError};
-use crate::base::ids::{HubId, MappingId, TaskId, UserId};
+use crate::base::ids::{HoldId, HubId, MappingId, TaskId, UserId, WorkspaceId};
 use crate::base::limits::MAPPING_CHANGES;
 use crate::domain::app::App;
 use crate::domain::catalog::Catalog;
 use crate::domain::hub::Hub;
 use crate::domain::hub_rules as rules;
-use crate::domain::mapping::{Binding, HubRole, Mapping, SubjectName};
+use crate::domain::mapping::{AssetGrant, Binding, HubRole, Mapping, SubjectName};
 use crate::domain::plan::takes_away;
 use crate::domain::principal;
 use crate::domain::task::{Before, Task, TaskKind, TaskStatus};
+use crate::store::task_list::{self, Common};
 use crate::store::users::{self, UserRow};
-use crate::store::{DbConn, StoreError, hubs as hub_rows, mappings as rows, task_list, tasks};
+use crate::store::{DbConn, StoreError, holds, hubs as hub_rows, mappings as rows, parents, tasks};
 
 /// What is to be granted again.
 #[derive(Clone, Debug)]
 pub enum Taken {
-    /// What this task took.
+    /// What this task took; of a parent, what its children took.
     ByTask(TaskId),
+    /// What everything took that was let out of this held batch.
+    ByHold(HoldId),
     /// What everything took that this request led to.
     ByRequest(String),
 }
@@ -43,9 +46,18 @@ impl Taken {
         id.parse().map(Self::ByTask).map_err(|_| ServiceError::NotFound("task"))
     }
 
+    /// By the id of a held batch in a path.
+    ///
+    /// # Errors
+    /// [`ServiceError::NotFound`] for what is no id.
+    pub fn by_hold(id: &str) -> Result<Self, ServiceError> {
+        id.parse().map(Self::ByHold).map_err(|_| ServiceError::NotFound("held batch"))
+    }
+
     fn target(&self) -> String {
         match self {
             Self::ByTask(id) => format!("task:{id}"),
+            Self::ByHold(id) => format!("hold:{id}"),
             Self::ByRequest(id) => format!("request:{id}"),
         }
     }
@@ -100,7 +112,7 @@ pub async fn undo(
             hub: diff.touched.first().map(|one| one.hub.id),
             task: match &taken {
                 Taken::ByTask(id) => Some(*id),
-                Taken::ByRequest(_) => None,
+                Taken::ByHold(_) | Taken::ByRequest(_) => None,
             },
             detail: json!({ "granted_again": diff.steps.len(), "left_out": plan.notes.len() }),
             ..About::default()
@@ -111,6 +123,7 @@ pub async fn undo(
     .await?;
     plan.effects = Arc::unwrap_or_clone(effects);
     plan.digest = expect.to_string();
+    plan.request = Some(scribe.request_id().to_owned());
     context.nudge.planner();
     Ok(plan)
 }
@@ -177,43 +190,60 @@ fn people_of(tasks: &[Task]) -> String {
 }
 
 fn tasks_of(conn: &mut DbConn, scribe: &Scribe, taken: &Taken) -> Result<Vec<Task>, ServiceError> {
+    let workspace = scribe.workspace;
     match taken {
-        Taken::ByTask(id) => {
-            let task = match tasks::load(conn, scribe.workspace, *id) {
-                Err(StoreError::NotFound) => return Err(ServiceError::NotFound("task")),
-                other => other?,
-            };
-            if task.status != TaskStatus::Completed {
-                let status = task.status.as_str();
-                return Err(ServiceError::Conflict(format!(
-                    "this task is {status}: nothing was taken that could be undone"
-                )));
-            }
-            if !takes_away(&task) {
-                return Err(ServiceError::Conflict(String::from(
-                    "this task gave something; to take it again, change the mapping that gives it",
-                )));
-            }
-            Ok(vec![task])
-        }
-        Taken::ByRequest(id) => {
-            let most = i64::try_from(MAPPING_CHANGES).unwrap_or(i64::MAX);
-            let mut found = task_list::taken_by_request(conn, scribe.workspace, id, most.saturating_add(1))?;
-            if found.len() > MAPPING_CHANGES {
-                return Err(ServiceError::Conflict(format!(
-                    "this request took something from more than {MAPPING_CHANGES} people: put its mappings back \
-                     instead of granting so many individual shares"
-                )));
-            }
-            found.retain(takes_away);
-            if found.is_empty() {
-                return Err(ServiceError::Conflict(String::from(
-                    "no completed removal or demotion came of this request",
-                )));
-            }
-            Ok(found)
-        }
+        Taken::ByTask(id) => match tasks::load(conn, workspace, *id) {
+            Err(StoreError::NotFound) => match parents::load(conn, workspace, *id) {
+                Err(StoreError::NotFound) => Err(ServiceError::NotFound("task")),
+                Err(other) => Err(other.into()),
+                Ok(_) => together(conn, workspace, Common::Parent(*id), "batch"),
+            },
+            Err(other) => Err(other.into()),
+            Ok(task) => Ok(vec![took(task)?]),
+        },
+        Taken::ByHold(id) => match holds::load(conn, workspace, *id) {
+            Err(StoreError::NotFound) => Err(ServiceError::NotFound("held batch")),
+            Err(other) => Err(other.into()),
+            Ok(_) => together(conn, workspace, Common::Hold(*id), "held batch"),
+        },
+        Taken::ByRequest(id) => together(conn, workspace, Common::Request(id), "request"),
     }
+}
+
+/// The task itself, where it took something.
+fn took(task: Task) -> Result<Task, ServiceError> {
+    if task.status != TaskStatus::Completed {
+        let status = task.status.as_str();
+        return Err(ServiceError::Conflict(format!("this task is {status}: nothing was taken that could be undone")));
+    }
+    if !takes_away(&task) {
+        return Err(ServiceError::Conflict(String::from(
+            "this task gave something; to take it again, change the mapping that gives it",
+        )));
+    }
+    Ok(task)
+}
+
+/// What these took together.
+fn together(
+    conn: &mut DbConn,
+    workspace: WorkspaceId,
+    common: Common<'_>,
+    word: &str,
+) -> Result<Vec<Task>, ServiceError> {
+    let most = i64::try_from(MAPPING_CHANGES).unwrap_or(i64::MAX);
+    let mut found = task_list::taken(conn, workspace, common, most.saturating_add(1))?;
+    if found.len() > MAPPING_CHANGES {
+        return Err(ServiceError::Conflict(format!(
+            "this {word} took something from more than {MAPPING_CHANGES} people: put its group or mapping back \
+             instead of granting so many individual shares"
+        )));
+    }
+    found.retain(takes_away);
+    if found.is_empty() {
+        return Err(ServiceError::Conflict(format!("no completed removal or demotion came of this {word}")));
+    }
+    Ok(found)
 }
 
 /// The share that gives back what the task took, or why there is none.
@@ -268,11 +298,19 @@ fn share(
         confirmed_at: scribe.now,
     };
     Ok(match found {
+        Some(found) if gives(found) == gives(&wanted) => {
+            return Err(String::from("an individual share gives it already"));
+        }
         Some(found) => {
             Step::ChangeMapping { hub: hub.clone(), before: Box::new(found.clone()), after: Box::new(wanted) }
         }
         None => Step::AddMapping(hub.clone(), wanted),
     })
+}
+
+/// What a mapping gives whom it names.
+fn gives(mapping: &Mapping) -> (HubRole, &str, bool, &[AssetGrant]) {
+    (mapping.hub_role, &mapping.app_role, mapping.seat, &mapping.assets)
 }
 
 fn add(diff: &mut Diff, after: &mut Vec<Mapping>, hub: &Hub, step: Step) {

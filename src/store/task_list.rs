@@ -76,25 +76,38 @@ pub fn page(
     rows.iter().map(TaskRow::shown).collect()
 }
 
-/// The completed removals and changes of role that one request led to, the oldest first, at most
-/// `limit`.
+/// What tasks that took something have in common.
+#[derive(Clone, Copy, Debug)]
+pub enum Common<'a> {
+    /// The request they came of.
+    Request(&'a str),
+    /// The batch that the guard held them in.
+    Hold(HoldId),
+    /// The parent they are nested in.
+    Parent(TaskId),
+}
+
+/// The completed removals and changes of role among them, the oldest first, at most `limit`.
 ///
 /// # Errors
 /// A failed statement.
-pub fn taken_by_request(
+pub fn taken(
     conn: &mut DbConn,
     workspace: WorkspaceId,
-    request: &str,
+    common: Common<'_>,
     limit: i64,
 ) -> Result<Vec<Task>, StoreError> {
-    let rows: Vec<TaskRow> = tasks::table
+    let mut query = tasks::table
         .filter(tasks::workspace.eq(workspace.0))
         .filter(tasks::status.eq(TaskStatus::Completed.as_str()))
-        .filter(tasks::request_id.eq(request))
         .filter(tasks::kind.eq_any([TaskKind::Remove.as_str(), TaskKind::UpdateRole.as_str()]))
-        .order(tasks::id)
-        .limit(limit)
-        .load(conn)?;
+        .into_boxed();
+    query = match common {
+        Common::Request(request) => query.filter(tasks::request_id.eq(request.to_owned())),
+        Common::Hold(hold) => query.filter(tasks::hold_id.eq(hold.bytes())),
+        Common::Parent(parent) => query.filter(tasks::parent_id.eq(parent.bytes())),
+    };
+    let rows: Vec<TaskRow> = query.order(tasks::id).limit(limit).load(conn)?;
     rows.iter().map(TaskRow::shown).collect()
 }
 

@@ -1,4 +1,4 @@
-//! Undo of a task, or of everything one request took: a look first, then the change under its digest.
+//! Undo of a task, of a batch, or of everything one request took: a look first, then the change under its digest.
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
@@ -9,7 +9,7 @@ use crate::http::extract::{ApiAdmin, ApiReader, Expect};
 use crate::http::respond;
 use crate::service::undo::{self, Taken};
 
-/// `GET /api/v1/tasks/{id}/undo`: what granting again would mean.
+/// `GET /api/v1/tasks/{id}/undo`: what granting again would mean; of a parent, for all its children.
 ///
 /// # Errors
 /// 404; 409 when the task took nothing.
@@ -33,6 +33,33 @@ pub async fn undo_task(
     app: web::Data<App>,
 ) -> Result<HttpResponse, ApiFailure> {
     let plan = undo::undo(&app.context, &caller, Taken::by_task(&id)?, expect).await?;
+    respond::json(StatusCode::OK, &plan)
+}
+
+/// `GET /api/v1/held/{id}/undo`: of everything that was let out of one held batch.
+///
+/// # Errors
+/// 404; 409 when nothing of it was carried out.
+pub async fn look_at_hold(
+    caller: ApiReader,
+    id: web::Path<String>,
+    app: web::Data<App>,
+) -> Result<HttpResponse, ApiFailure> {
+    let plan = undo::look(&app.context, &caller, Taken::by_hold(&id)?).await?;
+    respond::json(StatusCode::OK, &plan)
+}
+
+/// `POST /api/v1/held/{id}/undo?expect=DIGEST`
+///
+/// # Errors
+/// As [`undo_task`].
+pub async fn undo_hold(
+    caller: ApiAdmin,
+    id: web::Path<String>,
+    Expect(expect): Expect,
+    app: web::Data<App>,
+) -> Result<HttpResponse, ApiFailure> {
+    let plan = undo::undo(&app.context, &caller, Taken::by_hold(&id)?, expect).await?;
     respond::json(StatusCode::OK, &plan)
 }
 

@@ -14,6 +14,7 @@ use super::words::{self, badge};
 use crate::auth::Scope;
 use crate::http::App;
 use crate::service::parents::{self, ChildrenQuery, ParentView, Progress};
+use crate::service::rules::Action;
 use crate::service::tasks::TaskStatus;
 
 /// Children on a page.
@@ -71,6 +72,10 @@ pub async fn show(
             }
         }
         @if caller.scope == Scope::Admin { (acts(caller, parent)) }
+        @if caller.can(Action::ManageMembers) && detail.children.items.iter().any(|task| task.can_undo) {
+            h2 { "Taken by mistake?" }
+            p.actions #undo { a.button href={ "/tasks/" (parent.id) "/undo" } { "Undo all of it …" } }
+        }
     };
     let moves = parent.progress.open > 0 && caller.scope != Scope::Admin && !further;
     let pace = if moves { Pace::Live } else { Pace::Still };

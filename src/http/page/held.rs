@@ -45,7 +45,7 @@ fn sealed_words(done: &str, hub: &str, left: Option<i64>) -> String {
 }
 
 /// Where a form goes on, with what it did.
-fn after(form: &PageActor, app: &App, done: &str, hub: &str, left: Option<i64>) -> HttpResponse {
+pub(super) fn after(form: &PageActor, app: &App, done: &str, hub: &str, left: Option<i64>) -> HttpResponse {
     let seal = form.session.seal_words(app, &sealed_words(done, hub, left));
     let left = left.map(|left| left.to_string());
     let hub = (!hub.is_empty()).then_some(hub);
@@ -88,6 +88,7 @@ fn said(done: &Done) -> Markup {
     let word = match done.done.as_deref() {
         Some("released") => "Released",
         Some("rejected") => "Rejected",
+        Some("granted") => "Granted again",
         Some("ended") => "It is held again from now on",
         _ => return html! {},
     };

@@ -17,10 +17,12 @@ pub mod member;
 mod member_forms;
 mod overview;
 pub mod people;
+mod preview;
 pub mod query;
 mod reply;
 pub mod session;
 pub mod tasks;
+pub mod undo;
 mod words;
 
 pub use assets::{favicon, script, style};

@@ -254,6 +254,7 @@ pub async fn show(
         Some("retry") => Some("It will be tried again."),
         Some("done") => Some("It is noted as done by hand."),
         Some("cancel") => Some("It is withdrawn."),
+        Some("undo") => Some("It is granted again: the tasks for it are on their way."),
         _ => None,
     };
     let detail = match tasks::show(&app.context, &caller, &id).await {
@@ -291,7 +292,7 @@ pub async fn show(
         }
         @if let Some(instructions) = task.instructions.as_ref().filter(|_| task.status.is_open()) { h2 { "What a person must do" } pre { (instructions) } }
         (attempts(&detail))
-        @if caller.can(Action::ManageMembers) { (acts(&caller, task)) }
+        @if caller.can(Action::ManageMembers) { (acts(&caller, task)) (undo(task)) }
     };
     let pace = if task.status.is_open() && !caller.can(Action::ManageMembers) { Pace::Live } else { Pace::Still };
     Ok(reply::page(StatusCode::OK, layout::view(&caller, Place::Tasks, "Task", pace, &body)))
@@ -356,6 +357,21 @@ fn acts(caller: &PageReader, task: &TaskView) -> Markup {
     }
 }
 
+/// The way back of what took something away.
+fn undo(task: &TaskView) -> Markup {
+    html! {
+        @if task.can_undo {
+            h2 { "Taken by mistake?" }
+            p.actions #undo {
+                a.button href={ "/tasks/" (task.id) "/undo" } { "Undo …" }
+                @if let Some(hold) = &task.hold {
+                    a.button href={ "/held/" (hold) "/undo" } { "Undo all that was released with it …" }
+                }
+            }
+        }
+    }
+}
+
 /// `POST /tasks/{id}/decide`: `act` is `retry`, `done` or `cancel`.
 ///
 /// # Errors
@@ -372,7 +388,12 @@ pub async fn decide(form: PageActor, id: web::Path<String>, app: web::Data<App>)
         Err(ServiceError::NotFound(_)) => parents::act(&app.context, &form, &id, act, note).await?.parent.id,
         detail => detail?.task.id,
     };
-    let seal = form.session.seal_words(&app, &sealed_words(&task, word));
+    Ok(after(&form, &app, &task, word))
+}
+
+/// Where a form about a task goes on, with what it did.
+pub(super) fn after(form: &PageActor, app: &App, task: &str, word: &str) -> HttpResponse {
+    let seal = form.session.seal_words(app, &sealed_words(task, word));
     let to = link(&format!("/tasks/{task}"), &[("done", Some(word)), ("seal", Some(&seal))]);
-    Ok(reply::see_other(&to).finish())
+    reply::see_other(&to).finish()
 }

@@ -171,6 +171,7 @@ pub async fn apply(
         (_, Some(expect)) => plan.digest = expect.to_string(),
         (_, None) => {}
     }
+    plan.request = Some(scribe.request_id().to_owned());
     context.nudge.planner();
     context.nudge.workers();
     Ok(plan)

@@ -77,6 +77,9 @@ pub struct Plan {
     /// it back as `expect` makes the change happen only where it still means this.
     #[serde(default)]
     pub digest: String,
+    /// Once it was done: the request that did it, by which what it takes can be undone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<String>,
 }
 
 impl Plan {

@@ -24,6 +24,7 @@ pub mod sync;
 mod table;
 mod tasks;
 mod teams;
+mod undo;
 mod waiting;
 
 use scimhub::base::clock::{Clock as _, SystemClock};

@@ -10,6 +10,7 @@ mod members;
 mod pictures;
 mod session;
 mod status;
+mod undo;
 pub mod visitor;
 
 use std::time::Duration;

@@ -72,6 +72,8 @@ pub const TABLE: &[Line] = &[
     ("GET", "/tasks", LOG, ""),
     ("GET", "/tasks/{id}", TASK, ""),
     ("POST", "/tasks/{id}/decide", PEOPLE, "act=cancel"),
+    ("GET", "/tasks/{id}/undo", PEOPLE, ""),
+    ("POST", "/tasks/{id}/undo", PEOPLE, "expect=x"),
     ("GET", "/people", DIRECTORY, ""),
     ("GET", "/people/{id}", OTHER_PERSON, ""),
     ("GET", "/manual", LOG, ""),
@@ -87,6 +89,8 @@ pub const TABLE: &[Line] = &[
     ("GET", "/history", LOG, ""),
     ("GET", "/held", LOG, ""),
     ("POST", "/held/{id}/pass", PEOPLE, ""),
+    ("GET", "/held/{id}/undo", PEOPLE, ""),
+    ("POST", "/held/{id}/undo", PEOPLE, "expect=x"),
     ("GET", "/held/{id}/{verdict}", PEOPLE, ""),
     ("POST", "/held/{id}/{verdict}", PEOPLE, "which=all&expect=x"),
     ("GET", "/scim/v2/Users", Who::Directory, ""),
@@ -206,6 +210,8 @@ pub const TABLE: &[Line] = &[
     ("DELETE", "/api/v1/held/{id}/pass", PEOPLE, ""),
     ("POST", "/api/v1/held/{id}/release", PEOPLE, "{}"),
     ("POST", "/api/v1/held/{id}/reject", PEOPLE, "{}"),
+    ("GET", "/api/v1/held/{id}/undo", STATUS, ""),
+    ("POST", "/api/v1/held/{id}/undo", PEOPLE, "{}"),
     ("POST", "/api/v1/plan", CONNECT, r#"{"files": []}"#),
     (
         "POST",
@@ -302,8 +308,9 @@ pub enum Kind {
 /// What section 3 says of this caller and route; `looks` is a token of scope `read`.
 pub fn allowed(line: &Line, kind: Kind, looks: bool) -> bool {
     let (method, path, who, _) = *line;
-    // The page that asks before something is released is the beginning of a form.
-    let reads = (method == "GET" && path != "/held/{id}/{verdict}") || path.ends_with("/.search");
+    // The pages that ask before something is released or granted again are the beginning of a form.
+    let asks = ["/held/{id}/{verdict}", "/held/{id}/undo", "/tasks/{id}/undo"];
+    let reads = (method == "GET" && !asks.contains(&path)) || path.ends_with("/.search");
     // What somebody has read is their own, an auditor's too; a token that only looks keeps no such mark.
     let own_mark = path.ends_with("/failures/read");
     if who == Who::Open {

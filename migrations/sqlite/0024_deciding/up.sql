@@ -1,0 +1,6 @@
+-- What a batch of the guard took once it was released: undo reads it, and most tasks were never held.
+CREATE INDEX tasks_of_hold ON tasks (workspace, hold_id, id) WHERE hold_id IS NOT NULL;
+
+INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
+    ('tasks', 'tasks_of_hold', '100000 100000 100 1');
+ANALYZE sqlite_schema;
