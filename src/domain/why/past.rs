@@ -86,7 +86,7 @@ pub struct Seen<'a> {
     pub user: UserId,
     /// What was asked about.
     pub span: Span,
-    /// The moment that is explained: within what was held, else the end of the span.
+    /// The moment that is explained: the first of what was held, else the end of the span.
     pub at: Micros,
     /// All their access in the hub, newest first.
     pub access: &'a [Stretch<'a>],
@@ -107,13 +107,10 @@ pub fn held<'a, 'b>(access: &'b [Stretch<'a>], span: Span) -> Option<&'b Stretch
     access.iter().find(|one| span.meets(one.from, one.to))
 }
 
-/// The moment that is explained: the last at which that access was held within the span.
+/// The moment that is explained: the first at which that access was held within the span. Not the last:
+/// by then it may wait to be taken away, and nothing gives it any more.
 pub fn moment(held: Option<&Stretch<'_>>, span: Span) -> Micros {
-    match held.and_then(|held| held.to) {
-        // One microsecond before its end it was still there.
-        Some(to) if to <= span.to => Micros(to.0.saturating_sub(1)).max(span.from),
-        Some(_) | None => span.to,
-    }
+    held.map_or(span.to, |held| held.from.max(span.from))
 }
 
 /// The answer in sentences.

@@ -299,14 +299,14 @@ fn a_mapping_counts_as_it_was_and_what_is_not_recorded_is_not_guessed() {
 }
 
 #[test]
-fn a_day_is_explained_at_its_last_moment_of_access() {
+fn a_day_is_explained_at_its_first_moment_of_access() {
     let add = task(TaskKind::Add, TaskStatus::Completed, 21, Some(22), "r20");
     let access = [stretch(22, Some(42), &add, &add)];
     let day = Span { from: at(0), to: at(86_400) };
-    assert_eq!(moment(held(&access, day), day), Micros(at(42).0 - 1));
+    assert_eq!(moment(held(&access, day), day), at(22));
     assert_eq!(moment(None, day), at(86_400));
-    let until_now = Span { from: at(0), to: at(30) };
-    assert_eq!(moment(held(&access, until_now), until_now), at(30), "still held at its end");
+    let next = Span { from: at(30), to: at(86_430) };
+    assert_eq!(moment(held(&access, next), next), at(30), "held when it began");
     let exact = Span { from: at(42), to: at(42) };
     assert!(held(&access, exact).is_none(), "over at the moment it ended");
     assert!(held(&access, Span { from: at(22), to: at(22) }).is_some(), "there from the moment it began");

@@ -191,7 +191,7 @@ pub struct PastExplanation {
     pub answer: Answer,
     /// What was asked about, as it was given.
     pub asked: String,
-    /// The moment that is explained, RFC 3339: of a day the last at which access was held, else its end.
+    /// The moment that is explained, RFC 3339: of a day the first at which access was held, else its end.
     pub at: String,
     /// The answer in sentences.
     pub summary: Vec<String>,

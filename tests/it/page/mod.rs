@@ -4,6 +4,7 @@
 mod batches;
 mod chromium;
 mod escaping;
+mod explaining;
 mod forms;
 mod manual;
 mod members;
