@@ -79,7 +79,8 @@ pub struct ChildrenQuery {
 /// unknown hub.
 pub async fn list(context: &Context, caller: &Caller, query: TaskQuery) -> Result<Page<ParentView>, ServiceError> {
     let given = [query.status.is_some(), query.user.is_some(), query.parent.is_some(), query.overdue.is_some()];
-    if given.contains(&true) {
+    let moments = [query.app.is_some(), query.from.is_some(), query.to.is_some()];
+    if given.contains(&true) || moments.contains(&true) {
         return Err(ServiceError::Invalid(String::from("batches are listed by hub; their tasks by parent and status")));
     }
     let workspace = caller.workspace;

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::hub_changes::{self, Mended};
 use super::items;
+use super::moments::{self, Edge};
 use super::page::{Format, Page, PageRequest};
 use super::scribe::{About, Scribe};
 use super::sync;
@@ -39,7 +40,7 @@ pub struct TaskQuery {
     pub status: Option<String>,
     /// A hub.
     pub hub: Option<String>,
-    /// `add`, `update_role`, `remove`, `sync`; `batch` lists parents instead.
+    /// `add`, `update_role`, `remove`, `sync`; `batch` lists parents instead, of all or of one hub.
     pub kind: Option<String>,
     /// A user's SCIM id.
     pub user: Option<String>,
@@ -47,6 +48,12 @@ pub struct TaskQuery {
     pub parent: Option<String>,
     /// `true`: items for a person that are past their time.
     pub overdue: Option<bool>,
+    /// The hubs of an app, as they are now.
+    pub app: Option<String>,
+    /// RFC 3339 or a day (UTC): made not before.
+    pub from: Option<String>,
+    /// RFC 3339: made before; or a day, the day itself included.
+    pub to: Option<String>,
     /// JSON or CSV.
     pub format: Option<Format>,
     /// Items on the page.
@@ -90,15 +97,28 @@ pub async fn list(context: &Context, caller: &Caller, query: TaskQuery) -> Resul
         within: caller.sight.narrowed().map(|theirs| theirs.runs.iter().copied().collect()),
         parent: query.parent.as_deref().map(task_id).transpose()?,
         overdue: query.overdue.filter(|overdue| *overdue).map(|_| context.clock.now()),
+        from: moments::read("from", query.from.as_deref(), Edge::Start)?,
+        to: moments::read("to", query.to.as_deref(), Edge::End)?,
         ..TaskFilter::default()
     };
-    let (slug, now) = (query.hub, context.clock.now());
+    if let Some(app) = &query.app
+        && context.catalog.get(app).is_none()
+    {
+        return Err(ServiceError::NotFound("app"));
+    }
+    let (slug, app, now) = (query.hub, query.app, context.clock.now());
     let found = context
         .store
         .read(move |conn| {
             let mut filter = filter;
             if let Some(slug) = &slug {
                 filter.hub = Some(hubs::find(conn, workspace, slug)?.id);
+            }
+            if let Some(app) = &app {
+                let of_app = hub_rows::list(conn, workspace)?.into_iter().filter(|hub| hub.app.as_str() == app);
+                let of_app =
+                    of_app.map(|hub| hub.id).filter(|id| filter.within.as_ref().is_none_or(|all| all.contains(id)));
+                filter.within = Some(of_app.collect());
             }
             let wanted = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
             let names = hubs::slugs(conn, workspace)?;

@@ -4,7 +4,9 @@ use diesel::prelude::*;
 
 use super::StoreError;
 use super::conn::DbConn;
+use super::reading::ID_SLACK;
 use super::schema::tasks;
+use super::status::first_id;
 use super::tasks::{TaskRow, words};
 use crate::base::clock::Micros;
 use crate::base::ids::{HoldId, HubId, TaskId, UserId, WorkspaceId};
@@ -29,6 +31,10 @@ pub struct TaskFilter {
     pub parent: Option<TaskId>,
     /// Items that should have been done by hand before this.
     pub overdue: Option<Micros>,
+    /// Made at this moment or later.
+    pub from: Option<Micros>,
+    /// Made before this.
+    pub to: Option<Micros>,
 }
 
 /// One page, newest first. `cursor` is the last id of the page before; `limit` counts rows.
@@ -68,6 +74,14 @@ pub fn page(
         // Written out, so that the index of items by their time answers.
         query = query.filter(diesel::dsl::sql::<diesel::sql_types::Bool>("tasks.status = 'manual'"));
         query = query.filter(tasks::due_at.le(now.0));
+    }
+    // Ids sort by time: the range in the key keeps the rest unread.
+    if let Some(from) = filter.from {
+        let first = first_id(from.minus(ID_SLACK)).bytes();
+        query = query.filter(tasks::created_at.ge(from.0)).filter(tasks::id.ge(first));
+    }
+    if let Some(to) = filter.to {
+        query = query.filter(tasks::created_at.lt(to.0)).filter(tasks::id.lt(first_id(to.plus(ID_SLACK)).bytes()));
     }
     if let Some(cursor) = cursor {
         query = query.filter(tasks::id.lt(cursor.bytes()));

@@ -5,12 +5,14 @@
 pub mod access;
 mod assets;
 mod batch;
+pub mod drift;
 pub mod explain;
 pub mod failures;
 mod fields;
 pub mod held;
 pub mod history;
 pub mod hub;
+pub mod item;
 mod layout;
 pub mod manual;
 pub mod member;

@@ -1,17 +1,19 @@
 //! `GET /tasks`: tasks as they move, with how far each hub's batch is; `GET /tasks/{id}`: one of
 //! them with every attempt, and what a person may do about it.
 
+use std::collections::BTreeSet;
+
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 use maud::{Markup, html};
 use serde::Deserialize;
 
 use super::access::{PageActor, PageReader};
-use super::batch;
 use super::layout::{self, Pace, Place};
 use super::query::{PageQuery, filled, link};
 use super::reply::{self, PageFailure};
 use super::words::{self, Tone, badge};
+use super::{batch, item};
 use crate::http::App;
 use crate::http::error::Refusal;
 use crate::service::ServiceError;
@@ -33,10 +35,13 @@ pub struct Narrowed {
     hub: Option<String>,
     kind: Option<String>,
     user: Option<String>,
+    app: Option<String>,
+    from: Option<String>,
+    to: Option<String>,
     cursor: Option<String>,
 }
 
-/// `GET /tasks?status=&hub=&kind=&user=`
+/// `GET /tasks?status=&hub=&kind=&user=&app=&from=&to=`
 ///
 /// # Errors
 /// As the use case.
@@ -45,19 +50,36 @@ pub async fn list(
     query: PageQuery<Narrowed>,
     app: web::Data<App>,
 ) -> Result<HttpResponse, PageFailure> {
-    let Narrowed { status, hub, kind, user, cursor } = query.0;
+    let Narrowed { status, hub, kind, user, app: of_app, from, to, cursor } = query.0;
     let narrowed = Narrowed {
         status: filled(status),
         hub: filled(hub),
         kind: filled(kind),
         user: filled(user),
+        app: filled(of_app),
+        from: filled(from),
+        to: filled(to),
         cursor: filled(cursor),
     };
-    let Narrowed { status, hub, kind, user, cursor } = narrowed.clone();
-    let wanted = TaskQuery { status, hub, kind, user, cursor, limit: Some(SHOWN), ..TaskQuery::default() };
+    let Narrowed { status, hub, kind, user, app: of_app, from, to, cursor } = narrowed.clone();
+    let wanted = TaskQuery {
+        status,
+        hub,
+        kind,
+        user,
+        app: of_app,
+        from,
+        to,
+        cursor,
+        limit: Some(SHOWN),
+        ..TaskQuery::default()
+    };
     let now = overview::overview(&app.context, &caller, Depth::Glance).await?;
     let (list, next) = if wanted.kind.as_deref() == Some(BATCH) {
-        let page = parents::list(&app.context, &caller, TaskQuery { status: None, user: None, ..wanted }).await?;
+        // A parent has a hub and nothing else that the form asks for.
+        let TaskQuery { hub, kind, cursor, limit, .. } = wanted;
+        let wanted = TaskQuery { hub, kind, cursor, limit, ..TaskQuery::default() };
+        let page = parents::list(&app.context, &caller, wanted).await?;
         let empty = page.items.is_empty();
         let list =
             html! { @if empty { p.empty { "No batches here." } } @else { (batch::rows(&page.items, &now.now)) } };
@@ -80,6 +102,7 @@ pub async fn list(
 
 fn filters(narrowed: &Narrowed, hubs: &[HubStatus]) -> Markup {
     let status = narrowed.status.as_deref().unwrap_or_default();
+    let apps: BTreeSet<&str> = hubs.iter().map(|hub| hub.app.as_str()).collect();
     html! {
         form.filters method="get" action="/tasks" {
             div {
@@ -113,6 +136,15 @@ fn filters(narrowed: &Narrowed, hubs: &[HubStatus]) -> Markup {
                     }
                 }
             }
+            div {
+                label for="app" { "App" }
+                select #app name="app" {
+                    option value="" { "all" }
+                    @for app in &apps { option value=(app) selected[narrowed.app.as_deref() == Some(app)] { (app) } }
+                }
+            }
+            div { label for="from" { "From (UTC)" } input #from type="date" name="from" value=[narrowed.from.as_deref()]; }
+            div { label for="to" { "To (UTC)" } input #to type="date" name="to" value=[narrowed.to.as_deref()]; }
             @if let Some(user) = &narrowed.user { input type="hidden" name="user" value=(user); }
             button type="submit" { "Show" }
         }
@@ -210,6 +242,9 @@ fn pages(narrowed: &Narrowed, next: Option<&str>) -> Markup {
             of("hub", &narrowed.hub),
             of("kind", &narrowed.kind),
             of("user", &narrowed.user),
+            of("app", &narrowed.app),
+            of("from", &narrowed.from),
+            of("to", &narrowed.to),
             ("cursor", cursor.map(str::to_owned)),
         ];
         link("/tasks", &fields.iter().map(|(name, value)| (*name, value.as_deref())).collect::<Vec<_>>())
@@ -254,6 +289,7 @@ pub async fn show(
         Some("retry") => Some("It will be tried again."),
         Some("done") => Some("It is noted as done by hand."),
         Some("cancel") => Some("It is withdrawn."),
+        Some("item") => Some("It is noted who does it, and until when."),
         Some("undo") => Some("It is granted again: the tasks for it are on their way."),
         _ => None,
     };
@@ -292,7 +328,7 @@ pub async fn show(
         }
         @if let Some(instructions) = task.instructions.as_ref().filter(|_| task.status.is_open()) { h2 { "What a person must do" } pre { (instructions) } }
         (attempts(&detail))
-        @if caller.can(Action::ManageMembers) { (acts(&caller, task)) (undo(task)) }
+        @if caller.can(Action::ManageMembers) { (acts(&caller, task)) (item::form(&caller, task)) (undo(task)) }
     };
     let pace = if task.status.is_open() && !caller.can(Action::ManageMembers) { Pace::Live } else { Pace::Still };
     Ok(reply::page(StatusCode::OK, layout::view(&caller, Place::Tasks, "Task", pace, &body)))

@@ -32,6 +32,13 @@ pub struct RepairBody {
     users: Option<Vec<String>>,
 }
 
+impl RepairBody {
+    /// Of these people, by their SCIM ids.
+    pub fn of_users(users: Vec<String>) -> Self {
+        Self { members: None, users: Some(users) }
+    }
+}
+
 /// What a repair would mean, with its digest. Writes nothing.
 ///
 /// # Errors

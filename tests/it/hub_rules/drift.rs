@@ -16,12 +16,12 @@ use crate::support::{Database, databases, eventually};
 const VIEWER: &str = "viewer";
 
 /// A hub `ads` that suspends, with a staff of eight editors; then somebody works in the app itself.
-struct Drifted {
-    _server: Server,
-    admin: Client,
+pub struct Drifted {
+    pub server: Server,
+    pub admin: Client,
     scim: Client,
     app: Sandbox,
-    people: BTreeMap<&'static str, String>,
+    pub people: BTreeMap<&'static str, String>,
 }
 
 impl Drifted {
@@ -38,7 +38,7 @@ impl Drifted {
         }
         let names: Vec<&str> = people.values().map(String::as_str).collect();
         hubs::group(&scim, "staff", &names).await;
-        let it = Self { _server: server, admin, scim, app, people };
+        let it = Self { server, admin, scim, app, people };
         it.until("everybody has a seat", async || it.held("editor").len() == 8).await;
         it.at_rest().await;
         it
@@ -46,7 +46,7 @@ impl Drifted {
 
     /// Ann's account is gone, Bob has another role, Cid had left and is switched on again, Dan is kept
     /// on purpose and has another role, and there is an account nobody knows.
-    async fn behind_our_back(database: &Database) -> Self {
+    pub async fn behind_our_back(database: &Database) -> Self {
         let it = Self::new(database).await;
         set_active(&it.scim, &it.people["cid"], false).await;
         it.until("Cid is suspended", async || it.account("cid")["active"] == false).await;
@@ -66,7 +66,7 @@ impl Drifted {
         it
     }
 
-    async fn until(&self, what: &str, is: impl AsyncFnMut() -> bool) {
+    pub async fn until(&self, what: &str, is: impl AsyncFnMut() -> bool) {
         eventually(what, SOON, is).await;
     }
 
@@ -83,14 +83,14 @@ impl Drifted {
         self.app.state()["spaces"]["ads"]["seats"].as_array().cloned().unwrap_or_default()
     }
 
-    fn account(&self, name: &str) -> Value {
+    pub fn account(&self, name: &str) -> Value {
         let name = format!("{name}@");
         let of = |seat: &Value| seat["userName"].as_str().is_some_and(|user| user.starts_with(&name));
         self.accounts().into_iter().find(of).unwrap_or_default()
     }
 
     /// The userNames of the app's accounts with this role.
-    fn held(&self, role: &str) -> Vec<String> {
+    pub fn held(&self, role: &str) -> Vec<String> {
         let has = |seat: &&Value| seat["roles"][0]["value"] == role || seat["role"] == role;
         self.accounts().iter().filter(has).map(|seat| seat["userName"].as_str().unwrap().to_owned()).collect()
     }

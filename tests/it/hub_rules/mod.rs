@@ -4,7 +4,7 @@
 mod assets;
 mod connecting;
 mod deciding;
-mod drift;
+pub mod drift;
 mod explaining;
 mod first_check;
 mod flat;

@@ -3,9 +3,12 @@
 
 mod batches;
 mod chromium;
+mod drift;
 mod escaping;
 mod explaining;
+mod filters;
 mod forms;
+mod items;
 mod manual;
 mod members;
 mod pictures;
