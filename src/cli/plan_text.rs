@@ -76,8 +76,11 @@ fn end(plan: &Plan, mode: Mode) -> Vec<String> {
     match mode {
         Mode::Plan => vec![format!("would change: {what}"), format!("digest: {}", plan.digest)],
         Mode::Apply(_) => {
-            let request =
-                plan.request.iter().map(|id| format!("request: {id} (what it takes: scimhub undo apply {id})"));
+            let takes = plan.effects.iter().any(|effect| effect.removes > 0 || effect.demotes > 0);
+            let request = plan.request.iter().map(|id| match takes {
+                true => format!("request: {id} (to grant again what it takes: scimhub undo apply {id})"),
+                false => format!("request: {id}"),
+            });
             std::iter::once(format!("changed: {what}")).chain(request).collect()
         }
     }

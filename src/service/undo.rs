@@ -19,6 +19,7 @@ use crate::domain::catalog::Catalog;
 use crate::domain::hub::Hub;
 use crate::domain::hub_rules as rules;
 use crate::domain::mapping::{AssetGrant, Binding, HubRole, Mapping, SubjectName};
+use crate::domain::permissions::Permissions;
 use crate::domain::plan::takes_away;
 use crate::domain::principal;
 use crate::domain::task::{Before, Task, TaskKind, TaskStatus};
@@ -282,7 +283,7 @@ fn share(
     if let Some(owner) = found.and_then(|found| found.owner.as_deref()) {
         return Err(format!("the individual share belongs to '{owner}'; change it there"));
     }
-    let wanted = Mapping {
+    let mut wanted = Mapping {
         id: found.map_or_else(|| MappingId::from_uuid(scribe.id()), |found| found.id),
         hub: hub.id,
         subject,
@@ -297,15 +298,31 @@ fn share(
         file_ref: Some(format!("granted again by {}, undo of task {}", scribe.actor, task.id)),
         confirmed_at: scribe.now,
     };
+    if let Some(found) = found.filter(|found| found.seat) {
+        never_lower(app, found, &mut wanted);
+    }
     Ok(match found {
         Some(found) if gives(found) == gives(&wanted) => {
-            return Err(String::from("an individual share gives it already"));
+            return Err(String::from("an individual share gives it already, or more"));
         }
         Some(found) => {
             Step::ChangeMapping { hub: hub.clone(), before: Box::new(found.clone()), after: Box::new(wanted) }
         }
         None => Step::AddMapping(hub.clone(), wanted),
     })
+}
+
+/// Somebody may have been given more since: an undo takes nothing of that.
+fn never_lower(app: &App, found: &Mapping, wanted: &mut Mapping) {
+    wanted.hub_role = wanted.hub_role.max(found.hub_role);
+    if app.ranked && app.rank(&found.app_role) > app.rank(&wanted.app_role) {
+        wanted.app_role.clone_from(&found.app_role);
+        wanted.assets.clone_from(&found.assets);
+    } else if !app.ranked {
+        let (before, since) = (Permissions::read(&wanted.app_role), Permissions::read(&found.app_role));
+        let all: Permissions = before.ids().chain(since.ids()).map(str::to_owned).collect();
+        wanted.app_role = all.settle(app, &since).0.to_string();
+    }
 }
 
 /// What a mapping gives whom it names.

@@ -166,3 +166,24 @@ async fn the_command_shows_first_and_undoes_a_batch_and_an_apply() {
         stage.until_role("ann@example.com", Some("editor")).await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_undo_takes_nothing_of_what_was_given_since() {
+    for database in databases() {
+        let stage = Stage::new(&database, "0s").await;
+        let (_, staff) = six(&stage).await;
+        let groups = stage.scim.get("/scim/v2/Groups?filter=displayName%20eq%20%22staff%22").await.expect(200).json();
+        let group = groups["Resources"][0]["id"].as_str().unwrap().to_owned();
+        stage.membership(&group, "remove", &staff[0]).await;
+        stage.until_role(PEOPLE[0], None).await;
+        hubs::mapping(&stage.admin, "box", &json!({"user": PEOPLE[0], "app_role": "editor", "hub_role": "manager"}))
+            .await;
+        stage.until_role(PEOPLE[0], Some("editor")).await;
+        stage.at_rest().await;
+        let path = format!("/api/v1/tasks?hub=box&user={}&kind=remove&status=completed", staff[0]);
+        let removal = stage.admin.get(&path).await.expect(200).json()["items"][0]["id"].as_str().unwrap().to_owned();
+        let look = stage.admin.get(&format!("/api/v1/tasks/{removal}/undo")).await.expect(200).json();
+        assert_eq!((&look["mappings"], &look["effects"]), (&json!([]), &json!([])), "{}: {look}", database.name);
+        assert!(look["notes"].to_string().contains("or more"), "{look}");
+    }
+}
