@@ -11,3 +11,4 @@ pub mod nudge;
 pub mod random;
 pub mod secret;
 pub mod steps;
+pub mod visible;

@@ -45,7 +45,9 @@ fn change(ground: &Ground<'_>, facts: &Facts, verdict: &Verdict, action: &Action
     let adopted = |id| facts.look_alikes.iter().find(|member| member.id == id);
     let member = verdict.adopt.and_then(adopted).or(facts.member.as_ref());
     let is_admin = |role: Option<&str>| role.is_some_and(|role| ground.app.is_admin(role));
-    let was_admin = is_admin(member.and_then(|member| member.known_role.as_deref()));
+    // Who is only invited is no admin yet: a leaver's invitation is taken back like any other (R4.13).
+    let was_admin =
+        member.is_some_and(|member| member.known != Presence::Pending && is_admin(member.known_role.as_deref()));
     let removes = action.effect.kind == TaskKind::Remove;
     // What a suspended account had is given anew.
     let usable = member.filter(|member| match member.known {

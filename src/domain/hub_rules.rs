@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use crate::base::limits::{ITEM_HOURS_MOST, PROTECTED_ROLES};
 use crate::base::nearest::{hint, quoted};
+use crate::base::visible;
 use crate::domain::app::{App, Field, FieldFormat};
 use crate::domain::catalog::Catalog;
 use crate::domain::create_fields;
@@ -65,7 +66,7 @@ pub const fn login_word(login: Login) -> &'static str {
 /// # Errors
 /// When it is blank, too long or holds control characters.
 pub fn label(text: &str) -> Result<(), String> {
-    if text.trim().is_empty() {
+    if visible::is_blank(text) {
         return Err(String::from("the label is blank; give the hub a name that people recognise"));
     }
     plain(text)
@@ -120,6 +121,9 @@ fn form(field: &Field, value: &str) -> Result<(), String> {
         return Err(String::from("it is empty; leave the field out or give it a value"));
     }
     plain(value)?;
+    if value.trim() != value || value.contains("  ") {
+        return Err(String::from("it has blanks at an end, or two in a row; write it as the app does"));
+    }
     match field.format {
         FieldFormat::Text if !field.values.is_empty() && !field.values.iter().any(|known| known == value) => {
             let known: Vec<&str> = field.values.iter().map(String::as_str).collect();
@@ -436,6 +440,7 @@ mod tests {
         let meta = app(&catalog, "meta-business").unwrap();
         let scim = app(&catalog, "scim").unwrap();
         let ahrefs = app(&catalog, "ahrefs").unwrap();
+        let chatgpt = app(&catalog, "chatgpt").unwrap();
         let good = [
             (meta, "business_id", plain("123")),
             (meta, "access_token", Given::Secret(String::from("META_TOKEN"))),
@@ -443,6 +448,7 @@ mod tests {
             (scim, "base_url", plain("https://[2001:db8::1]/scim")),
             (scim, "base_url", plain("https://[2001:db8::1]:8443/scim")),
             (ahrefs, "unique_identifier", plain("abc")),
+            (chatgpt, "business_id", plain("Space One")),
         ];
         for (app, name, given) in good {
             assert_eq!(field(app, name, &given), Ok(()), "{name} {given:?}");
@@ -461,6 +467,8 @@ mod tests {
             (scim, "token", Given::Secret(String::from("a b"))),
             (ahrefs, "unique_identifier", plain("ab")),
             (ahrefs, "unique_identifier", plain("with-dash")),
+            (chatgpt, "business_id", plain("Space One ")),
+            (chatgpt, "business_id", plain("Space  One")),
         ];
         for (app, name, given) in bad {
             let wrong = field(app, name, &given).unwrap_err();

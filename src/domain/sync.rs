@@ -58,6 +58,9 @@ pub struct Claimant {
     pub guest: bool,
     /// Whether another account of the hub is theirs already.
     pub has_account: bool,
+    /// Whether they took an address after the account was known: what a provider changes matches nobody to
+    /// what was there before (T-02).
+    pub late: bool,
 }
 
 /// What matching one account rests on.
@@ -117,7 +120,7 @@ pub fn place(seen: &Observed, evidence: &Evidence<'_>) -> Placement {
     }
     match evidence.claimants {
         [] => Placement::Unmatched,
-        [only] if !only.exact => Placement::Unmatched,
+        [only] if !only.exact || only.late => Placement::Unmatched,
         [only] if only.has_account || evidence.accounts > 1 => Placement::Conflict,
         [only] => Placement::Matched {
             user: only.user,

@@ -119,6 +119,13 @@ fn step(
     }
     if done && broken.is_none() {
         broken = walk.end(head.as_ref()).err();
+        // What was signed here shows an end that was cut as well as what is kept elsewhere.
+        if broken.is_none()
+            && let Some(newest) = seals::checkpoints(conn, workspace, 1)?.first()
+            && sealer.knows(newest)
+        {
+            broken = against(conn, workspace, newest, walk.seq(), begins)?;
+        }
         if broken.is_none()
             && let Some(checkpoint) = checkpoint
         {

@@ -422,7 +422,8 @@ pub(super) fn check_step(
     step: &Step,
 ) -> Result<(), ServiceError> {
     let (action, hub) = asks(step);
-    check_in(conn, scribe, catalog, action, hub)
+    check_in(conn, scribe, catalog, action, hub)?;
+    check_own(conn, scribe, catalog, step)
 }
 
 fn check_in(
@@ -481,6 +482,64 @@ pub(super) fn check_hubs(
             other => other?,
         };
         check_in(conn, scribe, catalog, Action::AssignManagers, &hub)?;
+    }
+    Ok(())
+}
+
+/// Whether the caller may let a team take up every share that waits for a group of this name: it gives
+/// the team's members what the hub's people wanted for a group of the identity provider.
+///
+/// # Errors
+/// [`ServiceError::Missing`] naming the hub.
+pub(super) fn check_name(
+    conn: &mut DbConn,
+    scribe: &Scribe,
+    catalog: &Catalog,
+    name_key: &str,
+) -> Result<(), ServiceError> {
+    if scribe.caller.rights.kind == Kind::Operator {
+        return Ok(());
+    }
+    for (id, role) in managers::hubs_waiting_for(conn, scribe.workspace, name_key)? {
+        let hub = match hub_rows::load(conn, scribe.workspace, id) {
+            Err(StoreError::NotFound) => continue,
+            other => other?,
+        };
+        let action = if role > HubRole::Collaborator { Action::AssignManagers } else { Action::ManageMembers };
+        check_in(conn, scribe, catalog, action, &hub)?;
+    }
+    Ok(())
+}
+
+/// Nobody takes their own role as Owner or Manager away, and no hub loses its last Owner, by a share of
+/// one person as little as by name (3.2).
+fn check_own(conn: &mut DbConn, scribe: &Scribe, catalog: &Catalog, step: &Step) -> Result<(), ServiceError> {
+    let (hub, before, left) = match step {
+        Step::RemoveMapping(hub, before) => (hub, before, HubRole::Collaborator),
+        Step::ChangeMapping { hub, before, after } | Step::BindMapping { hub, before, after } => {
+            (hub, before.as_ref(), after.hub_role)
+        }
+        Step::AddHub(_) | Step::ChangeHub { .. } | Step::RemoveHub(_) | Step::AddMapping(..) | Step::Seal(..) => {
+            return Ok(());
+        }
+    };
+    let Binding::User(user) = before.binding else { return Ok(()) };
+    if left >= before.hub_role {
+        return Ok(());
+    }
+    if scribe.caller.person == Some(user) {
+        return Err(ServiceError::Conflict(format!(
+            "hub '{}': nobody takes their own role as Owner or Manager away; another Owner does",
+            hub.slug
+        )));
+    }
+    if before.hub_role == HubRole::Owner
+        && !owners::another(conn, scribe.workspace, catalog, hub, Some(user), scribe.now)?
+    {
+        return Err(ServiceError::Conflict(format!(
+            "hub '{}': this share makes its last Owner; make somebody else Owner first",
+            hub.slug
+        )));
     }
     Ok(())
 }

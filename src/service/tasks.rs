@@ -15,6 +15,7 @@ use super::task_view::{self, TaskDetail, TaskView};
 use super::{Caller, Context, ServiceError, hubs, parents};
 use crate::base::clock::Micros;
 use crate::base::ids::{TaskId, UserId, WorkspaceId};
+use crate::base::visible;
 use crate::domain::decision::DecisionKind;
 use crate::domain::problem::Cause;
 use crate::domain::task::Task;
@@ -251,7 +252,9 @@ pub async fn act(
 
 /// A note without control characters, or none.
 pub(super) fn note(note: Option<String>) -> Result<Option<String>, ServiceError> {
-    let Some(note) = note.map(|note| note.trim().to_owned()).filter(|note| !note.is_empty()) else { return Ok(None) };
+    let Some(note) = note.map(|note| note.trim().to_owned()).filter(|note| !visible::is_blank(note)) else {
+        return Ok(None);
+    };
     if note.chars().count() > NOTE_CHARACTERS || note.chars().any(|c| c.is_control() && c != '\n') {
         return Err(ServiceError::Invalid(format!("a note has at most {NOTE_CHARACTERS} characters of plain text")));
     }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::page::{Page, PageRequest};
-use super::rights::{check_group, check_hubs};
+use super::rights::{check_group, check_name};
 use super::scribe::{About, Scribe};
 use super::{Caller, Context, ServiceError, shown};
 use crate::base::ids::{GroupId, SELF_MANAGED, SourceId, UserId, WorkspaceId};
@@ -17,7 +17,7 @@ use crate::scim::group::{self, GroupKeys};
 use crate::store::groups::{self, GroupRow};
 use crate::store::memberships::{self, Leaving, Member, MemberKind};
 use crate::store::reach::Reach;
-use crate::store::{DbConn, StoreError, Tx, managers, marks, reading, sources, teams as rows};
+use crate::store::{DbConn, StoreError, Tx, marks, reading, sources, teams as rows};
 
 /// Who says who is in it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -97,15 +97,17 @@ pub async fn show(context: &Context, caller: &Caller, id: &str) -> Result<TeamVi
 /// Make a team, empty.
 ///
 /// # Errors
-/// [`ServiceError::Invalid`] naming the field, [`ServiceError::Conflict`] when the name is taken.
+/// [`ServiceError::Invalid`] naming the field, [`ServiceError::Conflict`] when the name is taken,
+/// [`ServiceError::Missing`] where a hub waits for a group of this name and the caller may not manage its members.
 pub async fn create(context: &Context, caller: &Caller, body: TeamBody) -> Result<TeamView, ServiceError> {
-    let scribe = Scribe::new(context, caller);
+    let (scribe, catalog) = (Scribe::new(context, caller), context.catalog.clone());
     let team = context
         .store
         .write(move |tx| {
             let workspace = scribe.workspace;
             let (keys, document) = named(&body.name)?;
             free(tx, workspace, &keys, None)?;
+            check_name(tx, &scribe, &catalog, &keys.display_name_key)?;
             let id = GroupId::from_uuid(scribe.id());
             groups::insert(tx, workspace, SELF_MANAGED, id, &keys, &document, scribe.now)?;
             arrived(tx, &scribe, id, &keys)?;
@@ -130,10 +132,9 @@ pub async fn rename(context: &Context, caller: &Caller, id: &str, body: TeamBody
             let team = ours(tx, workspace, id)?;
             let (keys, document) = named(&body.name)?;
             free(tx, workspace, &keys, Some(id))?;
-            // A share may wait for this name, and would make Owners of who is in already. Looked at before
+            // A share may wait for this name, and would give its role to who is in already. Looked at before
             // it does: afterwards the caller may be one of them.
-            let waiting = managers::hubs_waiting_for(tx, workspace, &keys.display_name_key)?;
-            check_hubs(tx, &scribe, &catalog, &waiting)?;
+            check_name(tx, &scribe, &catalog, &keys.display_name_key)?;
             groups::replace(tx, workspace, &team, &keys, &document, scribe.now)?;
             arrived(tx, &scribe, id, &keys)?;
             tell(tx, &scribe, id, "team.renamed", None, json!({ "from": team.display_name, "to": keys.display_name }))?;

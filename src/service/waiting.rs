@@ -73,7 +73,9 @@ pub async fn end(
     slug: &str,
     body: OverrideBody,
 ) -> Result<Overridden, ServiceError> {
-    let note = tasks::note(body.note)?;
+    let Some(note) = tasks::note(body.note)? else {
+        return Err(ServiceError::Invalid(String::from("note: say why the app will not refuse; it is recorded")));
+    };
     let (scribe, slug) = (Scribe::new(context, caller), slug.to_owned());
     let ended = context
         .store
@@ -84,7 +86,7 @@ pub async fn end(
             };
             let target = format!("hub:{slug}");
             let detail = json!({ "app": hub.app, "released": released });
-            let personal = note.as_ref().map(|note| json!({ "note": note }));
+            let personal = Some(json!({ "note": note }));
             let about = About { target: &target, hub: Some(hub.id), detail, personal, ..About::default() };
             scribe.record(tx, "hub.waiting_overridden", about)?;
             Ok(Overridden { released })

@@ -312,6 +312,8 @@ fn look_alikes(conn: &mut DbConn, workspace: WorkspaceId, hub: HubId, facts: &mu
         keys.extend(one.email_keys.iter().cloned());
         // An account's row has its address less folded than the directory's keys.
         keys.extend(sync::address(&one.principal.email));
+        // As a sync does it: the name is an address as well, and apps find accounts by it.
+        keys.extend(sync::address(&one.principal.user_name));
     }
     let accounts = hub_members::unmatched_by_email(conn, workspace, hub, &keys.into_iter().collect::<Vec<_>>())?;
     let shown: BTreeSet<String> = accounts.iter().filter_map(|account| account.email_key.clone()).collect();
@@ -325,7 +327,8 @@ fn look_alikes(conn: &mut DbConn, workspace: WorkspaceId, hub: HubId, facts: &mu
             let near = bearers.get(&sync::key(address)).map(Vec::as_slice).unwrap_or_default();
             if near.iter().any(|bearer| bearer.user == one.user && bearer.addresses.contains(address)) {
                 one.look_alikes.push(account.clone());
-                one.email_shared |= near.iter().any(|bearer| bearer.user != one.user);
+                // Or it became theirs after the account was known (T-02).
+                one.email_shared |= near.iter().any(|bearer| bearer.user != one.user || bearer.came_after(account.id));
             }
         }
     }

@@ -231,22 +231,31 @@ pub fn hubs_run_by(conn: &mut DbConn, workspace: WorkspaceId, group: GroupId) ->
     rows.iter().map(|id| HubId::from_bytes(id).map_err(|_| StoreError::Corrupt("a hub id".into()))).collect()
 }
 
-/// Hubs in which a share as Owner or Manager waits for a group of this folded name.
+/// Hubs in which a share waits for a group of this folded name, and as what.
 ///
 /// # Errors
 /// A failed statement, [`StoreError::Corrupt`].
-pub fn hubs_waiting_for(conn: &mut DbConn, workspace: WorkspaceId, name_key: &str) -> Result<Vec<HubId>, StoreError> {
-    let rows: Vec<Vec<u8>> = mappings::table
+pub fn hubs_waiting_for(
+    conn: &mut DbConn,
+    workspace: WorkspaceId,
+    name_key: &str,
+) -> Result<Vec<(HubId, HubRole)>, StoreError> {
+    let rows: Vec<(Vec<u8>, String)> = mappings::table
         .filter(mappings::workspace.eq(workspace.0))
         .filter(mappings::subject_key.eq(format!("group:{name_key}")))
         .filter(mappings::binding.eq("waiting"))
-        .filter(mappings::hub_role.ne(hub_role_word(HubRole::Collaborator)))
-        .select(mappings::hub_id)
+        .select((mappings::hub_id, mappings::hub_role))
         .distinct()
         .order(mappings::hub_id)
         .kept()
         .load(conn)?;
-    rows.iter().map(|id| HubId::from_bytes(id).map_err(|_| StoreError::Corrupt("a hub id".into()))).collect()
+    rows.iter()
+        .map(|(id, role)| {
+            let id = HubId::from_bytes(id).map_err(|_| StoreError::Corrupt("a hub id".into()))?;
+            let role = hub_role(role).ok_or_else(|| StoreError::Corrupt(format!("a hub role '{role}'")))?;
+            Ok((id, role))
+        })
+        .collect()
 }
 
 /// Hubs that people were made Owner of of whom none is here and active any more. Somebody may still

@@ -99,6 +99,7 @@ diesel::table! {
         created_at -> BigInt,
         modified_at -> BigInt,
         document -> Text,
+        address_taken_at -> Nullable<BigInt>,
     }
 }
 

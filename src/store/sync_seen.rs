@@ -11,6 +11,7 @@ use super::dialect::{self, Cell};
 use super::hub_members::{presence, presence_word};
 use super::kept::Keep as _;
 use super::schema::{sync_seen, user_emails, users};
+use super::status::first_id;
 use super::{DbConn, StoreError, Tx};
 use crate::base::clock::Micros;
 use crate::base::ids::{HubId, MemberId, TaskId, UserId, WorkspaceId};
@@ -153,6 +154,16 @@ pub struct Bearer {
     pub addresses: BTreeSet<String>,
     /// Whether the directory says they are from outside.
     pub guest: bool,
+    /// When they last took another address than they had.
+    pub address_taken_at: Option<Micros>,
+}
+
+impl Bearer {
+    /// Whether this account was known when they took an address: then no address says that it is theirs,
+    /// a person does (T-02). The id of an account tells when it became known.
+    pub fn came_after(&self, account: MemberId) -> bool {
+        self.address_taken_at.is_some_and(|at| account.uuid() < first_id(at).uuid())
+    }
 }
 
 /// The people who bear these addresses, by folded address.
@@ -179,17 +190,17 @@ pub fn people(
         .load(conn)?;
     owners.extend(names);
     let ids: BTreeSet<&Vec<u8>> = owners.iter().map(|(_, id)| id).collect();
-    let documents: Vec<(Vec<u8>, String, String)> = users::table
+    let documents: Vec<(Vec<u8>, String, String, Option<i64>)> = users::table
         .filter(users::workspace.eq(workspace.0))
         .filter(users::id.eq_any(ids))
-        .select((users::id, users::user_name, users::document))
+        .select((users::id, users::user_name, users::document, users::address_taken_at))
         .load(conn)?;
     let mut bearers: HashMap<Vec<u8>, Bearer> = HashMap::new();
-    for (id, user_name, document) in documents {
+    for (id, user_name, document, taken_at) in documents {
         let user = UserId::from_bytes(&id).map_err(|_| StoreError::Corrupt("a user's id".into()))?;
         let document: Object =
             serde_json::from_str(&document).map_err(|_| StoreError::Corrupt("a user's document".into()))?;
-        bearers.insert(id, bearer(user, &user_name, &document));
+        bearers.insert(id, bearer(user, &user_name, &document, taken_at));
     }
     let mut found: HashMap<String, Vec<Bearer>> = HashMap::new();
     for (key, id) in owners {
@@ -200,7 +211,7 @@ pub fn people(
     Ok(found)
 }
 
-fn bearer(user: UserId, user_name: &str, document: &Object) -> Bearer {
+fn bearer(user: UserId, user_name: &str, document: &Object, taken_at: Option<i64>) -> Bearer {
     let emails = document.get("emails").and_then(serde_json::Value::as_array).into_iter().flatten();
     let shown = emails.filter_map(|email| email.get("value").and_then(serde_json::Value::as_str));
     let kind = document.get("userType").and_then(serde_json::Value::as_str).unwrap_or_default();
@@ -208,6 +219,7 @@ fn bearer(user: UserId, user_name: &str, document: &Object) -> Bearer {
         user,
         addresses: shown.chain([user_name]).filter_map(sync::address).collect(),
         guest: kind.trim().eq_ignore_ascii_case("guest"),
+        address_taken_at: taken_at.map(Micros),
     }
 }
 

@@ -12,6 +12,7 @@ use super::schema::{sources, user_emails, users};
 use super::tx::Tx;
 use crate::base::clock::Micros;
 use crate::base::ids::{SourceId, UserId, WorkspaceId};
+use crate::scim::fold;
 use crate::scim::user::UserKeys;
 
 /// A stored user.
@@ -278,16 +279,25 @@ pub fn replace(
         (false, true) => leavers::returned(tx, workspace, before.id)?,
         (true, true) | (false, false) => {}
     }
-    replace_emails(tx, workspace, before.id, &keys.emails)?;
+    let took_one = replace_emails(tx, workspace, before.id, &keys.emails)?;
+    if took_one || fold::user_name(&before.user_name) != keys.user_name_key {
+        diesel::update(users::table)
+            .filter(users::workspace.eq(workspace.0))
+            .filter(users::id.eq(before.id.bytes()))
+            .set(users::address_taken_at.eq(now.0))
+            .kept()
+            .execute(tx)?;
+    }
     Ok(after)
 }
 
+/// Answers whether one came in place of, or beside, others: the first ones of somebody are no change.
 fn replace_emails(
     tx: &mut Tx<'_>,
     workspace: WorkspaceId,
     id: UserId,
     emails: &[(String, String)],
-) -> Result<(), StoreError> {
+) -> Result<bool, StoreError> {
     let mut stored: Vec<(String, String)> = user_emails::table
         .filter(user_emails::workspace.eq(workspace.0))
         .filter(user_emails::user_id.eq(id.bytes()))
@@ -299,10 +309,12 @@ fn replace_emails(
     wanted.sort();
     wanted.dedup();
     if stored == wanted {
-        return Ok(());
+        return Ok(false);
     }
     delete_emails(tx, workspace, id)?;
-    insert_emails(tx, workspace, id, &wanted)
+    insert_emails(tx, workspace, id, &wanted)?;
+    let had = |address: &str| stored.iter().any(|(one, _)| one == address);
+    Ok(!stored.is_empty() && wanted.iter().any(|(address, _)| !had(address)))
 }
 
 fn insert_emails(

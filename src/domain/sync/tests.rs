@@ -26,7 +26,7 @@ fn presences() -> impl Strategy<Value = Presence> {
 
 fn claimants() -> impl Strategy<Value = Vec<Claimant>> {
     let one = (0u8..4, any::<bool>(), any::<bool>(), any::<bool>())
-        .prop_map(|(n, exact, guest, has_account)| Claimant { user: user(n), exact, guest, has_account });
+        .prop_map(|(n, exact, guest, has_account)| Claimant { user: user(n), exact, guest, has_account, late: false });
     prop::collection::vec(one, 0..4)
 }
 
@@ -56,7 +56,7 @@ proptest! {
         let before = Evidence { claimants: &claimants, accounts, service: false, owners: &owners };
         let matched = matches!(place(&seen(presence), &before), Placement::Matched { .. });
         let mut more = claimants.clone();
-        more.push(Claimant { user: user(extra), exact: true, guest: false, has_account: false });
+        more.push(Claimant { user: user(extra), exact: true, guest: false, has_account: false, late: false });
         let after = Evidence { claimants: &more, accounts: accounts + 1, service: false, owners: &owners };
         let still = matches!(place(&seen(presence), &after), Placement::Matched { .. });
         prop_assert!(!still || !matched);

@@ -208,6 +208,7 @@ impl<'a, 'tx> Stretch<'a, 'tx> {
                 exact: address.is_some_and(|address| bearer.addresses.contains(address)),
                 guest: bearer.guest,
                 has_account: known.own.get(&bearer.user).is_some_and(has_account),
+                late: bearer.came_after(id),
             })
             .collect();
         let service = self.is_service(seen);

@@ -198,3 +198,21 @@ async fn r7_10_an_invitation_that_is_not_listed_still_runs_out_and_is_sent_again
         assert_eq!(effects(&stage), ["invite", "revoke", "invite", "accept"], "{}", database.name);
     }
 }
+
+/// Who is only invited to be the app's admin is none yet: the guard keeps no leaver's invitation open.
+#[tokio::test(flavor = "multi_thread")]
+async fn r4_13_a_leavers_invitation_to_be_admin_is_taken_back_at_once() {
+    for database in databases() {
+        let stage = Stage::new(&database, "0s").await;
+        invites(&stage, None, true);
+        let nia = hubs::user(&stage.scim, "nia@example.com").await;
+        hubs::mapping(&stage.admin, "box", &json!({"user": "nia@example.com", "app_role": "admin"})).await;
+        until(&stage, &nia, "pending", "pending_invite_claim").await;
+        stage.at_rest().await;
+        super::set_active(&stage.scim, &nia, false).await;
+        eventually("the invitation is taken back", SOON, async || effects(&stage).len() == 2).await;
+        stage.at_rest().await;
+        let held = stage.admin.get("/api/v1/held").await.expect(200).json();
+        assert_eq!(held["items"], json!([]), "{}", database.name);
+    }
+}

@@ -490,7 +490,8 @@ async fn r3_2_what_comes_through_a_team_is_the_teams() {
             .await;
         lacks(&as_adm.patch(&one, &json!({"name": "chiefs"})).await, "assign_managers");
         lacks(&as_adm.get("/api/v1/hubs/ops/members").await, "read_hub");
-        let chiefs = as_adm.post("/api/v1/teams", &json!({"name": "chiefs"})).await.expect(201).json();
+        lacks(&as_adm.post("/api/v1/teams", &json!({"name": "chiefs"})).await, "assign_managers");
+        let chiefs = admin.post("/api/v1/teams", &json!({"name": "chiefs"})).await.expect(201).json();
         let chiefs = format!("/api/v1/teams/{}", chiefs["id"].as_str().unwrap());
         lacks(&as_adm.put(&format!("{chiefs}/members/{adm}"), &json!({})).await, "assign_managers");
         lacks(&as_adm.delete(&format!("{chiefs}/members/{bob}")).await, "assign_managers");
@@ -664,5 +665,34 @@ async fn r9_2_guests_are_invited_by_users_and_removed_by_admins() {
         for kind in ["guest.invited", "guest.removed"] {
             assert_eq!(told(admin, kind).await.len(), 1, "{}: {kind}", database.name);
         }
+    }
+}
+
+/// A share of one person is theirs as a role by name is: not theirs to take, and not the last one.
+#[tokio::test(flavor = "multi_thread")]
+async fn r3_2_the_share_of_an_owner_is_kept_like_a_role_by_name() {
+    for database in databases() {
+        let server = Server::start(&database, &[]);
+        let (admin, scim) = hubs::clients(&server);
+        let ivo = hubs::user(&scim, "ivo@example.com").await;
+        let eve = hubs::user(&scim, "eve@example.com").await;
+        connect(&admin, "ads").await;
+        let share = |user: &str| json!({"user": user, "hub_role": "owner", "seat": false});
+        let mine = hubs::mapping(&admin, "ads", &share("ivo@example.com")).await;
+        let as_ivo = token(&server, "--as", "ivo@example.com");
+        let path = |id: &str| format!("/api/v1/hubs/ads/mappings/{id}");
+        let reply = as_ivo.delete(&path(&mine)).await.expect(409);
+        assert!(reply.text().contains("their own"), "{}: {}", database.name, reply.text());
+        let lower = json!({"user": "ivo@example.com", "hub_role": "manager", "seat": false});
+        as_ivo.put("/api/v1/hubs/ads/mappings", &lower).await.expect(409);
+        // By another Owner it may go, as long as one stays.
+        let hers = hubs::mapping(&as_ivo, "ads", &share("eve@example.com")).await;
+        let as_eve = token(&server, "--as", "eve@example.com");
+        as_eve.delete(&path(&mine)).await.expect(204);
+        let service = token(&server, "--role", "owner");
+        let reply = service.delete(&path(&hers)).await;
+        assert!(matches!(reply.status, 403 | 409), "{}: {}", database.name, reply.text());
+        let owners = admin.get("/api/v1/hubs/ads/managers").await.expect(200).json();
+        assert_eq!(owners["items"][0]["user"], eve.as_str(), "{}: {owners}; without {ivo}", database.name);
     }
 }

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::rights::{lacks, token};
 use super::{Stage, set_active};
 use crate::hubs::{self, SOON};
 use crate::support::{databases, eventually};
@@ -158,4 +159,29 @@ async fn r5_10_removing_a_team_keeps_who_has_another_grant() {
 /// A fresh database of the same kind.
 fn database_like(one: &crate::support::Database) -> crate::support::Database {
     databases().into_iter().find(|other| other.name == one.name).unwrap()
+}
+
+/// What waits for a group of the identity provider is no way in for whoever may make teams.
+#[tokio::test(flavor = "multi_thread")]
+async fn r3_2_a_team_takes_up_a_waiting_share_only_by_who_manages_the_hub() {
+    for database in databases() {
+        let stage = Stage::new(&database, "0s").await;
+        let (admin, scim) = (&stage.admin, &stage.scim);
+        let ben = hubs::user(scim, "ben@example.com").await;
+        admin.put(&format!("/api/v1/people/{ben}/role"), &json!({"role": "admin"})).await.expect(200);
+        let as_ben = token(&stage.server, "--as", "ben@example.com");
+        hubs::mapping(admin, "box", &json!({"group": "designers", "app_role": "editor"})).await;
+        let reply = as_ben.post("/api/v1/teams", &json!({"name": "Designers"})).await;
+        lacks(&reply, "manage_members");
+        assert!(reply.text().contains("hub 'box'"), "{}: {}", database.name, reply.text());
+        let other = as_ben.post("/api/v1/teams", &json!({"name": "others"})).await.expect(201).json();
+        let rename = format!("/api/v1/teams/{}", other["id"].as_str().unwrap());
+        lacks(&as_ben.patch(&rename, &json!({"name": "designers"})).await, "manage_members");
+        // The real group still finds its share, and whoever runs the hub may say that a team is meant.
+        hubs::group(scim, "designers", &[&ben]).await;
+        stage.until_role("ben@example.com", Some("editor")).await;
+        hubs::mapping(admin, "box", &json!({"group": "writers", "app_role": "viewer"})).await;
+        admin.put(&format!("/api/v1/hubs/box/managers/{ben}"), &json!({"role": "manager"})).await.expect(200);
+        as_ben.post("/api/v1/teams", &json!({"name": "writers"})).await.expect(201);
+    }
 }

@@ -227,8 +227,8 @@ async fn a_server_seals_and_the_command_says_whether_it_is_good() {
         let said = String::from_utf8_lossy(&remote.stdout).into_owned();
         assert!(remote.status.success() && said.contains("good, "), "{}: {said}", database.name);
 
-        // Somebody cuts the end and puts an older, rightly signed end in its place: only what was
-        // kept elsewhere shows it.
+        // Somebody cuts the end and puts an older, rightly signed end in its place: a checkpoint shows it, and
+        // where those of the database went too, only what was kept elsewhere.
         drop(server);
         let now = store.clock().now();
         let sealer = Sealer::new(store.keyring().activity_key().clone());
@@ -253,6 +253,21 @@ async fn a_server_seals_and_the_command_says_whether_it_is_good() {
             .await
             .unwrap();
         let run = |args: &[&str]| crate::support::server::scimhub(&database).args(args).output().unwrap();
+        let said = String::from_utf8_lossy(&run(&["audit", "verify"]).stdout).into_owned();
+        assert!(said.contains("BROKEN at record"), "{}: a checkpoint here shows it: {said}", database.name);
+        let without = |table: &'static str| {
+            let statement = format!("DELETE FROM {table}");
+            store.write(move |tx| {
+                diesel::sql_query(statement.as_str()).execute(&mut **tx)?;
+                Ok::<_, StoreError>(())
+            })
+        };
+        for table in ["activity", "activity_heads"] {
+            without(table).await.unwrap();
+        }
+        let said = String::from_utf8_lossy(&run(&["audit", "verify"]).stdout).into_owned();
+        assert!(said.contains("BROKEN at record 1"), "{}: all of it is gone: {said}", database.name);
+        without("activity_checkpoints").await.unwrap();
         assert!(run(&["audit", "verify"]).status.success(), "{}: nothing else can show it", database.name);
         let output = run(&["audit", "verify", "--checkpoint", &kept]);
         let said = String::from_utf8_lossy(&output.stdout).into_owned();

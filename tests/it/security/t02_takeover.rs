@@ -4,8 +4,8 @@
 use serde_json::{Value, json};
 
 use crate::hub_rules::sync::{alter, hub, member, members, seats, serve, sync};
-use crate::hubs::{clients, mending, user};
-use crate::support::databases;
+use crate::hubs::{SOON, clients, group, mapping, mending, user};
+use crate::support::{databases, eventually};
 
 /// Addresses that people, mail servers or fonts take for ann@example.com.
 const ALIKE: [&str; 10] = [
@@ -107,5 +107,52 @@ async fn t_02_a_changed_address_on_either_side_moves_no_binding() {
                 {"op": "replace", "path": "userName", "value": "ann.new@example.com"}]});
             scim.patch(&format!("/scim/v2/Users/{ann}"), &renamed).await.expect(200);
         }
+    }
+}
+
+/// Whoever may write to the directory makes nobody's account somebody's by changing an address.
+#[tokio::test(flavor = "multi_thread")]
+async fn t_02_an_address_taken_later_claims_no_account_that_was_known() {
+    for database in databases() {
+        let server = serve(&database);
+        let (admin, scim) = clients(&server);
+        let app = mending::sandbox();
+        let mallory = user(&scim, "mallory@example.com").await;
+        let ned = user(&scim, "ned@example.com").await;
+        seats(&app, "ads", &[("boss@example.com", "admin", true), ("chief@example.com", "admin", true)]).await;
+        hub(&admin, &app, "ads", json!({})).await;
+        sync(&admin, "ads").await;
+        let patch = |path: &str, value: Value| {
+            json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
+            "Operations": [{"op": "replace", "path": path, "value": value}]})
+        };
+        // The one by an e-mail, the other by a name.
+        let emails = patch("emails", json!([{"value": "boss@example.com", "type": "work", "primary": true}]));
+        scim.patch(&format!("/scim/v2/Users/{mallory}"), &emails).await.expect(200);
+        scim.patch(&format!("/scim/v2/Users/{ned}"), &patch("userName", json!("chief@example.com"))).await.expect(200);
+        sync(&admin, "ads").await;
+        for name in ["boss@example.com", "chief@example.com"] {
+            let row = member(&admin, "ads", name).await;
+            assert_eq!((&row["bucket"], row.get("user")), (&json!("unmatched"), None), "{}: {row}", database.name);
+        }
+        // A grant does not make it theirs either: their additions wait for a person.
+        mapping(&admin, "ads", &json!({"group": "viewers", "app_role": "viewer"})).await;
+        group(&scim, "viewers", &[&mallory, &ned]).await;
+        eventually("the planner has looked", SOON, async || {
+            let status = admin.get("/api/v1/status").await.expect(200).json();
+            status["hubs"][0]["marks"] == 0
+        })
+        .await;
+        for name in ["boss@example.com", "chief@example.com"] {
+            let row = member(&admin, "ads", name).await;
+            assert_eq!((&row["bucket"], row.get("user")), (&json!("unmatched"), None), "{}: {row}", database.name);
+            assert_eq!(row["role"], "admin", "{}: {row}", database.name);
+        }
+        // Somebody who arrives with the address is matched, as before (R7.4).
+        seats(&app, "ads", &[("new@example.com", "viewer", true)]).await;
+        sync(&admin, "ads").await;
+        let late = user(&scim, "new@example.com").await;
+        sync(&admin, "ads").await;
+        assert_eq!(member(&admin, "ads", "new@example.com").await["user"], late, "{}", database.name);
     }
 }
