@@ -17,8 +17,11 @@ use crate::domain::decide::{Ground, decide};
 use crate::domain::hub::Hub;
 use crate::domain::hub_rules as rules;
 use crate::domain::mapping::{Binding, HubRole, Mapping};
+use crate::domain::member::{Bucket, Member, Presence};
 use crate::domain::rights::{Action, Claims, HubRight, Kind, PartnerRole, Rights, Role, Verdict, may, needed, who};
-use crate::store::{DbConn, StoreError, facts, holds, hubs as hub_rows, managers, parents, partners, roles, tasks};
+use crate::store::{
+    DbConn, StoreError, facts, holds, hub_members, hubs as hub_rows, managers, parents, partners, roles, tasks,
+};
 
 /// What a request is about, as its address says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -173,7 +176,17 @@ fn right_in(
     user: UserId,
     now: Micros,
 ) -> Result<Option<HubRight>, StoreError> {
-    Ok(strongest(hub, &sources(conn, workspace, catalog, hub, user, now)?))
+    let found = strongest(hub, &sources(conn, workspace, catalog, hub, user, now)?);
+    if found.is_some() {
+        return Ok(found);
+    }
+    // Whoever has an account there uses the hub, however they came to it (3.2).
+    let account = hub_members::by_user(conn, workspace, hub.id, user)?;
+    let is_theirs = |member: &Member| match (member.bucket, member.known) {
+        (Bucket::Exempted | Bucket::Unmatched, _) | (_, Presence::Absent) => false,
+        (Bucket::Onboarded | Bucket::Guest, Presence::Pending | Presence::Active | Presence::Suspended) => true,
+    };
+    Ok(account.filter(is_theirs).map(|_| HubRight::Collaborator))
 }
 
 /// The hub that a request is about; `None` for the workspace.

@@ -156,8 +156,8 @@ struct Reached {
     hub_id: Vec<u8>,
 }
 
-/// Hubs that a mapping of this person or of one of their groups is in, or that they were made Owner
-/// or Manager of. Whether a mapping gives them anything is still to be decided.
+/// Hubs that a mapping of this person or of one of their groups is in, that they were made Owner or
+/// Manager of, or in whose app they have an account. Whether a mapping gives them anything is still to be decided.
 ///
 /// # Errors
 /// A failed statement, [`StoreError::Corrupt`].
@@ -166,7 +166,9 @@ pub fn hubs_near(conn: &mut DbConn, workspace: WorkspaceId, user: UserId) -> Res
         "SELECT m.hub_id AS hub_id FROM mappings m WHERE m.workspace = $1 AND m.bound_id = $2 \
          UNION SELECT m.hub_id FROM memberships g JOIN mappings m ON m.workspace = g.workspace \
          AND m.bound_id = g.group_id WHERE g.workspace = $1 AND g.member_id = $2 AND g.member_kind = 0 \
-         UNION SELECT h.hub_id FROM hub_managers h WHERE h.workspace = $1 AND h.user_id = $2",
+         UNION SELECT h.hub_id FROM hub_managers h WHERE h.workspace = $1 AND h.user_id = $2 \
+         UNION SELECT b.hub_id FROM hubs o JOIN hub_members b ON b.workspace = o.workspace AND b.hub_id = o.id \
+         AND b.user_id = $2 WHERE o.workspace = $1 AND b.known_state <> 'absent'",
     )
     .bind::<BigInt, _>(workspace.0)
     .bind::<Binary, _>(user.bytes())

@@ -230,3 +230,24 @@ async fn r3_2_each_role_in_a_hub_does_what_its_row_says() {
         assert!(gone.status < 300, "{}: {}", database.name, gone.text());
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r3_2_whom_a_sync_matched_uses_the_hub_as_collaborator() {
+    for database in databases() {
+        let stage = super::Stage::new(&database, "0s").await;
+        let hana = hubs::user(&stage.scim, "hana@example.com").await;
+        let as_hana = token(&stage.server, "--as", "hana@example.com");
+        lacks(&as_hana.get("/api/v1/hubs/box").await, "use_hub");
+        let remote = stage.account("hana@example.com", "viewer").await;
+        stage.sync().await;
+        assert_eq!(stage.member_of(&hana).await.unwrap()["hub_role"], "collaborator", "{}", database.name);
+        as_hana.get("/api/v1/hubs/box").await.expect(200);
+        assert_eq!(ids(&as_hana.get("/api/v1/hubs").await.expect(200).json()), ["box"], "{}", database.name);
+        lacks(&as_hana.get("/api/v1/hubs/box/members").await, "read_hub");
+        // Gone from the app, and from the hub.
+        stage.admin.patch("/api/v1/hubs/box", &json!({"policy": {"sync_threshold_percent": 100}})).await.expect(200);
+        stage.seats.delete(&format!("/Users/{remote}")).await.expect(204);
+        stage.sync().await;
+        lacks(&as_hana.get("/api/v1/hubs/box").await, "use_hub");
+    }
+}
