@@ -19,6 +19,7 @@ use scimhub::engine::connector::{
 };
 use scimhub::engine::lease::Pace;
 use scimhub::engine::planner::Planner;
+use scimhub::engine::recording::Recording;
 use scimhub::engine::worker::{NoMeter, Worker};
 use scimhub::store::hubs;
 
@@ -146,6 +147,7 @@ impl Bench {
             steps: Arc::new(NoSteps),
             pace: Pace::default(),
             meter: Arc::new(NoMeter),
+            recording: Recording::default(),
         };
         Ok(Self { filler, planner, worker, nudge, _database: database })
     }

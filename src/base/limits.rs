@@ -195,6 +195,8 @@ pub const SYNC_STALE: Duration = Duration::from_secs(48 * 60 * 60);
 pub const SYNC_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
 /// Accounts of a sync that one transaction applies: small enough that no writer waits for 50 ms.
 pub const SYNC_BATCH: i64 = 200;
+/// Ends of attempts in one transaction on PostgreSQL: their rows stay locked until its commit.
+pub const ENDS_TOGETHER: usize = 100;
 /// Lists of one sync that are read because rows moved between its pages, before it is content with
 /// not knowing who is gone.
 pub const SYNC_PASSES: i32 = 3;

@@ -15,6 +15,7 @@ use crate::domain::problem::Cause;
 use crate::domain::task::TaskKind;
 use crate::engine::lease::Pace;
 use crate::engine::planner::Planner;
+use crate::engine::recording::Recording;
 use crate::engine::run::Engine;
 use crate::engine::sealing::Sealing;
 use crate::engine::steps;
@@ -52,6 +53,7 @@ pub fn engine(context: &Context, networks: Vec<Network>) -> anyhow::Result<Engin
         steps: steps::from_environment(),
         pace: Pace::of_server(),
         meter: Arc::new(Counters),
+        recording: Recording::default(),
     };
     Ok(Engine::new(planner, worker).sealing(sealing))
 }

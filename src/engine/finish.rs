@@ -2,6 +2,7 @@
 //! attempt, member, access interval, lane, problem, activity and the waiting wish move together.
 
 use serde_json::json;
+use uuid::Uuid;
 
 use super::circuit;
 use super::connector::FailureClass;
@@ -136,7 +137,7 @@ pub(super) fn write(tx: &mut Tx<'_>, record: &Record<'_>) -> Result<(), StoreErr
 /// Whether an account was made with a role that no mapping gives: the app adds everybody so, and the
 /// wanted role follows as an update. Permissions that add up are no single mapping's either: looking
 /// at such a person once more finds them as wanted.
-fn added_as_another(task: &Task) -> bool {
+pub(super) fn added_as_another(task: &Task) -> bool {
     let Some(role) = task.effect.role.as_deref().filter(|_| task.effect.kind == TaskKind::Add) else { return false };
     !task.reasons.is_empty() && task.reasons.iter().all(|reason| reason.app_role != role)
 }
@@ -228,35 +229,44 @@ fn tell(
         },
     };
     let target = format!("task:{}", record.task.id);
+    let entry = news(record, kind, &target, follow, ended, (record.ids.next(), record.now));
+    activity::record(tx, record.task.workspace, &entry)
+}
+
+/// What the activity record says of an end.
+pub(super) fn news<'a>(
+    record: &Record<'a>,
+    kind: &'a str,
+    target: &'a str,
+    follow: &Follow,
+    ended: &attempts::Ended,
+    (id, at): (Uuid, Micros),
+) -> Entry<'a> {
     let task = record.task;
-    activity::record(
-        tx,
-        task.workspace,
-        &Entry {
-            id: record.ids.next(),
-            at: record.now,
-            kind,
-            actor: record.actor,
-            target: &target,
-            hub: Some(task.hub),
-            user: task.user,
-            task: Some(task.id),
-            request_id: task.request_id.as_deref(),
-            detail: json!({
-                "task_kind": task.effect.kind.as_str(),
-                "cause": task.cause,
-                "role": task.effect.role,
-                "outcome": ended.outcome,
-                "class": ended.error_class,
-                "attempt": record.lease.epoch,
-                "landed": match follow {
-                    // A sync tells account by account.
-                    Follow::Landed(_) if task.effect.kind == TaskKind::Sync => None,
-                    Follow::Landed(landing) => Some(landing.told(task)),
-                    Follow::Exists(_) | Follow::Gone | Follow::Again { .. } | Follow::Person | Follow::Refused => None,
-                },
-            }),
-            personal: Some(json!({ "person": task.effect.principal.email })),
-        },
-    )
+    Entry {
+        id,
+        at,
+        kind,
+        actor: record.actor,
+        target,
+        hub: Some(task.hub),
+        user: task.user,
+        task: Some(task.id),
+        request_id: task.request_id.as_deref(),
+        detail: json!({
+            "task_kind": task.effect.kind.as_str(),
+            "cause": task.cause,
+            "role": task.effect.role,
+            "outcome": ended.outcome,
+            "class": ended.error_class,
+            "attempt": record.lease.epoch,
+            "landed": match follow {
+                // A sync tells account by account.
+                Follow::Landed(_) if task.effect.kind == TaskKind::Sync => None,
+                Follow::Landed(landing) => Some(landing.told(task)),
+                Follow::Exists(_) | Follow::Gone | Follow::Again { .. } | Follow::Person | Follow::Refused => None,
+            },
+        }),
+        personal: Some(json!({ "person": task.effect.principal.email })),
+    }
 }

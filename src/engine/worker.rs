@@ -13,9 +13,9 @@ use tracing::Instrument as _;
 use super::EngineError;
 use super::claim::{Claimed, Ground};
 use super::connector::{AttemptContext, Connector, Connectors, Failure, FailureClass, Seen, Steps};
-use super::finish::{self, Record};
 use super::lease::Pace;
 use super::outcome::{self, Circumstances, End, Verdict};
+use super::recording::{Ending, Pen, Recording};
 use super::steps::Noting;
 use super::sync::SyncAttempt;
 use crate::base::clock::SharedClock;
@@ -85,6 +85,8 @@ pub struct Worker {
     pub pace: Pace,
     /// Counters.
     pub meter: Arc<dyn Meter>,
+    /// Where the ends of its attempts gather.
+    pub recording: Recording,
 }
 
 impl fmt::Debug for Worker {
@@ -264,32 +266,12 @@ impl Worker {
     /// after that the sweep takes the task back and the app is looked at first.
     async fn record(&self, claimed: &Claimed, hub: Option<Hub>, secrets_set: Option<i64>, verdict: Verdict) {
         let instructions = hub.as_ref().map(|hub| self.connectors.instructions(hub, &claimed.task)).unwrap_or_default();
-        let record = Arc::new((claimed.task.clone(), hub, verdict, instructions));
         let lease = claimed.lease;
+        let ending = Arc::new(Ending { lease, task: claimed.task.clone(), hub, secrets_set, verdict, instructions });
+        let pen = Pen { store: &self.store, ids: &self.ids, clock: &self.clock };
         loop {
             self.steps.reached("before_record");
-            let (ids, now, record) = (self.ids.clone(), self.clock.now(), Arc::clone(&record));
-            let written = self
-                .store
-                .write(move |tx| {
-                    let (task, hub, verdict, instructions) = &*record;
-                    finish::write(
-                        tx,
-                        &Record {
-                            lease,
-                            task,
-                            hub: hub.as_ref(),
-                            secrets_set,
-                            verdict,
-                            instructions,
-                            earliest: None,
-                            actor: "worker",
-                            ids: &ids,
-                            now,
-                        },
-                    )
-                })
-                .await;
+            let written = self.recording.write(&pen, &ending).await;
             match written {
                 Ok(()) => break,
                 Err(StoreError::LeaseLost(task)) => {

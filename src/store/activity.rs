@@ -6,9 +6,10 @@ use uuid::Uuid;
 
 use super::StoreError;
 use super::conn::DbConn;
+use super::dialect::{Cell, insert_rows};
 use super::kept::Keep as _;
-use super::outbox;
 use super::schema::activity;
+use super::{outbox, webhooks};
 use crate::base::clock::Micros;
 use crate::base::ids::{HubId, TaskId, UserId, WorkspaceId};
 
@@ -62,4 +63,49 @@ pub fn record(conn: &mut DbConn, workspace: WorkspaceId, entry: &Entry<'_>) -> R
         .kept()
         .execute(conn)?;
     outbox::of_activity(conn, workspace, entry)
+}
+
+/// [`record`] for many: in few statements, and one look for endpoints where there are none.
+///
+/// # Errors
+/// [`StoreError::Database`] when an insert fails.
+pub fn record_all(conn: &mut DbConn, workspace: WorkspaceId, entries: &[Entry<'_>]) -> Result<(), StoreError> {
+    const COLUMNS: [&str; 12] = [
+        "workspace",
+        "id",
+        "at",
+        "kind",
+        "actor",
+        "target",
+        "hub_id",
+        "user_id",
+        "task_id",
+        "request_id",
+        "detail",
+        "personal",
+    ];
+    let rows: Vec<Vec<Cell>> = entries
+        .iter()
+        .map(|entry| {
+            vec![
+                workspace.0.into(),
+                entry.id.into(),
+                entry.at.0.into(),
+                entry.kind.into(),
+                entry.actor.into(),
+                entry.target.into(),
+                entry.hub.map(HubId::uuid).into(),
+                entry.user.map(UserId::uuid).into(),
+                entry.task.map(TaskId::uuid).into(),
+                entry.request_id.into(),
+                Cell::Text(entry.detail.to_string()),
+                entry.personal.as_ref().map_or(Cell::Null, |personal| Cell::Text(personal.to_string())),
+            ]
+        })
+        .collect();
+    insert_rows(conn, "activity", &COLUMNS, &rows, "")?;
+    if webhooks::any(conn, workspace)? {
+        return entries.iter().try_for_each(|entry| outbox::of_activity(conn, workspace, entry));
+    }
+    Ok(())
 }

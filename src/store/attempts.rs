@@ -1,6 +1,7 @@
 //! Attempts as rows: one try of a task at the app, numbered by the lease's epoch.
 
 use diesel::prelude::*;
+use diesel::sql_types::{Array, BigInt, Binary, Integer, Nullable, Text};
 
 use super::StoreError;
 use super::conn::DbConn;
@@ -101,6 +102,35 @@ pub fn end(
         ))
         .kept()
         .execute(conn)?;
+    Ok(())
+}
+
+/// Note how many ended well, each a task, its lease's epoch, and how: on PostgreSQL in one statement.
+///
+/// # Errors
+/// A failed statement.
+pub fn end_all(
+    conn: &mut DbConn,
+    workspace: WorkspaceId,
+    ends: &[(TaskId, i64, &Ended)],
+    now: Micros,
+) -> Result<(), StoreError> {
+    let DbConn::Postgres(conn) = conn else {
+        return ends.iter().try_for_each(|(task, epoch, ended)| end(conn, workspace, *task, *epoch, ended, now));
+    };
+    diesel::sql_query(
+        "UPDATE attempts a SET finished_at = $1, outcome = e.outcome, error_class = e.class, detail = e.detail \
+         FROM unnest($2, $3, $4, $5, $6) AS e (task, number, outcome, class, detail) \
+         WHERE a.workspace = $7 AND a.task_id = e.task AND a.number = e.number",
+    )
+    .bind::<BigInt, _>(now.0)
+    .bind::<Array<Binary>, _>(ends.iter().map(|(task, ..)| task.bytes()).collect::<Vec<_>>())
+    .bind::<Array<Integer>, _>(ends.iter().map(|(_, epoch, _)| number(*epoch)).collect::<Vec<_>>())
+    .bind::<Array<Text>, _>(ends.iter().map(|(.., ended)| ended.outcome).collect::<Vec<_>>())
+    .bind::<Array<Nullable<Text>>, _>(ends.iter().map(|(.., ended)| ended.error_class).collect::<Vec<_>>())
+    .bind::<Array<Nullable<Text>>, _>(ends.iter().map(|(.., ended)| ended.detail.as_deref()).collect::<Vec<_>>())
+    .bind::<BigInt, _>(workspace.0)
+    .execute(conn)?;
     Ok(())
 }
 

@@ -3,6 +3,7 @@
 //! somebody who was erased.
 
 use diesel::prelude::*;
+use diesel::sql_types::{Array, BigInt, Binary, Nullable, Text};
 
 use super::StoreError;
 use super::conn::DbConn;
@@ -107,6 +108,104 @@ fn open(
     Ok(made > 0)
 }
 
+const COLUMNS: [&str; 13] = [
+    "workspace",
+    "id",
+    "user_id",
+    "person",
+    "hub_id",
+    "hub_slug",
+    "member_id",
+    "app_role",
+    "assets",
+    "from_at",
+    "from_cause",
+    "from_task",
+    "evidence",
+];
+
+fn row(workspace: WorkspaceId, holding: &Holding<'_>, because: &Because<'_>) -> Vec<Cell> {
+    vec![
+        workspace.0.into(),
+        holding.id.uuid().into(),
+        holding.user.map(UserId::uuid).into(),
+        holding.person.into(),
+        holding.hub.uuid().into(),
+        holding.hub_slug.into(),
+        holding.member.uuid().into(),
+        holding.app_role.into(),
+        holding.assets.into(),
+        because.now.0.into(),
+        because.cause.into(),
+        because.task.map(TaskId::uuid).into(),
+        because.evidence.into(),
+    ]
+}
+
+/// [`hold`] for many accounts: on PostgreSQL in two statements.
+///
+/// # Errors
+/// A failed statement.
+pub fn hold_all(
+    conn: &mut DbConn,
+    workspace: WorkspaceId,
+    held: &[(Holding<'_>, Because<'_>)],
+) -> Result<(), StoreError> {
+    let DbConn::Postgres(pg) = conn else {
+        return held.iter().try_for_each(|(holding, because)| hold(conn, workspace, holding, because));
+    };
+    let Some((_, Because { now, .. })) = held.first() else { return Ok(()) };
+    let other = "AND (i.app_role IS DISTINCT FROM h.role OR i.assets <> h.assets)";
+    let ends: Vec<_> =
+        held.iter().map(|(holding, because)| (holding.member, holding.app_role, holding.assets, because)).collect();
+    end_many(pg, workspace, &ends, *now, other)?;
+    let rows: Vec<Vec<Cell>> = held.iter().map(|(holding, because)| row(workspace, holding, because)).collect();
+    // What is still open is what is held.
+    dialect::insert_rows(conn, "access_intervals", &COLUMNS, &rows, "ON CONFLICT DO NOTHING")?;
+    Ok(())
+}
+
+/// [`end`] for many accounts: on PostgreSQL in one statement.
+///
+/// # Errors
+/// A failed statement.
+pub fn end_all(conn: &mut DbConn, workspace: WorkspaceId, ended: &[(MemberId, Because<'_>)]) -> Result<(), StoreError> {
+    let DbConn::Postgres(pg) = conn else {
+        return ended.iter().try_for_each(|(member, because)| end(conn, workspace, *member, because));
+    };
+    let Some((_, Because { now, .. })) = ended.first() else { return Ok(()) };
+    let ends: Vec<_> = ended.iter().map(|(member, because)| (*member, None, "", because)).collect();
+    end_many(pg, workspace, &ends, *now, "")
+}
+
+/// An account, what it will hold, and why.
+type Ending<'a> = (MemberId, Option<&'a str>, &'a str, &'a Because<'a>);
+
+fn end_many(
+    conn: &mut PgConnection,
+    workspace: WorkspaceId,
+    ends: &[Ending<'_>],
+    now: Micros,
+    which: &str,
+) -> Result<(), StoreError> {
+    diesel::sql_query(format!(
+        "UPDATE access_intervals i SET to_at = $1, to_cause = h.cause, to_task = h.task \
+         FROM unnest($2, $3, $4, $5, $6) AS h (member, role, assets, cause, task) \
+         WHERE i.workspace = $7 AND i.member_id = h.member AND i.to_at IS NULL {which}"
+    ))
+    .bind::<BigInt, _>(now.0)
+    .bind::<Array<Binary>, _>(ends.iter().map(|(member, ..)| member.bytes()).collect::<Vec<_>>())
+    .bind::<Array<Nullable<Text>>, _>(ends.iter().map(|(_, role, ..)| *role).collect::<Vec<_>>())
+    .bind::<Array<Text>, _>(ends.iter().map(|(_, _, assets, _)| *assets).collect::<Vec<_>>())
+    .bind::<Array<Text>, _>(ends.iter().map(|(.., because)| because.cause).collect::<Vec<_>>())
+    .bind::<Array<Nullable<Binary>>, _>(
+        ends.iter().map(|(.., because)| because.task.map(TaskId::bytes)).collect::<Vec<_>>(),
+    )
+    .bind::<BigInt, _>(workspace.0)
+    .execute(conn)?;
+    Ok(())
+}
+
 /// Begin intervals of accounts that had none, in few statements.
 ///
 /// # Errors
@@ -117,42 +216,7 @@ pub fn begin_all(
     holdings: &[Holding<'_>],
     because: &Because<'_>,
 ) -> Result<(), StoreError> {
-    const COLUMNS: [&str; 13] = [
-        "workspace",
-        "id",
-        "user_id",
-        "person",
-        "hub_id",
-        "hub_slug",
-        "member_id",
-        "app_role",
-        "assets",
-        "from_at",
-        "from_cause",
-        "from_task",
-        "evidence",
-    ];
-    let text = |value: &str| Cell::Text(value.to_owned());
-    let rows: Vec<Vec<Cell>> = holdings
-        .iter()
-        .map(|holding| {
-            vec![
-                Cell::Int(workspace.0),
-                Cell::Bytes(holding.id.bytes()),
-                holding.user.map_or(Cell::Null, |user| Cell::Bytes(user.bytes())),
-                text(holding.person),
-                Cell::Bytes(holding.hub.bytes()),
-                text(holding.hub_slug),
-                Cell::Bytes(holding.member.bytes()),
-                holding.app_role.map_or(Cell::Null, text),
-                text(holding.assets),
-                Cell::Int(because.now.0),
-                text(because.cause),
-                because.task.map_or(Cell::Null, |task| Cell::Bytes(task.bytes())),
-                text(because.evidence),
-            ]
-        })
-        .collect();
+    let rows: Vec<Vec<Cell>> = holdings.iter().map(|holding| row(workspace, holding, because)).collect();
     dialect::insert_rows(conn, "access_intervals", &COLUMNS, &rows, "")?;
     Ok(())
 }

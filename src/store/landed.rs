@@ -1,13 +1,15 @@
 //! What an app holds after a task: the member row, the access interval. The one place that turns
 //! a finished attempt, or a person's word that it is done, into what we know.
 
+use std::collections::HashMap;
+
 use super::conn::DbConn;
 use super::intervals::{self, Because, Holding};
 use super::kept::Keep as _;
 use super::schema::tasks;
 use super::{StoreError, Tx, hub_members};
 use crate::base::clock::Micros;
-use crate::base::ids::{IntervalId, MemberId, UserId};
+use crate::base::ids::{IntervalId, MemberId, UserId, WorkspaceId};
 use crate::base::random::Ids;
 use crate::domain::hub::{Hub, Login};
 use crate::domain::mapping::AssetGrant;
@@ -115,6 +117,54 @@ pub fn record(
     }
     interval(tx, task, hub, &member, landing, ids, now)?;
     Ok(Recorded::In(member.id))
+}
+
+/// [`record`] for the usual ends of many tasks of one hub, in few statements: members that have their
+/// rows, and accounts that are or become theirs.
+///
+/// # Errors
+/// [`StoreError::NotFound`] where one has no row, [`StoreError::Conflict`] where an account belongs to
+/// another row: such ends are for [`record`]. Or that of a statement.
+pub fn record_all(
+    tx: &mut Tx<'_>,
+    workspace: WorkspaceId,
+    hub: &Hub,
+    landings: &[(&Task, &Landing)],
+    ids: &Ids,
+    now: Micros,
+) -> Result<(), StoreError> {
+    let members: Vec<MemberId> = landings.iter().filter_map(|(task, _)| task.member).collect();
+    let remotes: Vec<&str> = landings.iter().filter_map(|(_, landing)| landing.remote_id.as_deref()).collect();
+    let found = hub_members::of_ends(tx, workspace, hub.id, &members, &remotes)?;
+    let owners: HashMap<String, MemberId> =
+        found.iter().filter_map(|member| Some((member.remote_id.clone()?, member.id))).collect();
+    let mut rows: HashMap<MemberId, Member> = found.into_iter().map(|member| (member.id, member)).collect();
+    let mut learned = Vec::with_capacity(landings.len());
+    for (task, landing) in landings {
+        let mut member = task.member.and_then(|id| rows.remove(&id)).ok_or(StoreError::NotFound)?;
+        let owner = landing.remote_id.as_ref().and_then(|remote| owners.get(remote));
+        if owner.is_some_and(|owner| *owner != member.id) {
+            return Err(StoreError::Conflict { constraint: "hub_members_remote".to_owned() });
+        }
+        settle(&mut member, task, hub.login, landing, now);
+        learned.push((member, format!("task:{}", task.id)));
+    }
+    hub_members::learn_all(tx, workspace, &learned, now)?;
+    let assets: Vec<String> = learned
+        .iter()
+        .map(|(member, _)| serde_json::to_string(&member.known_assets).map_err(|e| StoreError::Corrupt(e.to_string())))
+        .collect::<Result<_, _>>()?;
+    let (mut held, mut ended) = (Vec::new(), Vec::new());
+    for (((task, landing), (member, _)), assets) in landings.iter().zip(&learned).zip(&assets) {
+        let because = because(task, landing, now);
+        match landing.presence {
+            Presence::Active => held.push((holding(task, hub, member, assets, ids), because)),
+            Presence::Absent | Presence::Suspended => ended.push((member.id, because)),
+            Presence::Pending => hub_members::invited(tx, workspace, member.id, now, landing.expires_at)?,
+        }
+    }
+    intervals::hold_all(tx, workspace, &held)?;
+    intervals::end_all(tx, workspace, &ended)
 }
 
 /// The app no longer has the account we knew: forget the id and that it is there.
@@ -237,25 +287,32 @@ fn interval(
     ids: &Ids,
     now: Micros,
 ) -> Result<(), StoreError> {
-    let because = Because { cause: &task.cause, task: Some(task.id), evidence: landing.evidence, now };
+    let because = because(task, landing, now);
     match landing.presence {
         // An invitation is no access yet; the sync that sees it accepted opens the interval.
         Presence::Pending => Ok(()),
         Presence::Absent | Presence::Suspended => intervals::end(tx, task.workspace, member.id, &because),
         Presence::Active => {
             let assets = serde_json::to_string(&member.known_assets).map_err(|e| StoreError::Corrupt(e.to_string()))?;
-            let holding = Holding {
-                id: IntervalId::from_uuid(ids.next()),
-                user: member.user,
-                person: &task.effect.principal.email,
-                hub: task.hub,
-                hub_slug: hub.slug.as_str(),
-                member: member.id,
-                app_role: member.known_role.as_deref(),
-                assets: &assets,
-            };
-            intervals::hold(tx, task.workspace, &holding, &because)
+            intervals::hold(tx, task.workspace, &holding(task, hub, member, &assets, ids), &because)
         }
+    }
+}
+
+fn because<'a>(task: &'a Task, landing: &'a Landing, now: Micros) -> Because<'a> {
+    Because { cause: &task.cause, task: Some(task.id), evidence: landing.evidence, now }
+}
+
+fn holding<'a>(task: &'a Task, hub: &'a Hub, member: &'a Member, assets: &'a str, ids: &Ids) -> Holding<'a> {
+    Holding {
+        id: IntervalId::from_uuid(ids.next()),
+        user: member.user,
+        person: &task.effect.principal.email,
+        hub: task.hub,
+        hub_slug: hub.slug.as_str(),
+        member: member.id,
+        app_role: member.known_role.as_deref(),
+        assets,
     }
 }
 

@@ -3,7 +3,7 @@
 //! (DESIGN.md sections 2.2 and 2.3). Nothing here decides what the pair should hold.
 
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Binary, Nullable, Text};
+use diesel::sql_types::{Array, BigInt, Binary, Nullable, Text};
 
 use super::StoreError;
 use super::conn::DbConn;
@@ -217,6 +217,34 @@ pub fn wake(tx: &mut DbConn, workspace: WorkspaceId, hub: HubId, user: UserId, n
         .set((reconcile_marks::due_at.eq(now.0), reconcile_marks::rev.eq(reconcile_marks::rev + 1)))
         .kept()
         .execute(tx)?;
+    Ok(())
+}
+
+/// [`wake`] for many people of one hub: on PostgreSQL in one statement, which locks in key order.
+///
+/// # Errors
+/// [`StoreError`] of the statement.
+pub fn wake_all(
+    tx: &mut DbConn,
+    workspace: WorkspaceId,
+    hub: HubId,
+    users: &[UserId],
+    now: Micros,
+) -> Result<(), StoreError> {
+    let DbConn::Postgres(conn) = tx else {
+        return users.iter().try_for_each(|user| wake(tx, workspace, hub, *user, now));
+    };
+    diesel::sql_query(
+        "WITH woken AS MATERIALIZED (SELECT user_id FROM reconcile_marks \
+           WHERE workspace = $1 AND hub_id = $2 AND user_id = ANY ($3) ORDER BY user_id FOR UPDATE) \
+         UPDATE reconcile_marks m SET due_at = $4, rev = m.rev + 1 FROM woken w \
+         WHERE m.workspace = $1 AND m.hub_id = $2 AND m.user_id = w.user_id",
+    )
+    .bind::<BigInt, _>(workspace.0)
+    .bind::<Binary, _>(hub.bytes())
+    .bind::<Array<Binary>, _>(users.iter().map(|user| user.bytes()).collect::<Vec<_>>())
+    .bind::<BigInt, _>(now.0)
+    .execute(conn)?;
     Ok(())
 }
 

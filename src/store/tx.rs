@@ -195,6 +195,12 @@ impl Store {
         }
     }
 
+    /// Whether each write is a transaction with a commit of its own, as on PostgreSQL; SQLite's writer
+    /// shares them.
+    pub fn commits_one_by_one(&self) -> bool {
+        self.inner.writer.is_none()
+    }
+
     /// On PostgreSQL, pass nudges on to the other processes of the cluster and take theirs
     /// (`NOTIFY` after the commit, `LISTEN`), on a thread of its own that ends when every `Nudge`
     /// is dropped. On SQLite there is nobody else.

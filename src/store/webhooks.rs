@@ -81,6 +81,12 @@ fn read(row: Row) -> Result<Webhook, StoreError> {
     })
 }
 
+/// Whether any endpoint hears of anything.
+pub(super) fn any(conn: &mut DbConn, workspace: WorkspaceId) -> Result<bool, StoreError> {
+    let enabled = webhooks::table.filter(webhooks::workspace.eq(workspace.0)).filter(webhooks::enabled.eq(true));
+    Ok(enabled.select(webhooks::id).limit(1).kept().get_result::<Vec<u8>>(conn).optional()?.is_some())
+}
+
 /// The endpoints that hear of an event of this type. Usually none: one look into the key.
 pub(super) fn listening(
     conn: &mut DbConn,

@@ -21,6 +21,7 @@ use scimhub::engine::connector::{
     RemoteMember, Seen,
 };
 use scimhub::engine::lease::Pace;
+use scimhub::engine::recording::Recording;
 use scimhub::engine::worker::{NoMeter, Worker};
 use scimhub::store::lanes::Lane;
 use scimhub::store::{Store, StoreConfig, StoreError, hubs, lanes, task_list, tasks, workspaces};
@@ -299,6 +300,7 @@ impl Bench {
             steps: Arc::new(NoSteps),
             pace: Pace { poll: Duration::from_millis(20), ..Pace::default() },
             meter: Arc::new(NoMeter),
+            recording: Recording::default(),
         };
         Self { app, worker, workspace: workspace.id, database: database.name }
     }

@@ -10,4 +10,5 @@ mod outages;
 pub mod outcomes;
 mod poison;
 mod repeats;
+mod together;
 mod verdicts;

@@ -14,6 +14,7 @@ use scimhub::domain::catalog::Catalog;
 use scimhub::engine::connector::NoSteps;
 use scimhub::engine::lease::Pace;
 use scimhub::engine::planner::Planner;
+use scimhub::engine::recording::Recording;
 use scimhub::engine::worker::{NoMeter, Worker};
 use scimhub::service::{self, Context};
 use scimhub::store::lanes::Company;
@@ -97,6 +98,7 @@ impl World {
             steps: Arc::new(NoSteps),
             pace: Pace::default(),
             meter: Arc::new(NoMeter),
+            recording: Recording::default(),
         };
         let planner = Planner::new(store, catalog, clock.clone(), ids, nudge);
         let model = Model { regains, ..Model::default() };
