@@ -51,7 +51,6 @@ enum Command {
     /// See the whole story: two identity providers, an app, who gets which seat and why.
     Demo(demo::Arguments),
     /// Run the practice app by itself.
-    #[command(hide = true)]
     Sandbox(sandbox::Arguments),
     /// Make, list and end credentials.
     Token(token::Arguments),

@@ -32,6 +32,8 @@ pub enum FieldBody {
     Flag(bool),
     /// `{"secret": NAME}`.
     Reference(ReferenceBody),
+    /// Anything else, so that the field is named which is wrong.
+    Wrong(serde_json::Value),
 }
 
 /// `{"secret": NAME}`; `env` is understood only to be refused with a reason.
@@ -49,7 +51,15 @@ impl FieldBody {
             Self::Flag(flag) => Ok(Given::Plain(flag.to_string())),
             Self::Reference(ReferenceBody { secret: Some(secret), env: None }) => Ok(Given::Secret(secret.clone())),
             Self::Reference(ReferenceBody { secret: None, env: Some(env) }) => Ok(Given::Env(env.clone())),
-            Self::Reference(_) => Err(format!("connection.{name} must be a text or {{\"secret\": \"NAME\"}}")),
+            Self::Reference(_) | Self::Wrong(serde_json::Value::Object(_)) => {
+                Err(format!("connection.{name} must be a text or {{\"secret\": \"NAME\"}}"))
+            }
+            Self::Wrong(serde_json::Value::Number(_)) => {
+                Err(format!("connection.{name} is a number; write it as a text, in quotes"))
+            }
+            Self::Wrong(_) => {
+                Err(format!("connection.{name} must be a text, true or false, or {{\"secret\": \"NAME\"}}"))
+            }
         }
     }
 }

@@ -188,7 +188,8 @@ pub(super) fn view(task: &Task, hubs: &BTreeMap<HubId, String>) -> TaskView {
         attempts: task.attempts,
         not_before: task.not_before.to_rfc3339(),
         error: error(task.error_class.as_deref(), task.error_detail.as_deref()),
-        failure: task.error_class.as_deref().map(|class| {
+        // What only waits for its app has failed at nothing.
+        failure: task.error_class.as_deref().filter(|_| !waits::is_waiting(task)).map(|class| {
             let code = FailureCode::of(class, &task.effect);
             FailureView { code, detail: task.error_detail.clone(), remedy: code.remedy() }
         }),

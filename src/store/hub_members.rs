@@ -234,6 +234,22 @@ pub fn observed(
         .collect()
 }
 
+/// A sync saw that the account is not there any more.
+///
+/// # Errors
+/// [`StoreError`] of the statement.
+pub fn seen_gone(tx: &mut DbConn, workspace: WorkspaceId, id: MemberId, now: Micros) -> Result<(), StoreError> {
+    diesel::update(hub_members::table.find((workspace.0, id.bytes())))
+        .set((
+            hub_members::observed_state.eq(Some(presence_word(Presence::Absent))),
+            hub_members::observed_role.eq(None::<String>),
+            hub_members::observed_at.eq(Some(now.0)),
+        ))
+        .kept()
+        .execute(tx)?;
+    Ok(())
+}
+
 /// The members of a hub that belong to these people.
 ///
 /// # Errors

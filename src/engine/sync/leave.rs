@@ -92,6 +92,7 @@ fn apply(
     }
     people.extend(after.user);
     hub_members::update(tx, task.workspace, &after, "sync", now)?;
+    hub_members::seen_gone(tx, task.workspace, after.id, now)?;
     let because = Because { cause: "gone_in_app", task: Some(task.id), evidence: "sync", now };
     intervals::end(tx, task.workspace, after.id, &because)?;
     activity::record(

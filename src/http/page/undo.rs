@@ -12,9 +12,10 @@ use super::{held, preview, tasks};
 use crate::http::App;
 use crate::http::error::Refusal;
 use crate::http::extract::caller::Access;
-use crate::service::ServiceError;
+use crate::service::rules::Action;
 use crate::service::undo::{self, Taken};
 use crate::service::whatif::{Digest, Plan};
+use crate::service::{ServiceError, rights};
 
 /// `GET /tasks/{id}/undo`: of a task, or of a parent with its children.
 ///
@@ -49,6 +50,8 @@ async fn look(caller: &PageReader, app: &App, taken: Taken) -> Result<Plan, Page
         let detail = "the token that you signed in with may only look; sign in with one of scope admin to undo";
         return Err(Refusal::new(StatusCode::FORBIDDEN, detail).into());
     }
+    // What the form behind it would be refused for is refused here already.
+    rights::demand(caller, Action::ManageMembers)?;
     Ok(undo::look(&app.context, caller, taken).await?)
 }
 

@@ -206,3 +206,24 @@ async fn section_7_removing_a_hub_asks_for_a_reason_and_changes_nothing_in_the_a
         assert!(told.contains("\"pruned\""), "{told}");
     }
 }
+
+/// A number where a text is wanted is the field's mistake, told with the others.
+#[tokio::test(flavor = "multi_thread")]
+async fn section_2_1_a_value_of_another_type_is_told_with_its_field() {
+    for database in databases() {
+        let server = Server::start(&database, &[]);
+        let admin = server.client("admin");
+        for (value, words) in [(json!(123_456), "in quotes"), (json!(null), "a text"), (json!(["1"]), "a text")] {
+            let body = json!({"id": "m1", "app": "meta-business", "label": "", "connection": {"business_id": value}});
+            let reply = admin.post("/api/v1/hubs", &body).await.expect(400).json();
+            let errors = reply["errors"].as_array().unwrap();
+            let fields: Vec<&str> = errors.iter().map(|one| one["field"].as_str().unwrap()).collect();
+            assert!(
+                fields.contains(&"connection.business_id") && fields.contains(&"label"),
+                "{}: {reply}",
+                database.name
+            );
+            assert!(reply.to_string().contains(words), "{}: {reply}", database.name);
+        }
+    }
+}
