@@ -21,6 +21,25 @@ pub enum Bucket {
     Exempted,
 }
 
+impl Bucket {
+    const ALL: [Self; 4] = [Self::Onboarded, Self::Unmatched, Self::Guest, Self::Exempted];
+
+    /// The word on the wire and in the database.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Onboarded => "onboarded",
+            Self::Unmatched => "unmatched",
+            Self::Guest => "guest",
+            Self::Exempted => "exempted",
+        }
+    }
+
+    /// A bucket by its word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|bucket| bucket.as_str() == word)
+    }
+}
+
 /// What an account is in the app.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -33,6 +52,25 @@ pub enum Presence {
     Active,
     /// There, blocked.
     Suspended,
+}
+
+impl Presence {
+    const ALL: [Self; 4] = [Self::Absent, Self::Pending, Self::Active, Self::Suspended];
+
+    /// The word on the wire and in the database.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Absent => "absent",
+            Self::Pending => "pending",
+            Self::Active => "active",
+            Self::Suspended => "suspended",
+        }
+    }
+
+    /// A presence by its word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|presence| presence.as_str() == word)
+    }
 }
 
 /// What people read about an account beside its bucket (business-hubs.md section 4.2): what is under

@@ -249,7 +249,7 @@ pub async fn list(
     let (limit, after) = (page.limit(), page.after::<MemberId>()?);
     let bucket = match query.bucket.as_deref() {
         None => None,
-        Some(word) => Some(hub_members::bucket(word).ok_or_else(|| {
+        Some(word) => Some(Bucket::from_word(word).ok_or_else(|| {
             ServiceError::Invalid(String::from("bucket must be one of onboarded, unmatched, guest, exempted"))
         })?),
     };

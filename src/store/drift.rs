@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use diesel::prelude::*;
 
 use super::conn::DbConn;
-use super::hub_members::{self, bucket_word, presence_word};
+use super::hub_members;
 use super::kept::Keep as _;
 use super::schema::{hub_members as accounts, reconcile_marks, wide_marks as wide};
 use super::{StoreError, wide_marks};
@@ -52,8 +52,8 @@ pub fn unknown_after(
         .filter(accounts::user_id.is_null())
         // Nobody manages what is nobody's: of a hub in order the index leaves little to read.
         .filter(accounts::managed.eq(false))
-        .filter(accounts::bucket.eq(bucket_word(Bucket::Unmatched)))
-        .filter(accounts::known_state.ne(presence_word(Presence::Absent)))
+        .filter(accounts::bucket.eq(Bucket::Unmatched.as_str()))
+        .filter(accounts::known_state.ne(Presence::Absent.as_str()))
         .order(accounts::id)
         .limit(limit)
         .select(accounts::id)

@@ -8,13 +8,13 @@ use diesel::sql_types::{BigInt, Binary, Nullable, Text};
 use uuid::Uuid;
 
 use super::dialect::{self, Cell};
-use super::hub_members::{presence, presence_word};
 use super::kept::Keep as _;
 use super::schema::{sync_seen, user_emails, users};
 use super::status::first_id;
 use super::{DbConn, StoreError, Tx};
 use crate::base::clock::Micros;
 use crate::base::ids::{HubId, MemberId, TaskId, UserId, WorkspaceId};
+use crate::domain::member::Presence;
 use crate::domain::sync::{self, Observed};
 use crate::scim::fold;
 use crate::scim::resource::Object;
@@ -47,7 +47,7 @@ pub fn put(
                 text(seen.address.as_ref()),
                 Cell::Text(seen.display.clone()),
                 text(seen.role.as_ref()),
-                Cell::Text(presence_word(seen.presence).to_owned()),
+                Cell::Text(seen.presence.as_str().to_owned()),
                 seen.expires_at.map_or(Cell::Null, |at| Cell::Int(at.0)),
                 Cell::Int(seen.seen_at.0),
             ]
@@ -115,7 +115,7 @@ pub fn after(
                 address,
                 display,
                 role,
-                presence: presence(&state).ok_or_else(|| bad("state"))?,
+                presence: Presence::from_word(&state).ok_or_else(|| bad("state"))?,
                 expires_at: expires_at.map(Micros),
                 seen_at: Micros(seen_at),
             };
