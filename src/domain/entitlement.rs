@@ -11,7 +11,7 @@ use crate::base::clock::Micros;
 use crate::base::ids::{GroupId, MappingId, UserId};
 use crate::domain::app::App;
 use crate::domain::mapping::{AssetGrant, Binding, HubRole, Mapping, SubjectName};
-use crate::domain::member::Reason;
+use crate::domain::member::{ONE_PERSON, Reason};
 use crate::domain::permissions::{GivesWay, Permissions};
 use crate::domain::scope::Scope;
 use crate::scim::resource::Object;
@@ -73,7 +73,7 @@ impl Rule {
     /// Prepare a mapping; `group_name` is the bound group's current name.
     pub fn new(mapping: Mapping, group_name: Option<&str>) -> Self {
         let subject = match (&mapping.subject, group_name) {
-            (SubjectName::User(name), _) => format!("user {name}"),
+            (SubjectName::User(name), _) => format!("{ONE_PERSON}{name}"),
             (_, Some(name)) => format!("group {name}"),
             (SubjectName::Group(name), None) => format!("group {name}"),
             (SubjectName::GroupId(id), None) => format!("group {id}"),

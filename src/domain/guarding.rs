@@ -38,7 +38,7 @@ pub fn questions<'a>(
 
 /// Whether everything this was granted under was an individual share.
 fn only_shared(reasons: &[Reason]) -> bool {
-    !reasons.is_empty() && reasons.iter().all(|reason| reason.subject.starts_with("user "))
+    !reasons.is_empty() && reasons.iter().all(Reason::is_share)
 }
 
 fn change(ground: &Ground<'_>, facts: &Facts, verdict: &Verdict, action: &Action) -> Change {

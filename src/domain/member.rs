@@ -239,6 +239,16 @@ pub struct Reason {
     pub app_role: String,
 }
 
+/// How a subject begins that is one person: an individual share.
+pub const ONE_PERSON: &str = "user ";
+
+impl Reason {
+    /// Whether it is an individual share, given to one person and not to a group.
+    pub fn is_share(&self) -> bool {
+        self.subject.starts_with(ONE_PERSON)
+    }
+}
+
 /// One account in one hub.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Member {

@@ -14,6 +14,7 @@ use super::{BATCH, Traces, effect, texts};
 use crate::base::clock::Micros;
 use crate::base::ids::{UserId, WorkspaceId};
 use crate::domain::addressee::owner_way;
+use crate::domain::member::ONE_PERSON;
 use crate::domain::redaction::{ERASED, Names};
 use crate::domain::task::{Closing, Principal};
 use crate::scim::fold;
@@ -229,8 +230,8 @@ fn without_people(reasons: &str) -> String {
     let mut all: Value = serde_json::from_str(reasons).unwrap_or_else(|_| Value::Array(Vec::new()));
     for reason in all.as_array_mut().into_iter().flatten() {
         let subject = reason.get_mut("subject");
-        if let Some(subject) = subject.filter(|one| one.as_str().is_some_and(|text| text.starts_with("user "))) {
-            *subject = Value::from(format!("user {ERASED}"));
+        if let Some(subject) = subject.filter(|one| one.as_str().is_some_and(|text| text.starts_with(ONE_PERSON))) {
+            *subject = Value::from(format!("{ONE_PERSON}{ERASED}"));
         }
     }
     all.to_string()

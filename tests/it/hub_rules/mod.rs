@@ -10,6 +10,7 @@ mod first_check;
 mod flat;
 mod invitations;
 mod items;
+mod managers;
 mod members;
 mod needs_data;
 mod parents;
