@@ -204,6 +204,10 @@ pub const SYNC_PASSES: i32 = 3;
 pub const SYNC_PAGES: i64 = 100_000;
 /// How long the activity record is kept; what is older goes behind a checkpoint (DESIGN.md section 3).
 pub const ACTIVITY_KEPT: Duration = Duration::from_secs(400 * 24 * 60 * 60);
+/// How long after the upgrade to marked records those without a mark are still taken for ours: replicas of
+/// the version before write them until the last one is replaced. Whoever can write to the database
+/// could put one in meanwhile, as they could before; so no longer than a rolling upgrade takes.
+pub const RECORDS_UNMARKED: Duration = Duration::from_secs(60 * 60);
 /// Records sealed, deleted or checked at a time: a few milliseconds.
 pub const SEAL_BATCH: i64 = 250;
 /// Records of one kind that explaining a moment in the past reads: of a person, of a hub's rules, of what

@@ -136,6 +136,7 @@ async fn report(name: &str, reach: &Reach, checkpoint: Option<&str>) -> anyhow::
                 "{name}: BROKEN at record {place}: {what}; the {} before it are good",
                 place.saturating_sub(begins).saturating_sub(1).max(0)
             ));
+            say_foreign(&step, number("foreign"));
             return Ok(ExitCode::FAILURE);
         }
         if step.get("done").and_then(Value::as_bool).unwrap_or_default() {
@@ -155,6 +156,22 @@ async fn report(name: &str, reach: &Reach, checkpoint: Option<&str>) -> anyhow::
         let hash = step.get("hash").and_then(Value::as_str).unwrap_or_default().to_owned();
         after = Some((seq, hash));
     }
+}
+
+/// What the record is like apart from what somebody put in.
+fn say_foreign(step: &Value, foreign: i64) {
+    if foreign == 0 {
+        return;
+    }
+    let rest = match step.get("broken_too").filter(|broken| !broken.is_null()) {
+        None => String::from("all others are as they were sealed"),
+        Some(broken) => format!(
+            "and record {} is not as it was sealed: {}",
+            broken.get("seq").and_then(Value::as_i64).unwrap_or_default(),
+            broken.get("what").and_then(Value::as_str).unwrap_or_default()
+        ),
+    };
+    say(&format!("  {foreign} not written by this installation (`not_ours` in the activity); {rest}"));
 }
 
 async fn checkpoint(at: &At) -> anyhow::Result<ExitCode> {

@@ -100,6 +100,10 @@ static OVERDUE: LazyLock<IntGaugeVec> =
     LazyLock::new(|| metrics::gauge("scimhub_items_overdue", "Items for a person that are past their time.", &[]));
 static OVERDUE_SECONDS: LazyLock<IntGaugeVec> =
     LazyLock::new(|| metrics::gauge("scimhub_items_overdue_seconds", "How long the first of them has been.", &[]));
+static FOREIGN: LazyLock<IntGaugeVec> = LazyLock::new(|| {
+    let help = "Activity records that this installation did not write: somebody put them into the database.";
+    metrics::gauge("scimhub_activity_foreign_records", help, &[])
+});
 static PROBLEMS: LazyLock<IntGaugeVec> =
     LazyLock::new(|| metrics::gauge("scimhub_problems_open", "Hubs with an open problem.", &["cause"]));
 
@@ -132,6 +136,11 @@ impl Meter for Counters {
         let none: [&str; 0] = [];
         OVERDUE.with_label_values(&none).set(items);
         OVERDUE_SECONDS.with_label_values(&none).set(seconds(first));
+    }
+
+    fn foreign_records(&self, records: i64) {
+        let none: [&str; 0] = [];
+        FOREIGN.with_label_values(&none).set(records);
     }
 }
 

@@ -1,6 +1,7 @@
 //! The seal of the activity record (DESIGN.md section 3, threat T-29): every record's hash is keyed
 //! and covers the one before, so that whoever changes, takes out, puts in or moves a record needs
-//! the installation's key to hide it. Pure: keys and rows are arguments.
+//! the installation's key to hide it. Until it has its place, a mark that it was written with tells
+//! it from one that somebody else put in. Pure: keys and rows are arguments.
 
 use hmac::{Hmac, KeyInit, Mac as _};
 use sha2::Sha256;
@@ -44,6 +45,64 @@ pub struct Content {
     pub personal_digest: Option<Vec<u8>>,
 }
 
+/// A record's content, borrowed.
+#[derive(Clone, Copy, Debug)]
+pub struct Parts<'a> {
+    /// As [`Content::workspace`], and so on.
+    pub workspace: i64,
+    /// Its id.
+    pub id: &'a [u8],
+    /// When.
+    pub at: i64,
+    /// What.
+    pub kind: &'a str,
+    /// Who.
+    pub actor: &'a str,
+    /// To what.
+    pub target: &'a str,
+    /// The hub.
+    pub hub: Option<&'a [u8]>,
+    /// The person.
+    pub user: Option<&'a [u8]>,
+    /// The task.
+    pub task: Option<&'a [u8]>,
+    /// The request.
+    pub request_id: Option<&'a str>,
+    /// The facts.
+    pub detail: &'a str,
+    /// Of the personal data.
+    pub personal_digest: Option<&'a [u8]>,
+}
+
+impl Content {
+    /// The same, borrowed.
+    pub fn parts(&self) -> Parts<'_> {
+        Parts {
+            workspace: self.workspace,
+            id: &self.id,
+            at: self.at,
+            kind: &self.kind,
+            actor: &self.actor,
+            target: &self.target,
+            hub: self.hub.as_deref(),
+            user: self.user.as_deref(),
+            task: self.task.as_deref(),
+            request_id: self.request_id.as_deref(),
+            detail: &self.detail,
+            personal_digest: self.personal_digest.as_deref(),
+        }
+    }
+}
+
+/// Who wrote a record: told by its mark when it was sealed, and sealed with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// This installation.
+    Ours,
+    /// Somebody who could write to the database and had not the key.
+    Foreign,
+}
+
 /// A record in its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sealed {
@@ -55,6 +114,8 @@ pub struct Sealed {
     pub content: Content,
     /// The personal data, unless it was erased.
     pub personal: Option<String>,
+    /// Who wrote it, as the sealer found.
+    pub origin: Origin,
 }
 
 /// The end of a workspace's chain, and where retention has cut its beginning.
@@ -95,56 +156,73 @@ pub struct Broken {
     pub what: String,
 }
 
-/// Seals and checks under one key.
+/// Marks, seals and checks, under a key for each.
 #[derive(Clone, Debug)]
 pub struct Sealer {
     key: Secret<[u8; 32]>,
+    mark: Secret<[u8; 32]>,
 }
 
 impl Sealer {
-    /// Under the installation's key for the record.
-    pub const fn new(key: Secret<[u8; 32]>) -> Self {
-        Self { key }
+    /// Under the installation's keys for the chain and for marks.
+    pub const fn new(key: Secret<[u8; 32]>, mark: Secret<[u8; 32]>) -> Self {
+        Self { key, mark }
+    }
+
+    /// What a record carries from the moment it is written: without the key nobody puts one in.
+    pub fn mark(&self, content: &Parts<'_>) -> Digest {
+        mac(&self.mark, "mark", &fields(content, &numbers(content)))
+    }
+
+    /// Whether this mark was made here, for this content.
+    pub fn is_marked(&self, content: &Parts<'_>, mark: &[u8]) -> bool {
+        same(&self.mark(content), mark)
+    }
+
+    /// Whether this is the personal data that the content was written with; erased data is.
+    pub fn is_beside(&self, content: &Parts<'_>, personal: Option<&str>) -> bool {
+        personal
+            .is_none_or(|text| content.personal_digest.is_some_and(|kept| same(&self.personal(content.id, text), kept)))
+    }
+
+    /// Until when records without a mark are still ours: signed, so that nobody grants it to themselves.
+    pub fn sign_unmarked(&self, until: i64) -> String {
+        format!("{until} {}", hex(&mac(&self.mark, "unmarked", &[Some(&until.to_be_bytes())])))
+    }
+
+    /// Whether that was signed here and is not over.
+    pub fn allows_unmarked(&self, signed: &str, now: i64) -> bool {
+        let until = signed.split(' ').next().and_then(|text| text.parse::<i64>().ok());
+        until.is_some_and(|until| now <= until && same(self.sign_unmarked(until).as_bytes(), signed.as_bytes()))
     }
 
     /// The digest of personal data: keyed, because an address is easily guessed.
     pub fn personal(&self, id: &[u8], text: &str) -> Digest {
-        self.mac("personal", &[Some(id), Some(text.as_bytes())])
+        mac(&self.key, "personal", &[Some(id), Some(text.as_bytes())])
     }
 
     /// The hash of a record in its place.
-    pub fn link(&self, seq: i64, previous: &[u8], content: &Content) -> Digest {
-        self.mac(
-            "record",
-            &[
-                Some(&seq.to_be_bytes()),
-                Some(previous),
-                Some(&content.workspace.to_be_bytes()),
-                Some(&content.id),
-                Some(&content.at.to_be_bytes()),
-                Some(content.kind.as_bytes()),
-                Some(content.actor.as_bytes()),
-                Some(content.target.as_bytes()),
-                content.hub.as_deref(),
-                content.user.as_deref(),
-                content.task.as_deref(),
-                content.request_id.as_deref().map(str::as_bytes),
-                Some(content.detail.as_bytes()),
-                content.personal_digest.as_deref(),
-            ],
-        )
+    pub fn link(&self, seq: i64, previous: &[u8], content: &Parts<'_>, origin: Origin) -> Digest {
+        let label = match origin {
+            Origin::Ours => "record",
+            Origin::Foreign => "foreign record",
+        };
+        let (place, numbers) = (seq.to_be_bytes(), numbers(content));
+        let mut parts = vec![Some(place.as_slice()), Some(previous)];
+        parts.extend(fields(content, &numbers));
+        mac(&self.key, label, &parts)
     }
 
     /// The signature of a chain's end.
     pub fn sign_head(&self, workspace: i64, seq: i64, hash: &[u8], cut_seq: i64) -> Digest {
         let numbers = [workspace.to_be_bytes(), seq.to_be_bytes(), cut_seq.to_be_bytes()];
-        self.mac("head", &[Some(&numbers[0]), Some(&numbers[1]), Some(&numbers[2]), Some(hash)])
+        mac(&self.key, "head", &[Some(&numbers[0]), Some(&numbers[1]), Some(&numbers[2]), Some(hash)])
     }
 
     /// The signature of a checkpoint.
     pub fn sign_checkpoint(&self, workspace: i64, seq: i64, hash: &[u8], at: i64) -> Digest {
         let numbers = [workspace.to_be_bytes(), seq.to_be_bytes(), at.to_be_bytes()];
-        self.mac("checkpoint", &[Some(&numbers[0]), Some(&numbers[1]), Some(&numbers[2]), Some(hash)])
+        mac(&self.key, "checkpoint", &[Some(&numbers[0]), Some(&numbers[1]), Some(&numbers[2]), Some(hash)])
     }
 
     /// Whether a checkpoint was signed here.
@@ -153,25 +231,48 @@ impl Sealer {
         let signature = self.sign_checkpoint(checkpoint.workspace, checkpoint.seq, &hash, checkpoint.at);
         unhex(&checkpoint.signature).is_some_and(|given| same(&signature, &given))
     }
+}
 
-    /// Each part with its length before it, so that no two lists of parts read alike.
-    fn mac(&self, label: &str, parts: &[Option<&[u8]>]) -> Digest {
-        let fallback = hmac::digest::Key::<Hmac<Sha256>>::default();
-        // HMAC takes a key of any length; the fallback exists only because the signature is fallible.
-        let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(self.key.expose())
-            .unwrap_or_else(|_| <Hmac<Sha256> as KeyInit>::new(&fallback));
-        for part in std::iter::once(&Some(label.as_bytes())).chain(parts) {
-            match part {
-                Some(bytes) => {
-                    mac.update(&[1]);
-                    mac.update(&u64::try_from(bytes.len()).unwrap_or(u64::MAX).to_be_bytes());
-                    mac.update(bytes);
-                }
-                None => mac.update(&[0]),
+/// The workspace and the moment, as they are covered.
+const fn numbers(content: &Parts<'_>) -> [[u8; 8]; 2] {
+    [content.workspace.to_be_bytes(), content.at.to_be_bytes()]
+}
+
+/// Everything that a mark and a hash cover, in an order that never changes.
+fn fields<'a>(content: &Parts<'a>, [workspace, at]: &'a [[u8; 8]; 2]) -> [Option<&'a [u8]>; 12] {
+    [
+        Some(workspace),
+        Some(content.id),
+        Some(at),
+        Some(content.kind.as_bytes()),
+        Some(content.actor.as_bytes()),
+        Some(content.target.as_bytes()),
+        content.hub,
+        content.user,
+        content.task,
+        content.request_id.map(str::as_bytes),
+        Some(content.detail.as_bytes()),
+        content.personal_digest,
+    ]
+}
+
+/// Each part with its length before it, so that no two lists of parts read alike.
+fn mac(key: &Secret<[u8; 32]>, label: &str, parts: &[Option<&[u8]>]) -> Digest {
+    let fallback = hmac::digest::Key::<Hmac<Sha256>>::default();
+    // HMAC takes a key of any length; the fallback exists only because the signature is fallible.
+    let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(key.expose())
+        .unwrap_or_else(|_| <Hmac<Sha256> as KeyInit>::new(&fallback));
+    for part in std::iter::once(&Some(label.as_bytes())).chain(parts) {
+        match part {
+            Some(bytes) => {
+                mac.update(&[1]);
+                mac.update(&u64::try_from(bytes.len()).unwrap_or(u64::MAX).to_be_bytes());
+                mac.update(bytes);
             }
+            None => mac.update(&[0]),
         }
-        mac.finalize().into_bytes().into()
     }
+    mac.finalize().into_bytes().into()
 }
 
 /// Goes along a chain, record by record, and stops at the first that does not fit.
@@ -216,15 +317,13 @@ impl Walk {
         if record.content.workspace != self.workspace {
             return broken(record.seq, "it belongs to another workspace");
         }
-        let hash = self.sealer.link(record.seq, &self.hash, &record.content);
+        let content = record.content.parts();
+        let hash = self.sealer.link(record.seq, &self.hash, &content, record.origin);
         if !same(&hash, &record.hash) {
             return broken(record.seq, "it was changed, put in or moved after it was sealed");
         }
-        if let Some(personal) = &record.personal {
-            let digest = self.sealer.personal(&record.content.id, personal);
-            if !record.content.personal_digest.as_deref().is_some_and(|kept| same(&digest, kept)) {
-                return broken(record.seq, "the personal data beside it was changed");
-            }
+        if !self.sealer.is_beside(&content, record.personal.as_deref()) {
+            return broken(record.seq, "the personal data beside it was changed");
         }
         self.seq = record.seq;
         self.hash = record.hash.clone();

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 
 fn sealer() -> Sealer {
-    Sealer::new(Secret::new([7; 32]))
+    Sealer::new(Secret::new([7; 32]), Secret::new([8; 32]))
 }
 
 /// A chain of so many records, and its signed end.
@@ -30,9 +30,9 @@ fn chain(workspace: i64, count: i64) -> (Vec<Sealed>, Head) {
             personal_digest: personal.as_ref().map(|text| sealer.personal(&id, text).to_vec()),
             id,
         };
-        let hash = sealer.link(seq, &previous, &content).to_vec();
+        let hash = sealer.link(seq, &previous, &content.parts(), Origin::Ours).to_vec();
         previous.clone_from(&hash);
-        records.push(Sealed { seq, hash, content, personal });
+        records.push(Sealed { seq, hash, content, personal, origin: Origin::Ours });
     }
     let signature = sealer.sign_head(workspace, count, &previous, 0).to_vec();
     (records, Head { seq: count, hash: previous, cut_seq: 0, signature })
@@ -79,6 +79,55 @@ fn checkpoints_are_known_by_their_signature() {
     assert!(!sealer.knows(&checkpoint));
 }
 
+/// One field after the other: a mark holds for its own record alone.
+#[test]
+fn t29_a_mark_holds_for_its_record_alone() {
+    let (records, _) = chain(1, 4);
+    let sealer = sealer();
+    let content = &records[1].content;
+    let mark = sealer.mark(&content.parts());
+    assert!(sealer.is_marked(&content.parts(), &mark));
+    assert!(!sealer.is_marked(&content.parts(), &[]), "none");
+    let other = Sealer::new(Secret::new([7; 32]), Secret::new([9; 32]));
+    assert!(!sealer.is_marked(&content.parts(), &other.mark(&content.parts())), "under another key");
+    let hash = sealer.link(2, &records[0].hash, &content.parts(), Origin::Ours);
+    assert!(!sealer.is_marked(&content.parts(), &hash), "a hash is no mark");
+    for field in 0..11 {
+        let mut changed = content.clone();
+        match field {
+            0 => changed.workspace = 2,
+            1 => changed.id.push(0),
+            2 => changed.at += 1,
+            3 => changed.kind = "user.deleted".into(),
+            4 => changed.actor = "user:ann".into(),
+            5 => changed.target.push('0'),
+            6 => changed.hub = Some(vec![1]),
+            7 => changed.user = None,
+            8 => changed.task = Some(vec![]),
+            9 => changed.request_id = None,
+            _ => changed.personal_digest = None,
+        }
+        assert!(!sealer.is_marked(&changed.parts(), &mark), "field {field}");
+    }
+    let mut changed = content.clone();
+    changed.detail = "{}".into();
+    assert!(!sealer.is_marked(&changed.parts(), &mark), "detail");
+    assert!(
+        sealer.is_beside(&content.parts(), records[1].personal.as_deref()) && sealer.is_beside(&content.parts(), None)
+    );
+    assert!(!sealer.is_beside(&content.parts(), Some("{}")));
+}
+
+#[test]
+fn the_time_without_marks_is_signed_and_ends() {
+    let sealer = sealer();
+    let signed = sealer.sign_unmarked(100);
+    assert!(sealer.allows_unmarked(&signed, 100));
+    assert!(!sealer.allows_unmarked(&signed, 101), "over");
+    assert!(!sealer.allows_unmarked(&signed.replacen("100", "900", 1), 101), "made longer");
+    assert!(!sealer.allows_unmarked("900", 1) && !sealer.allows_unmarked("", 1) && !sealer.allows_unmarked("x y", 1));
+}
+
 /// Everything somebody without the key may do to a chain.
 #[derive(Clone, Debug)]
 enum Tampering {
@@ -90,6 +139,7 @@ enum Tampering {
     CopyFromElsewhere(usize),
     ChangePersonal(usize),
     SwapPlaces(usize, usize),
+    Disown(usize),
 }
 
 fn tampering() -> impl Strategy<Value = Tampering> {
@@ -97,6 +147,7 @@ fn tampering() -> impl Strategy<Value = Tampering> {
     prop_oneof![
         (at.clone(), 0u8..9).prop_map(|(at, field)| Tampering::Change(at, field)),
         at.clone().prop_map(Tampering::Delete),
+        at.clone().prop_map(Tampering::Disown),
         (at.clone(), at.clone()).prop_map(|(a, b)| Tampering::Swap(a, b)),
         at.clone().prop_map(Tampering::Insert),
         at.clone().prop_map(Tampering::CutTail),
@@ -127,6 +178,11 @@ fn tamper(records: &mut Vec<Sealed>, done: &Tampering) -> Option<i64> {
         }
         Tampering::Delete(at) => {
             records.remove(*at);
+            Some(seq(*at))
+        }
+        // Said to be another's, so that nobody believes it.
+        Tampering::Disown(at) => {
+            records[*at].origin = Origin::Foreign;
             Some(seq(*at))
         }
         // The rows stay where they are and bear each other's content.

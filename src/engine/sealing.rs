@@ -10,12 +10,28 @@ use crate::base::clock::SharedClock;
 use crate::base::ids::WorkspaceId;
 use crate::base::limits::{ACTIVITY_KEPT, SEAL_BATCH};
 use crate::domain::seal::Sealer;
+use crate::store::origins::Found;
 use crate::store::{Store, StoreError, duties, seals, workspaces};
 
 /// How often new records are looked for.
 const EVERY: Duration = Duration::from_millis(400);
 /// How often the ends are signed and old records deleted.
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Once for each batch that holds such records: each record is sealed once.
+fn tell_foreign(workspace: WorkspaceId, first: &Found, count: usize) {
+    tracing::error!(
+        workspace = workspace.0,
+        count,
+        record.seq = first.seq,
+        record.id = %first.id,
+        record.kind = first.kind,
+        record.at = first.at.to_rfc3339(),
+        "the activity record has {count} record(s) that this installation did not write: somebody put them into the \
+         database, the first at place {}; see `scimhub audit verify`",
+        first.seq
+    );
+}
 
 /// Seals the records of all workspaces.
 #[derive(Clone)]
@@ -37,10 +53,14 @@ impl Sealing {
         let mut count = 0;
         for workspace in self.store.read(seals::waiting_across_workspaces).await? {
             loop {
-                let sealer = self.sealer.clone();
-                let sealed = self.store.write(move |tx| seals::seal_batch(tx, workspace, &sealer, SEAL_BATCH)).await?;
-                count += sealed;
-                if sealed == 0 {
+                let (sealer, now) = (self.sealer.clone(), self.clock.now());
+                let batch =
+                    self.store.write(move |tx| seals::seal_batch(tx, workspace, &sealer, now, SEAL_BATCH)).await?;
+                count += batch.sealed;
+                if let Some(first) = batch.foreign.first() {
+                    tell_foreign(workspace, first, batch.foreign.len());
+                }
+                if batch.sealed == 0 {
                     break;
                 }
             }

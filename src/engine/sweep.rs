@@ -14,7 +14,7 @@ use crate::base::limits::RETRY_CAP;
 use crate::domain::guard::HoldReason;
 use crate::domain::problem::Cause;
 use crate::store::leases::{self, Expired};
-use crate::store::{StoreError, Tx, clock_back, holds, hub_members, items, problems, set_aside};
+use crate::store::{StoreError, Tx, clock_back, holds, hub_members, items, origins, problems, set_aside};
 
 /// Leases taken back in one transaction.
 const BATCH: i64 = 50;
@@ -75,18 +75,20 @@ impl Worker {
     /// [`EngineError::Store`].
     pub async fn measure(&self) -> Result<(), EngineError> {
         let now = self.clock.now();
-        let (queue, held, problems, overdue) = self
+        let (queue, held, problems, overdue, foreign) = self
             .store
             .read(move |conn| {
                 let queue = leases::queue_across_workspaces(conn, now)?;
                 let held = holds::waiting_across_workspaces(conn)?;
                 let overdue = items::overdue_across_workspaces(conn, now)?;
-                Ok::<_, StoreError>((queue, held, problems::open_across_workspaces(conn)?, overdue))
+                let foreign = origins::foreign_across_workspaces(conn)?;
+                Ok::<_, StoreError>((queue, held, problems::open_across_workspaces(conn)?, overdue, foreign))
             })
             .await?;
         let (ready, oldest) = queue;
         self.meter.queue(ready, oldest.map_or(Duration::ZERO, |oldest| now.since(oldest)));
         let (items, first) = overdue;
+        self.meter.foreign_records(foreign);
         self.meter.overdue(items, first.map_or(Duration::ZERO, |first| now.since(first)));
         // Every word each time: what is over must fall to zero.
         for reason in HoldReason::ALL {

@@ -46,6 +46,8 @@ pub trait Meter: Send + Sync + fmt::Debug {
     fn problems(&self, cause: Cause, hubs: i64);
     /// How many items for a person are past their time, and since when the first of them.
     fn overdue(&self, items: i64, first: Duration);
+    /// How many activity records are not ours.
+    fn foreign_records(&self, records: i64);
 }
 
 /// Counts nothing.
@@ -58,6 +60,7 @@ impl Meter for NoMeter {
     fn held(&self, _reason: HoldReason, _tasks: i64, _oldest: Duration) {}
     fn problems(&self, _cause: Cause, _hubs: i64) {}
     fn overdue(&self, _items: i64, _first: Duration) {}
+    fn foreign_records(&self, _records: i64) {}
 }
 
 /// What attempts are made with.

@@ -67,6 +67,9 @@ pub struct ActivityView {
     /// Personal data, unless it was erased.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub personal: Option<Value>,
+    /// This installation did not write it: somebody put it into the database.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub not_ours: bool,
 }
 
 /// Text that was JSON when it was written; what cannot be read any more is shown as text.
@@ -122,6 +125,7 @@ pub async fn list(
                 request_id: row.request_id,
                 detail: json(&row.detail),
                 personal: row.personal.as_deref().map(json),
+                not_ours: row.is_foreign,
             };
             Ok::<_, ServiceError>(rows.into_iter().map(view).collect::<Vec<_>>())
         })

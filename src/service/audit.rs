@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{Caller, Context, ServiceError};
 use crate::base::ids::WorkspaceId;
 use crate::domain::seal::{Broken, Checkpoint, Sealer, Walk, hex, unhex};
+use crate::store::origins::{self, Found};
 use crate::store::{DbConn, StoreError, seals};
 
 /// Records checked in one step.
@@ -39,9 +40,15 @@ pub struct Verified {
     /// Records that are committed and not sealed yet, at the end of the check.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub waiting: Option<i64>,
-    /// The first record that is not as it was sealed.
+    /// How many records are not ours, at the end of the check: somebody put them into the database.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub foreign: Option<i64>,
+    /// The first record that is not as it was sealed, or not ours.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub broken: Option<BrokenView>,
+    /// Where the first bad record is one that is not ours: the first that is not as it was sealed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub broken_too: Option<BrokenView>,
 }
 
 /// A record that is not as it was sealed.
@@ -53,9 +60,26 @@ pub struct BrokenView {
     pub what: String,
 }
 
+impl From<Broken> for BrokenView {
+    fn from(broken: Broken) -> Self {
+        Self { seq: broken.seq, what: broken.what }
+    }
+}
+
+fn not_ours(found: &Found) -> Broken {
+    let what = format!(
+        "it is not ours: somebody put it into the database (id {}, kind {}, it says {}; found {})",
+        found.id,
+        found.kind,
+        found.at.to_rfc3339(),
+        found.found_at.to_rfc3339()
+    );
+    Broken { seq: found.seq, what }
+}
+
 /// Seals and checks under the installation's key.
 pub fn sealer(context: &Context) -> Sealer {
-    Sealer::new(context.keyring.activity_key().clone())
+    context.keyring.sealer()
 }
 
 /// Check the next records of the caller's workspace.
@@ -132,7 +156,19 @@ fn step(
             broken = against(conn, workspace, checkpoint, walk.seq(), begins)?;
         }
     }
-    let waiting = if done { Some(seals::waiting(conn, workspace)?) } else { None };
+    let (waiting, foreign) = match done {
+        true => (Some(seals::waiting(conn, workspace)?), Some(origins::foreign(conn, workspace)?)),
+        false => (None, None),
+    };
+    // A flag that says otherwise than the seal is a break of the chain, which the walk has found.
+    let mut broken_too = None;
+    if done
+        && let Some(found) = origins::first_foreign(conn, workspace, 1)?.into_iter().next()
+        && broken.as_ref().is_none_or(|broken| found.seq <= broken.seq)
+    {
+        broken_too = broken.filter(|broken| broken.seq != found.seq);
+        broken = Some(not_ours(&found));
+    }
     Ok(Verified {
         seq: walk.seq(),
         hash: hex(walk.hash()),
@@ -140,7 +176,9 @@ fn step(
         begins,
         done,
         waiting,
-        broken: broken.map(|broken| BrokenView { seq: broken.seq, what: broken.what }),
+        foreign,
+        broken: broken.map(BrokenView::from),
+        broken_too: broken_too.map(BrokenView::from),
     })
 }
 
@@ -177,7 +215,7 @@ pub async fn checkpoint(context: &Context, caller: &Caller) -> Result<Option<Che
     Ok(context
         .store
         .write(move |tx| {
-            while seals::seal_batch(tx, workspace, &sealer, STEP)? > 0 {}
+            while seals::seal_batch(tx, workspace, &sealer, now, STEP)?.sealed > 0 {}
             match seals::checkpoint(tx, workspace, &sealer, now)? {
                 Some(made) => Ok(Some(made)),
                 // Nothing came since the last one, which stands for the same end.

@@ -14,7 +14,7 @@ use crate::domain::hub::Hub;
 use crate::domain::mapping::{Binding, HubRole, Mapping};
 use crate::domain::rights::{HubRight, Role};
 use crate::store::managers::{self, Manager};
-use crate::store::{DbConn, StoreError, Tx, hubs, mappings, roles};
+use crate::store::{DbConn, StoreError, Tx, hubs, mappings, origins, roles};
 
 /// People looked at in one go.
 const LOOK: i64 = 100;
@@ -69,11 +69,11 @@ pub(super) fn of_workspace(conn: &mut DbConn, workspace: WorkspaceId) -> Result<
     Ok(claims.filter(|claims| claims.active && claims.role() == Role::Owner).map(|_| user))
 }
 
-/// Something about the workspace's people that somebody must see to; it goes by itself once it is
+/// Something about the workspace, mostly its people, that somebody must see to; it goes by itself once it is
 /// seen to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Attention {
-    /// `workspace_owner_gone` or `hub_without_owner`.
+    /// `workspace_owner_gone`, `hub_without_owner` or `foreign_records`.
     pub kind: &'static str,
     /// The hub, where it is about one.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -95,6 +95,18 @@ pub(super) fn attention(
     now: Micros,
 ) -> Result<Vec<Attention>, StoreError> {
     let mut found = Vec::new();
+    let foreign = origins::foreign(conn, workspace)?;
+    if foreign > 0 {
+        found.push(Attention {
+            kind: "foreign_records",
+            hub: None,
+            message: format!("the activity record holds {foreign} that this installation did not write"),
+            remedy: String::from(
+                "somebody can write to the database: `scimhub audit verify` names the first one, `not_ours` in the \
+                 activity each; change the database's passwords",
+            ),
+        });
+    }
     if roles::owner(conn, workspace)?.is_some() && of_workspace(conn, workspace)?.is_none() {
         found.push(Attention {
             kind: "workspace_owner_gone",

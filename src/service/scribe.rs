@@ -11,7 +11,7 @@ use crate::base::ids::{HubId, TaskId, UserId, WorkspaceId};
 use crate::base::random::Ids;
 use crate::store::activity::{self, Entry};
 use crate::store::marks::Change;
-use crate::store::{DbConn, StoreError};
+use crate::store::{StoreError, Tx};
 
 /// The author of one change. Cheap to clone into a closure that may run again.
 #[derive(Clone, Debug)]
@@ -74,7 +74,7 @@ impl Scribe {
     }
 
     /// Write an activity record.
-    pub fn record(&self, conn: &mut DbConn, kind: &str, about: About<'_>) -> Result<(), StoreError> {
+    pub fn record(&self, tx: &mut Tx<'_>, kind: &str, about: About<'_>) -> Result<(), StoreError> {
         let entry = Entry {
             id: self.id(),
             at: self.now,
@@ -88,6 +88,6 @@ impl Scribe {
             detail: about.detail,
             personal: about.personal,
         };
-        activity::record(conn, self.workspace, &entry)
+        activity::record(tx, self.workspace, &entry)
     }
 }

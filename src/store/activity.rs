@@ -4,14 +4,13 @@
 use diesel::prelude::*;
 use uuid::Uuid;
 
-use super::StoreError;
-use super::conn::DbConn;
 use super::dialect::{Cell, insert_rows};
 use super::kept::Keep as _;
 use super::schema::activity;
-use super::{outbox, webhooks};
+use super::{StoreError, Tx, outbox, webhooks};
 use crate::base::clock::Micros;
 use crate::base::ids::{HubId, TaskId, UserId, WorkspaceId};
+use crate::domain::seal::{Digest, Parts, Sealer};
 
 /// Something that happened. Holds no secret and no whole body.
 #[derive(Clone, Debug)]
@@ -40,11 +39,44 @@ pub struct Entry<'a> {
     pub personal: Option<serde_json::Value>,
 }
 
-/// Append one record, and tell the endpoints that want to hear of it.
+/// A record as it goes into its row: the texts that are kept, and what marks it as ours.
+struct Written {
+    detail: String,
+    personal: Option<String>,
+    personal_digest: Option<Digest>,
+    mark: Digest,
+}
+
+fn written(sealer: &Sealer, workspace: WorkspaceId, entry: &Entry<'_>) -> Written {
+    let detail = entry.detail.to_string();
+    let personal = entry.personal.as_ref().map(ToString::to_string);
+    let id = entry.id.as_bytes();
+    let personal_digest = personal.as_deref().map(|text| sealer.personal(id, text));
+    let (hub, user, task) = (entry.hub.map(HubId::bytes), entry.user.map(UserId::bytes), entry.task.map(TaskId::bytes));
+    let mark = sealer.mark(&Parts {
+        workspace: workspace.0,
+        id,
+        at: entry.at.0,
+        kind: entry.kind,
+        actor: entry.actor,
+        target: entry.target,
+        hub: hub.as_deref(),
+        user: user.as_deref(),
+        task: task.as_deref(),
+        request_id: entry.request_id,
+        detail: &detail,
+        personal_digest: personal_digest.as_ref().map(<[u8; 32]>::as_slice),
+    });
+    Written { detail, personal, personal_digest, mark }
+}
+
+/// Append one record, and tell the endpoints that want to hear of it. Only inside a write transaction:
+/// that is where the key for its mark comes from.
 ///
 /// # Errors
 /// [`StoreError::Database`] when the insert fails.
-pub fn record(conn: &mut DbConn, workspace: WorkspaceId, entry: &Entry<'_>) -> Result<(), StoreError> {
+pub fn record(tx: &mut Tx<'_>, workspace: WorkspaceId, entry: &Entry<'_>) -> Result<(), StoreError> {
+    let Written { detail, personal, personal_digest, mark } = written(tx.sealer(), workspace, entry);
     diesel::insert_into(activity::table)
         .values((
             activity::workspace.eq(workspace.0),
@@ -57,20 +89,22 @@ pub fn record(conn: &mut DbConn, workspace: WorkspaceId, entry: &Entry<'_>) -> R
             activity::user_id.eq(entry.user.map(UserId::bytes)),
             activity::task_id.eq(entry.task.map(TaskId::bytes)),
             activity::request_id.eq(entry.request_id),
-            activity::detail.eq(entry.detail.to_string()),
-            activity::personal.eq(entry.personal.as_ref().map(ToString::to_string)),
+            activity::detail.eq(detail),
+            activity::personal.eq(personal),
+            activity::personal_digest.eq(personal_digest.map(|digest| digest.to_vec())),
+            activity::mark.eq(mark.to_vec()),
         ))
         .kept()
-        .execute(conn)?;
-    outbox::of_activity(conn, workspace, entry)
+        .execute(tx)?;
+    outbox::of_activity(tx, workspace, entry)
 }
 
 /// [`record`] for many: in few statements, and one look for endpoints where there are none.
 ///
 /// # Errors
 /// [`StoreError::Database`] when an insert fails.
-pub fn record_all(conn: &mut DbConn, workspace: WorkspaceId, entries: &[Entry<'_>]) -> Result<(), StoreError> {
-    const COLUMNS: [&str; 12] = [
+pub fn record_all(tx: &mut Tx<'_>, workspace: WorkspaceId, entries: &[Entry<'_>]) -> Result<(), StoreError> {
+    const COLUMNS: [&str; 14] = [
         "workspace",
         "id",
         "at",
@@ -83,10 +117,14 @@ pub fn record_all(conn: &mut DbConn, workspace: WorkspaceId, entries: &[Entry<'_
         "request_id",
         "detail",
         "personal",
+        "personal_digest",
+        "mark",
     ];
+    let sealer = tx.sealer();
     let rows: Vec<Vec<Cell>> = entries
         .iter()
         .map(|entry| {
+            let Written { detail, personal, personal_digest, mark } = written(sealer, workspace, entry);
             vec![
                 workspace.0.into(),
                 entry.id.into(),
@@ -98,14 +136,16 @@ pub fn record_all(conn: &mut DbConn, workspace: WorkspaceId, entries: &[Entry<'_
                 entry.user.map(UserId::uuid).into(),
                 entry.task.map(TaskId::uuid).into(),
                 entry.request_id.into(),
-                Cell::Text(entry.detail.to_string()),
-                entry.personal.as_ref().map_or(Cell::Null, |personal| Cell::Text(personal.to_string())),
+                Cell::Text(detail),
+                personal.map_or(Cell::Null, Cell::Text),
+                personal_digest.map_or(Cell::Null, |digest| Cell::Bytes(digest.to_vec())),
+                Cell::Bytes(mark.to_vec()),
             ]
         })
         .collect();
-    insert_rows(conn, "activity", &COLUMNS, &rows, "")?;
-    if webhooks::any(conn, workspace)? {
-        return entries.iter().try_for_each(|entry| outbox::of_activity(conn, workspace, entry));
+    insert_rows(tx, "activity", &COLUMNS, &rows, "")?;
+    if webhooks::any(tx, workspace)? {
+        return entries.iter().try_for_each(|entry| outbox::of_activity(tx, workspace, entry));
     }
     Ok(())
 }

@@ -73,6 +73,7 @@ pub fn rules(conn: &mut DbConn, workspace: WorkspaceId, hub: HubId) -> Result<Ve
         .filter(activity::workspace.eq(workspace.0))
         .filter(activity::hub_id.eq(hub.bytes()))
         .filter(sql::<Bool>(OF_RULES))
+        .filter(activity::foreign_at.is_null())
         .order(activity::id.desc())
         .limit(BACK_THEN_RECORDS)
         .select(COLUMNS)
@@ -95,6 +96,7 @@ pub fn person(
         .filter(activity::workspace.eq(workspace.0))
         .filter(activity::user_id.eq(user.bytes()))
         .filter(activity::kind.eq_any(OF_PERSON))
+        .filter(activity::foreign_at.is_null())
         .filter(activity::at.le(until.0))
         .order(activity::id.desc())
         .limit(BACK_THEN_RECORDS)
@@ -120,6 +122,7 @@ pub fn groups(
         .filter(activity::workspace.eq(workspace.0))
         .filter(activity::target.eq_any(targets))
         .filter(sql::<Bool>(OF_GROUPS))
+        .filter(activity::foreign_at.is_null())
         .filter(activity::at.le(until.0))
         .filter(
             // A record names its members by id and holds no other text of theirs.

@@ -22,6 +22,7 @@ use crate::base::ids::{HubId, WorkspaceId};
 use crate::base::random;
 use crate::base::secret::{Secret, SecretString};
 use crate::domain::credential::TokenKey;
+use crate::domain::seal::Sealer;
 use crate::domain::session::SessionKey;
 
 /// First word of a key file, so that a wrong file is recognised.
@@ -57,6 +58,7 @@ pub struct Keyring {
     seal: Secret<[u8; 32]>,
     token: Secret<[u8; 32]>,
     activity: Secret<[u8; 32]>,
+    mark: Secret<[u8; 32]>,
     session: Secret<[u8; 32]>,
     check: String,
 }
@@ -98,6 +100,7 @@ impl Keyring {
             seal: Secret::new(derive(master, "seal")),
             token: Secret::new(derive(master, "token")),
             activity: Secret::new(derive(master, "activity")),
+            mark: Secret::new(derive(master, "activity mark")),
             session: Secret::new(derive(master, "page session")),
             check: hex(&derive(master, "check")),
         }
@@ -118,9 +121,9 @@ impl Keyring {
         SessionKey::new(self.session.clone())
     }
 
-    /// The key under which the activity log is digested and chained.
-    pub const fn activity_key(&self) -> &Secret<[u8; 32]> {
-        &self.activity
+    /// What marks the records of the activity as ours, digests and chains them.
+    pub fn sealer(&self) -> Sealer {
+        Sealer::new(self.activity.clone(), self.mark.clone())
     }
 
     /// Seal a connection secret for one hub and name.

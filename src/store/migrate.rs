@@ -18,33 +18,88 @@ const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
 const LOCK: &str = "SELECT pg_advisory_lock(8314325529478)";
 const UNLOCK: &str = "SELECT pg_advisory_unlock(8314325529478)";
 
-/// Apply what is missing; does nothing on a current database.
+/// The migration from which on records carry a mark.
+const MARKS: &str = "0029";
+
+/// What a database lacks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Gap {
+    /// Nothing.
+    None,
+    /// Migrations, or all of them.
+    Migrations,
+    /// Migrations, and an earlier version wrote records without marks.
+    Marks,
+}
+
+/// Apply what is missing; does nothing on a current database. `marks_begin` is called once in its life,
+/// right after the upgrade of a database whose records had no marks, before any other process goes on
+/// with it; on SQLite all of it is one transaction.
 ///
 /// # Errors
 /// [`StoreError::Refused`] for a database of a newer version, [`StoreError::Unavailable`] when a
 /// migration fails (nothing of it stays).
-pub fn run(conn: &mut DbConn) -> Result<(), StoreError> {
+pub fn run(
+    conn: &mut DbConn,
+    marks_begin: impl FnOnce(&mut DbConn) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    if let DbConn::Sqlite(c) = conn
+        && missing(c, &SQLITE)? == Gap::None
+    {
+        return Ok(());
+    }
     match conn {
-        DbConn::Sqlite(c) => {
-            if missing(c, &SQLITE)? {
-                run_sqlite(conn)?;
-            }
+        DbConn::Sqlite(_) => {
+            conn.begin("BEGIN IMMEDIATE")?;
+            let result = upgrade(conn, marks_begin);
+            end(conn, result)
         }
         DbConn::Postgres(c) => {
             c.batch_execute("SET lock_timeout = 0")?;
             c.batch_execute(LOCK)?;
-            let result = missing(c, &POSTGRES).and_then(|missing| {
-                if missing {
-                    c.run_pending_migrations(POSTGRES).map(|_| ()).map_err(StoreError::Unavailable)
-                } else {
-                    Ok(())
-                }
+            let result = upgrade(conn, |conn| {
+                conn.begin("BEGIN")?;
+                let result = marks_begin(conn);
+                end(conn, result)
             });
-            c.batch_execute(UNLOCK)?;
-            result?;
+            conn.batch_execute(UNLOCK)?;
+            result
         }
     }
-    Ok(())
+}
+
+/// Under a lock, and looked at again inside it: another process may have been faster.
+fn upgrade(
+    conn: &mut DbConn,
+    marks_begin: impl FnOnce(&mut DbConn) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    let gap = match conn {
+        DbConn::Sqlite(c) => {
+            let gap = missing(c, &SQLITE)?;
+            if gap != Gap::None {
+                c.run_pending_migrations(SQLITE).map_err(StoreError::Unavailable)?;
+            }
+            gap
+        }
+        DbConn::Postgres(c) => {
+            let gap = missing(c, &POSTGRES)?;
+            if gap != Gap::None {
+                c.run_pending_migrations(POSTGRES).map_err(StoreError::Unavailable)?;
+            }
+            gap
+        }
+    };
+    if gap == Gap::Marks { marks_begin(conn) } else { Ok(()) }
+}
+
+fn end(conn: &mut DbConn, result: Result<(), StoreError>) -> Result<(), StoreError> {
+    match result {
+        Ok(()) => Ok(conn.commit()?),
+        Err(error) => {
+            conn.rollback()?;
+            Err(error)
+        }
+    }
 }
 
 #[derive(diesel::QueryableByName)]
@@ -76,27 +131,11 @@ fn known<DB: diesel::backend::Backend>(
     Ok(all.iter().map(|migration| migration.name().version().as_owned()).collect())
 }
 
-/// Under the write lock, and looked at again inside it: another process may have been faster.
-fn run_sqlite(conn: &mut DbConn) -> Result<(), StoreError> {
-    conn.begin("BEGIN IMMEDIATE")?;
-    let result = match conn {
-        DbConn::Sqlite(c) => c.run_pending_migrations(SQLITE).map(|_| ()).map_err(StoreError::Unavailable),
-        DbConn::Postgres(_) => Ok(()),
-    };
-    match result {
-        Ok(()) => Ok(conn.commit()?),
-        Err(error) => {
-            conn.rollback()?;
-            Err(error)
-        }
-    }
-}
-
-/// Whether migrations are missing.
+/// Which migrations are missing.
 ///
 /// # Errors
 /// [`StoreError::Refused`] when the database has migrations that this program does not know.
-fn missing<DB, C>(conn: &mut C, ours: &EmbeddedMigrations) -> Result<bool, StoreError>
+fn missing<DB, C>(conn: &mut C, ours: &EmbeddedMigrations) -> Result<Gap, StoreError>
 where
     DB: diesel::backend::Backend,
     C: MigrationHarness<DB>,
@@ -110,5 +149,12 @@ where
             "the database was written by a newer scimhub (migration {newer}); start that version or a later one"
         )));
     }
-    Ok(known != applied)
+    let marks = MigrationVersion::from(MARKS);
+    Ok(if known == applied {
+        Gap::None
+    } else if applied.is_empty() || applied.contains(&marks) {
+        Gap::Migrations
+    } else {
+        Gap::Marks
+    })
 }

@@ -47,6 +47,7 @@ pub mod member_lookup;
 pub mod memberships;
 pub mod migrate;
 pub mod notices;
+pub mod origins;
 pub mod outbox;
 pub mod parents;
 pub mod partners;

@@ -85,6 +85,8 @@ pub struct ActivityRow {
     pub detail: String,
     /// Personal data, as JSON text, unless it was erased.
     pub personal: Option<String>,
+    /// Whether somebody else put it into the database.
+    pub is_foreign: bool,
 }
 
 /// What a list of activity is narrowed to.
@@ -132,6 +134,7 @@ type ActivityColumns = (
     Option<String>,
     String,
     Option<String>,
+    Option<i64>,
 );
 
 pub(super) fn corrupt<E>(what: &'static str) -> impl Fn(E) -> StoreError {
@@ -165,6 +168,7 @@ pub fn activity(
             activity::request_id,
             activity::detail,
             activity::personal,
+            activity::foreign_at,
         ))
         .into_boxed();
     if let Some(hub) = filter.hub {
@@ -211,7 +215,7 @@ pub fn activity(
     }
     let rows: Vec<ActivityColumns> = query.load(conn)?;
     rows.into_iter()
-        .map(|(id, at, kind, actor, target, hub, user, task, request_id, detail, personal)| {
+        .map(|(id, at, kind, actor, target, hub, user, task, request_id, detail, personal, foreign_at)| {
             Ok(ActivityRow {
                 id: Uuid::from_slice(&id).map_err(corrupt("an activity id"))?,
                 at: Micros(at),
@@ -224,6 +228,7 @@ pub fn activity(
                 request_id,
                 detail,
                 personal,
+                is_foreign: foreign_at.is_some(),
             })
         })
         .collect()

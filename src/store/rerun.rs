@@ -9,6 +9,7 @@ use super::pool::Pool;
 use super::tx::Tx;
 use crate::base::random::{Dice, SystemDice};
 use crate::base::steps::Watch;
+use crate::domain::seal::Sealer;
 
 /// Runs of one closure before its caller is told that the database is too busy.
 const RUNS: u32 = 8;
@@ -19,7 +20,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(5);
 /// # Errors
 /// Whatever `work` returned; [`StoreError::Unavailable`] when the connection broke (the outcome of
 /// a broken commit is unknown) or the transaction lost against others too often.
-pub(super) fn write<T, E, F>(pool: &Pool, work: &mut F, watch: Watch) -> Result<T, E>
+pub(super) fn write<T, E, F>(pool: &Pool, work: &mut F, watch: Watch, sealer: &Sealer) -> Result<T, E>
 where
     F: FnMut(&mut Tx<'_>) -> Result<T, E>,
     E: From<StoreError>,
@@ -31,7 +32,7 @@ where
             std::thread::sleep(span);
         }
         let mut checked = pool.get(Some("BEGIN ISOLATION LEVEL READ COMMITTED")).map_err(E::from)?;
-        let result = work(&mut Tx::over(&mut checked.conn));
+        let result = work(&mut Tx::over(&mut checked.conn, sealer));
         match result {
             Ok(value) => {
                 watch.reached("before_commit");

@@ -523,6 +523,8 @@ diesel::table! {
         seq -> Nullable<BigInt>,
         hash -> Nullable<Binary>,
         personal_digest -> Nullable<Binary>,
+        mark -> Nullable<Binary>,
+        foreign_at -> Nullable<BigInt>,
     }
 }
 

@@ -3,15 +3,17 @@
 
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Binary};
+use uuid::Uuid;
 
 use super::conn::DbConn;
 use super::dialect::{self, Seal};
 use super::kept::Keep as _;
+use super::origins::{self, Found, Unmarked};
 use super::schema::{activity, activity_checkpoints, activity_heads, workspaces};
 use super::{StoreError, Tx};
 use crate::base::clock::Micros;
 use crate::base::ids::WorkspaceId;
-use crate::domain::seal::{Checkpoint, Content, GENESIS, Head, Sealed, Sealer, hex};
+use crate::domain::seal::{Checkpoint, Content, GENESIS, Head, Origin, Sealed, Sealer, hex};
 
 #[derive(Queryable)]
 struct Row {
@@ -30,6 +32,8 @@ struct Row {
     seq: Option<i64>,
     hash: Option<Vec<u8>>,
     personal_digest: Option<Vec<u8>>,
+    mark: Option<Vec<u8>>,
+    foreign_at: Option<i64>,
 }
 
 impl Row {
@@ -89,14 +93,39 @@ pub fn head(conn: &mut DbConn, workspace: WorkspaceId) -> Result<Option<Head>, S
     Ok(found.map(|(seq, hash, cut_seq, signature)| Head { seq, hash, cut_seq, signature }))
 }
 
+/// What a batch did.
+#[derive(Clone, Debug, Default)]
+pub struct Batch {
+    /// Records that were given their place.
+    pub sealed: usize,
+    /// Those of them that are not ours: each is found here once.
+    pub foreign: Vec<Found>,
+}
+
 /// Give at most `most` committed records their place. One process at a time: the end of the chain
 /// is a row that is locked first; on PostgreSQL a second sealer finds nothing to do meanwhile.
 ///
 /// # Errors
 /// [`StoreError`] of a statement; [`StoreError::Corrupt`] when the end was not signed here, so that
 /// nobody goes on behind a chain that somebody rewrote.
-pub fn seal_batch(tx: &mut Tx<'_>, workspace: WorkspaceId, sealer: &Sealer, most: i64) -> Result<usize, StoreError> {
-    let Some(before) = lock(tx, workspace, sealer)? else { return Ok(0) };
+pub fn seal_batch(
+    tx: &mut Tx<'_>,
+    workspace: WorkspaceId,
+    sealer: &Sealer,
+    now: Micros,
+    most: i64,
+) -> Result<Batch, StoreError> {
+    seal_some(tx, workspace, sealer, (Unmarked::AsSigned, now), most)
+}
+
+pub(super) fn seal_some(
+    tx: &mut Tx<'_>,
+    workspace: WorkspaceId,
+    sealer: &Sealer,
+    (unmarked, now): (Unmarked, Micros),
+    most: i64,
+) -> Result<Batch, StoreError> {
+    let Some(before) = lock(tx, workspace, sealer)? else { return Ok(Batch::default()) };
     let rows: Vec<Row> = activity::table
         .filter(activity::workspace.eq(workspace.0))
         .filter(activity::seq.is_null())
@@ -105,19 +134,30 @@ pub fn seal_batch(tx: &mut Tx<'_>, workspace: WorkspaceId, sealer: &Sealer, most
         .select(activity::all_columns)
         .load::<Row>(&mut **tx)?;
     let (mut seq, mut hash) = (before.seq, before.hash);
-    let mut seals = Vec::with_capacity(rows.len());
-    for row in rows {
+    let (mut seals, mut foreign) = (Vec::with_capacity(rows.len()), Vec::new());
+    for mut row in rows {
         seq = seq.saturating_add(1);
+        let mark = row.mark.take();
         let (mut content, personal) = row.content();
-        content.personal_digest = personal.as_deref().map(|text| sealer.personal(&content.id, text).to_vec());
-        hash = sealer.link(seq, &hash, &content).to_vec();
-        seals.push(Seal { id: content.id, seq, hash: hash.clone(), personal_digest: content.personal_digest });
+        let judged = (&mut content, mark.as_deref(), personal.as_deref());
+        let origin = origins::judge(tx, sealer, judged, unmarked, now)?;
+        hash = sealer.link(seq, &hash, &content.parts(), origin).to_vec();
+        let foreign_at = match origin {
+            Origin::Ours => None,
+            Origin::Foreign => {
+                let id = Uuid::from_slice(&content.id).unwrap_or_default();
+                foreign.push(Found { seq, id, at: Micros(content.at), kind: content.kind, found_at: now });
+                Some(now.0)
+            }
+        };
+        let personal_digest = content.personal_digest;
+        seals.push(Seal { id: content.id, seq, hash: hash.clone(), personal_digest, foreign_at });
     }
     if !seals.is_empty() {
         dialect::seal(tx, workspace.0, &seals)?;
         sign(tx, workspace, sealer, seq, &hash, before.cut_seq)?;
     }
-    Ok(seals.len())
+    Ok(Batch { sealed: seals.len(), foreign })
 }
 
 /// The end of the chain, ours until the transaction ends; `None` while another process seals.
@@ -201,8 +241,9 @@ pub fn page(conn: &mut DbConn, workspace: WorkspaceId, after: i64, most: i64) ->
         .into_iter()
         .map(|row| {
             let (seq, hash) = (row.seq.unwrap_or_default(), row.hash.clone().unwrap_or_default());
+            let origin = if row.foreign_at.is_some() { Origin::Foreign } else { Origin::Ours };
             let (content, personal) = row.content();
-            Sealed { seq, hash, content, personal }
+            Sealed { seq, hash, content, personal, origin }
         })
         .collect())
 }

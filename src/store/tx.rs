@@ -19,21 +19,28 @@ use super::keyring::{self, Keyring};
 use super::lock::ServeLock;
 use super::pool::Pool;
 use super::writer::Writer;
-use super::{migrate, rerun, wakeup};
+use super::{migrate, origins, rerun, wakeup};
 use crate::base::clock::{Micros, SharedClock, SystemClock};
 use crate::base::ids::BootId;
 use crate::base::nudge::Nudge;
 use crate::base::random::Ids;
 use crate::base::steps::Watch;
+use crate::domain::seal::Sealer;
 
 /// A write transaction. Dereferences to the connection.
 pub struct Tx<'a> {
     conn: &'a mut DbConn,
+    sealer: &'a Sealer,
 }
 
 impl<'a> Tx<'a> {
-    pub(super) const fn over(conn: &'a mut DbConn) -> Self {
-        Self { conn }
+    pub(super) const fn over(conn: &'a mut DbConn, sealer: &'a Sealer) -> Self {
+        Self { conn, sealer }
+    }
+
+    /// What marks the records that are written here.
+    pub(super) const fn sealer(&self) -> &'a Sealer {
+        self.sealer
     }
 }
 
@@ -142,11 +149,20 @@ impl Store {
             Purpose::Command => None,
         };
         let mut conn = place.connect(Role::Writer)?;
-        migrate::run(&mut conn)?;
         let key_file = config.key_file.unwrap_or_else(|| keyring::default_path(&place));
+        // Whoever serves a SQLite file serves it alone; elsewhere an earlier version may go on beside this one.
+        let alone = config.purpose == Purpose::Serve && matches!(place, Place::Sqlite(_));
+        let now = config.clock.now();
+        migrate::run(&mut conn, |conn| {
+            let sealer = keyring::obtain(conn, &key_file)?.sealer();
+            origins::begin(conn, &sealer, now, alone)
+        })?;
         let keyring = keyring::obtain(&mut conn, &key_file)?;
         let writer = match &place {
-            Place::Sqlite(_) => Some(Writer::start(place.clone(), conn, Arc::clone(&config.clock), config.wait)?),
+            Place::Sqlite(_) => {
+                let clock = Arc::clone(&config.clock);
+                Some(Writer::start(place.clone(), conn, clock, config.wait, keyring.sealer())?)
+            }
             Place::Postgres(_) => None,
         };
         let pool = Pool::new(&place, &config.clock, config.connections, config.wait);
@@ -231,7 +247,10 @@ impl Store {
         let watch = Watch::here();
         match &self.inner.writer {
             Some(writer) => writer.write(work, watch).await,
-            None => self.inner.pool.run(move |pool| rerun::write(pool, &mut work, watch)).await,
+            None => {
+                let sealer = self.inner.keyring.sealer();
+                self.inner.pool.run(move |pool| rerun::write(pool, &mut work, watch, &sealer)).await
+            }
         }
     }
 

@@ -14,6 +14,7 @@ use super::pool::busy;
 use super::tx::Tx;
 use crate::base::clock::SharedClock;
 use crate::base::steps::Watch;
+use crate::domain::seal::Sealer;
 
 /// Closures in one commit.
 const BATCH: usize = 256;
@@ -34,7 +35,7 @@ enum Ran {
 
 /// A waiting closure, its types hidden.
 trait Job: Send {
-    fn run(&mut self, conn: &mut DbConn) -> Ran;
+    fn run(&mut self, conn: &mut DbConn, sealer: &Sealer) -> Ran;
     /// The shared commit is done: pass on what the closure returned.
     fn committed(self: Box<Self>);
     /// It could not be committed.
@@ -58,9 +59,9 @@ where
     T: Send,
     E: From<StoreError> + Send,
 {
-    fn run(&mut self, conn: &mut DbConn) -> Ran {
+    fn run(&mut self, conn: &mut DbConn, sealer: &Sealer) -> Ran {
         self.result = None;
-        match catch_unwind(AssertUnwindSafe(|| (self.work)(&mut Tx::over(conn)))) {
+        match catch_unwind(AssertUnwindSafe(|| (self.work)(&mut Tx::over(conn, sealer)))) {
             Ok(result) => {
                 let ran = if result.is_ok() { Ran::Keep } else { Ran::Undo };
                 self.result = Some(result);
@@ -100,9 +101,15 @@ impl Writer {
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the system gives no thread.
-    pub fn start(place: Place, conn: DbConn, clock: SharedClock, wait: Duration) -> Result<Self, StoreError> {
+    pub fn start(
+        place: Place,
+        conn: DbConn,
+        clock: SharedClock,
+        wait: Duration,
+        sealer: Sealer,
+    ) -> Result<Self, StoreError> {
         let (queue, waiting) = mpsc::channel(QUEUE);
-        let writing = Writing { place, conn: Some(conn), clock };
+        let writing = Writing { place, conn: Some(conn), clock, sealer };
         std::thread::Builder::new()
             .name(String::from("sqlite-writer"))
             .spawn(move || writing.serve(waiting))
@@ -137,6 +144,8 @@ struct Writing {
     /// None after a failure that leaves its state in doubt; opened anew before the next use.
     conn: Option<DbConn>,
     clock: SharedClock,
+    /// Marks the records that are written.
+    sealer: Sealer,
 }
 
 impl Writing {
@@ -183,7 +192,7 @@ impl Writing {
         jobs: &mut Vec<Box<dyn Job>>,
         waiting: &mut mpsc::Receiver<Box<dyn Job>>,
     ) -> Result<(), Shared> {
-        let clock = SharedClock::clone(&self.clock);
+        let (clock, sealer) = (SharedClock::clone(&self.clock), self.sealer.clone());
         let started = clock.monotonic();
         jobs.push(first);
         let conn = self.conn().map_err(Shared::NotBegun)?;
@@ -193,7 +202,7 @@ impl Writing {
             next += 1;
             if !job.abandoned() {
                 conn.savepoint()?;
-                match job.run(conn) {
+                match job.run(conn, &sealer) {
                     Ran::Keep => conn.commit()?,
                     Ran::Undo => conn.rollback()?,
                     Ran::Panicked => return Err(Shared::Poisoned),
@@ -213,9 +222,10 @@ impl Writing {
     /// Run one closure in a transaction of its own, and answer it.
     fn alone(&mut self, mut job: Box<dyn Job>) {
         let outcome = (|| {
+            let sealer = self.sealer.clone();
             let conn = self.conn()?;
             conn.begin("BEGIN IMMEDIATE")?;
-            match job.run(conn) {
+            match job.run(conn, &sealer) {
                 Ran::Keep => Ok(conn.commit()?),
                 Ran::Undo => Ok(conn.rollback()?),
                 Ran::Panicked => Err(StoreError::Panicked),

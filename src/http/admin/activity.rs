@@ -16,8 +16,8 @@ use crate::service::problems;
 use crate::service::reports::{self, ReportQuery};
 
 /// Columns of the record as CSV.
-const RECORD: [&str; 11] =
-    ["id", "at", "kind", "actor", "target", "hub", "user", "task", "request_id", "detail", "personal"];
+const RECORD: [&str; 12] =
+    ["id", "at", "kind", "actor", "target", "hub", "user", "task", "request_id", "detail", "personal", "not_ours"];
 
 /// `GET /api/v1/activity?hub=&app=&user=&kind=&actor=&from=&to=&format=`, newest first; as CSV the whole of it.
 ///

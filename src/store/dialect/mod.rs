@@ -96,6 +96,8 @@ pub struct Seal {
     pub hash: Vec<u8>,
     /// The digest of the personal data beside it.
     pub personal_digest: Option<Vec<u8>>,
+    /// When it was found to be another's; `None` for one of ours.
+    pub foreign_at: Option<i64>,
 }
 
 /// Write seals onto records of a workspace.

@@ -45,15 +45,18 @@ pub(super) fn seal(conn: &mut PgConnection, workspace: i64, seals: &[Seal]) -> Q
     let ids: Vec<&[u8]> = seals.iter().map(|seal| seal.id.as_slice()).collect();
     let places: Vec<i64> = seals.iter().map(|seal| seal.seq).collect();
     let hashes: Vec<&[u8]> = seals.iter().map(|seal| seal.hash.as_slice()).collect();
+    let foreign: Vec<Option<i64>> = seals.iter().map(|seal| seal.foreign_at).collect();
     let digests: Vec<Option<&[u8]>> = seals.iter().map(|seal| seal.personal_digest.as_deref()).collect();
     diesel::sql_query(
-        "UPDATE activity a SET seq = s.seq, hash = s.hash, personal_digest = s.digest \
-         FROM unnest($1, $2, $3, $4) AS s (id, seq, hash, digest) WHERE a.workspace = $5 AND a.id = s.id",
+        "UPDATE activity a SET seq = s.seq, hash = s.hash, personal_digest = s.digest, foreign_at = s.foreign_at \
+         FROM unnest($1, $2, $3, $4, $5) AS s (id, seq, hash, digest, foreign_at) \
+         WHERE a.workspace = $6 AND a.id = s.id",
     )
     .bind::<Array<Binary>, _>(ids)
     .bind::<Array<BigInt>, _>(places)
     .bind::<Array<Binary>, _>(hashes)
     .bind::<Array<Nullable<Binary>>, _>(digests)
+    .bind::<Array<Nullable<BigInt>>, _>(foreign)
     .bind::<BigInt, _>(workspace)
     .execute(conn)?;
     Ok(())

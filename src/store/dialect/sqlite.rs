@@ -67,11 +67,13 @@ pub(super) fn insert<'a>(
 pub(super) fn seal(conn: &mut DbConn, workspace: i64, seals: &[Seal]) -> QueryResult<()> {
     for seal in seals {
         diesel::sql_query(
-            "UPDATE activity SET seq = $1, hash = $2, personal_digest = $3 WHERE workspace = $4 AND id = $5",
+            "UPDATE activity SET seq = $1, hash = $2, personal_digest = $3, foreign_at = $4 \
+             WHERE workspace = $5 AND id = $6",
         )
         .bind::<BigInt, _>(seal.seq)
         .bind::<Binary, _>(seal.hash.as_slice())
         .bind::<Nullable<Binary>, _>(seal.personal_digest.as_deref())
+        .bind::<Nullable<BigInt>, _>(seal.foreign_at)
         .bind::<BigInt, _>(workspace)
         .bind::<Binary, _>(seal.id.as_slice())
         .kept()

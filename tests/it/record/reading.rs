@@ -105,7 +105,10 @@ async fn lists_come_as_csv_whole_and_without_formulas() {
         assert_eq!(reply.header("content-type"), Some("text/csv; charset=utf-8"));
         assert!(reply.header("content-disposition").unwrap().contains("activity.csv"));
         let text = reply.text();
-        assert!(text.starts_with("id,at,kind,actor,target,hub,user,task,request_id,detail,personal\r\n"), "{text}");
+        assert!(
+            text.starts_with("id,at,kind,actor,target,hub,user,task,request_id,detail,personal,not_ours\r\n"),
+            "{text}"
+        );
         assert_eq!(text.matches("\r\n").count(), count + 1, "{}: all of it, once", database.name);
 
         let by_accept = admin.send("GET", "/api/v1/tasks", &[("accept", "text/csv")], None).await.expect(200).text();

@@ -2,36 +2,56 @@
 //! random cases.) The database itself refuses what only a person around the program could do, so
 //! the tampering takes its triggers off first.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use diesel::RunQueryDsl as _;
 use scimhub::base::ids::WorkspaceId;
-use scimhub::domain::seal::{Broken, Sealed, Sealer, Walk};
+use scimhub::base::nudge::Nudge;
+use scimhub::domain::caller::Preset;
+use scimhub::domain::catalog::Catalog;
+use scimhub::domain::seal::{Broken, Sealed, Walk};
 use scimhub::engine::sealing::Sealing;
+use scimhub::service::Context;
+use scimhub::service::audit::{self, Verified, Verify};
+use scimhub::service::workspaces::local_caller;
 use scimhub::store::activity::{self, Entry};
-use scimhub::store::{DbConn, Store, StoreError, seals, workspaces};
+use scimhub::store::{DbConn, Store, StoreError, seals, sources, workspaces};
 use serde_json::json;
 
 use crate::support::server::Server;
 use crate::support::{Database, databases};
 
-struct Record {
-    store: Store,
-    sealing: Sealing,
-    workspace: WorkspaceId,
+pub(super) struct Record {
+    pub store: Store,
+    pub sealing: Sealing,
+    pub workspace: WorkspaceId,
+    name: &'static str,
 }
 
 impl Record {
-    async fn new(database: &Database, name: &'static str) -> Self {
+    pub async fn new(database: &Database, name: &'static str) -> Self {
         let store = database.open();
         let now = store.clock().now();
-        let workspace = store.write(move |tx| workspaces::insert(tx, name, now)).await.unwrap().id;
-        let sealer = Sealer::new(store.keyring().activity_key().clone());
-        let sealing = Sealing { store: store.clone(), clock: store.clock().clone(), sealer };
-        Self { store, sealing, workspace }
+        let workspace = store
+            .write(move |tx| {
+                let workspace = workspaces::insert(tx, name, now)?.id;
+                sources::insert(tx, workspace, "default", Preset::Okta, false, now)?;
+                Ok::<_, StoreError>(workspace)
+            })
+            .await
+            .unwrap();
+        Self::over(store, name, workspace)
     }
 
-    async fn append(&self, count: usize) {
+    /// One there is already.
+    pub fn over(store: Store, name: &'static str, workspace: WorkspaceId) -> Self {
+        let sealer = store.keyring().sealer();
+        let sealing = Sealing { store: store.clone(), clock: store.clock().clone(), sealer };
+        Self { store, sealing, workspace, name }
+    }
+
+    pub async fn append(&self, count: usize) {
         let (workspace, now) = (self.workspace, self.store.clock().now());
         self.store
             .write(move |tx| {
@@ -58,7 +78,7 @@ impl Record {
     }
 
     /// Around the program: as somebody with the database's password would.
-    async fn tamper(&self, statement: String) -> Result<(), String> {
+    pub async fn tamper(&self, statement: String) -> Result<(), String> {
         self.store
             .write(move |tx| {
                 diesel::sql_query(statement.as_str()).execute(&mut **tx)?;
@@ -68,7 +88,7 @@ impl Record {
             .map_err(|error| format!("{error:?}"))
     }
 
-    async fn check(&self) -> Result<i64, Broken> {
+    pub async fn check(&self) -> Result<i64, Broken> {
         let (workspace, sealer) = (self.workspace, self.sealing.sealer.clone());
         let (head, records): (_, Vec<Sealed>) = self
             .store
@@ -82,18 +102,39 @@ impl Record {
         walk.end(head.as_ref())?;
         Ok(walk.seq())
     }
+
+    /// As `scimhub audit verify` does.
+    pub async fn verify(&self) -> Verified {
+        let catalog = Arc::new(Catalog::builtin().unwrap());
+        let context = Context::new(self.store.clone(), catalog, Nudge::default(), "http://test");
+        let caller = local_caller(&context, self.name).await.unwrap();
+        audit::verify(&context, &caller, Verify::default()).await.unwrap()
+    }
 }
 
-const TRIGGERS: [&str; 4] = ["activity_written_once", "activity_sealed_once", "activity_personal", "activity_deleted"];
+/// What the database itself refuses by, and the table it stands on.
+const TRIGGERS: [(&str, &str); 8] = [
+    ("activity_written_once", "activity"),
+    ("activity_marked_once", "activity"),
+    ("activity_sealed_once", "activity"),
+    ("activity_foreign_once", "activity"),
+    ("activity_personal", "activity"),
+    ("activity_deleted", "activity"),
+    ("activity_heads_deleted", "activity_heads"),
+    ("activity_checkpoints_deleted", "activity_checkpoints"),
+];
 
-async fn without_triggers(record: &Record) {
-    let on = match record.store.read(|conn| Ok::<_, StoreError>(matches!(conn, DbConn::Postgres(_)))).await.unwrap() {
-        true => " ON activity",
-        false => "",
-    };
-    for trigger in TRIGGERS {
-        record.tamper(format!("DROP TRIGGER {trigger}{on}")).await.unwrap();
-    }
+pub(super) async fn without_triggers(store: &Store) {
+    store
+        .write(|tx| {
+            for (trigger, table) in TRIGGERS {
+                let on = if matches!(&mut **tx, DbConn::Postgres(_)) { format!(" ON {table}") } else { String::new() };
+                diesel::sql_query(format!("DROP TRIGGER {trigger}{on}")).execute(&mut **tx)?;
+            }
+            Ok::<_, StoreError>(())
+        })
+        .await
+        .unwrap();
 }
 
 #[tokio::test]
@@ -112,7 +153,10 @@ async fn t29_the_first_bad_record_is_named_on_both_databases() {
             format!("UPDATE activity SET actor = 'cli' WHERE workspace = {at} AND seq = 7"),
             format!("UPDATE activity SET hash = NULL WHERE workspace = {at} AND seq = 7"),
             format!("UPDATE activity SET personal = '{{}}' WHERE workspace = {at} AND seq = 7"),
+            format!("UPDATE activity SET mark = NULL WHERE workspace = {at} AND seq = 7"),
+            format!("UPDATE activity SET foreign_at = 1 WHERE workspace = {at} AND seq = 7"),
             format!("DELETE FROM activity WHERE workspace = {at} AND seq = 7"),
+            format!("DELETE FROM activity_heads WHERE workspace = {at}"),
         ] {
             assert!(record.tamper(statement.clone()).await.is_err(), "{}: {statement}", database.name);
         }
@@ -120,7 +164,7 @@ async fn t29_the_first_bad_record_is_named_on_both_databases() {
         record.tamper(format!("UPDATE activity SET personal = NULL WHERE workspace = {at} AND seq = 3")).await.unwrap();
         assert_eq!(record.check().await, Ok(40), "{}", database.name);
 
-        without_triggers(&record).await;
+        without_triggers(&record.store).await;
         let cases = [
             ("UPDATE activity SET actor = 'cli' WHERE workspace = $1 AND seq = 30", 30),
             ("UPDATE activity SET personal = '{}' WHERE workspace = $1 AND seq = 25", 25),
@@ -158,7 +202,7 @@ async fn t29_a_record_copied_from_another_workspace_does_not_fit() {
         record.append(9).await;
         other.append(9).await;
         record.sealing.step().await.unwrap();
-        without_triggers(&record).await;
+        without_triggers(&record.store).await;
         let (here, there) = (record.workspace.0, other.workspace.0);
         record.tamper(format!("DELETE FROM activity WHERE workspace = {here} AND seq = 5")).await.unwrap();
         record
@@ -230,18 +274,13 @@ async fn a_server_seals_and_the_command_says_whether_it_is_good() {
         // Somebody cuts the end and puts an older, rightly signed end in its place: a checkpoint shows it, and
         // where those of the database went too, only what was kept elsewhere.
         drop(server);
-        let now = store.clock().now();
-        let sealer = Sealer::new(store.keyring().activity_key().clone());
+        without_triggers(&store).await;
+        let sealer = store.keyring().sealer();
         store
             .write(move |tx| {
                 let head = seals::head(tx, workspace)?.unwrap();
                 let (seq, hash) = (head.seq - 2, seals::hash_of(tx, workspace, head.seq - 2)?.unwrap());
                 let signature = sealer.sign_head(workspace.0, seq, &hash, 0).to_vec();
-                let _ = now;
-                for trigger in TRIGGERS {
-                    let on = if matches!(&mut **tx, DbConn::Postgres(_)) { " ON activity" } else { "" };
-                    diesel::sql_query(format!("DROP TRIGGER {trigger}{on}")).execute(&mut **tx)?;
-                }
                 diesel::sql_query(format!("DELETE FROM activity WHERE seq > {seq}")).execute(&mut **tx)?;
                 diesel::sql_query("UPDATE activity_heads SET seq = $1, hash = $2, signature = $3")
                     .bind::<diesel::sql_types::BigInt, _>(seq)
@@ -292,25 +331,7 @@ async fn what_is_older_than_it_is_kept_goes_behind_a_checkpoint_and_the_rest_is_
             .await
             .unwrap();
         assert_eq!(cut, 30, "{}", database.name);
-        let context = scimhub::service::Context::new(
-            record.store.clone(),
-            std::sync::Arc::new(scimhub::domain::catalog::Catalog::builtin().unwrap()),
-            scimhub::base::nudge::Nudge::default(),
-            "http://test",
-        );
-        let now = record.store.clock().now();
-        let named = record.workspace;
-        record
-            .store
-            .write(move |tx| {
-                scimhub::store::sources::insert(tx, named, "default", scimhub::domain::caller::Preset::Okta, false, now)
-            })
-            .await
-            .unwrap();
-        let caller = scimhub::service::workspaces::local_caller(&context, "old").await.unwrap();
-        let found = scimhub::service::audit::verify(&context, &caller, scimhub::service::audit::Verify::default())
-            .await
-            .unwrap();
+        let found = record.verify().await;
         assert!(found.done && found.broken.is_none(), "{}: {found:?}", database.name);
         assert_eq!((found.begins, found.seq), (30, 40), "{}", database.name);
     }

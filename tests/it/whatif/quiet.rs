@@ -20,7 +20,7 @@ struct Line {
 
 /// When a credential was used is told by every request, also by one that only looks; the sealer
 /// gives records their place in its own time.
-const BESIDE_THE_POINT: [&str; 5] = ["last_used_at", "last_request_at", "seq", "hash", "personal_digest"];
+const BESIDE_THE_POINT: [&str; 5] = ["last_used_at", "last_request_at", "seq", "hash", "foreign_at"];
 /// What the server keeps for itself, whatever anybody asks.
 const OWN: [&str; 3] = ["activity_heads", "activity_checkpoints", "duties"];
 
