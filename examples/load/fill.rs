@@ -1,7 +1,11 @@
 //! Fills a database with people and groups through the store's own functions: what is measured
 //! later is not how they got there.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use diesel::connection::SimpleConnection as _;
+use scimhub::base::clock::{SharedClock, TestClock};
 use scimhub::base::ids::{GroupId, SourceId, UserId, WorkspaceId};
 use scimhub::base::random::Ids;
 use scimhub::scim::{group, user};
@@ -22,6 +26,8 @@ pub struct Filler {
     pub workspace: WorkspaceId,
     pub source: SourceId,
     pub ids: Ids,
+    people: Ids,
+    arrivals: Arc<TestClock>,
 }
 
 impl Filler {
@@ -35,8 +41,11 @@ impl Filler {
                 Ok::<_, StoreError>((workspace, source))
             })
             .await?;
+        // They came one after the other the day before: most of a real installation's people are not new.
+        let arrivals = TestClock::at(now.minus(Duration::from_secs(24 * 60 * 60)));
+        let people = Ids::new(Arc::clone(&arrivals) as SharedClock);
         let ids = Ids::new(store.clock().clone());
-        Ok(Self { store, workspace, source, ids })
+        Ok(Self { store, workspace, source, ids, people, arrivals })
     }
 
     pub async fn users(&self, prefix: &str, count: usize, progress: &Progress) -> anyhow::Result<Vec<UserId>> {
@@ -45,9 +54,10 @@ impl Filler {
             let first = made.len();
             let people: Vec<_> = (first..count.min(first + CHUNK))
                 .map(|number| {
+                    self.arrivals.advance(Duration::from_millis(1));
                     let value = person::user(&format!("{prefix}{number}"));
                     let document = value.as_object().cloned().unwrap_or_default();
-                    (UserId::from_uuid(self.ids.next()), user::keys(&document), value.to_string())
+                    (UserId::from_uuid(self.people.next()), user::keys(&document), value.to_string())
                 })
                 .map(|(id, keys, text)| keys.map(|keys| (id, keys, text)))
                 .collect::<Result<_, _>>()

@@ -75,6 +75,7 @@ use crate::base::nudge::Nudge;
 use crate::base::random::Ids;
 use crate::domain::catalog::Catalog;
 use crate::store::Keyring;
+use crate::store::census::Census;
 
 pub use crate::domain::caller::{Caller, Preset, Scope, UnknownWord};
 pub use crate::domain::credential::TokenKey;
@@ -95,6 +96,8 @@ pub struct Context {
     pub ids: Ids,
     /// Wakes planner and workers after a commit.
     pub nudge: Nudge,
+    /// How many users there are, so that lists need not count them.
+    pub census: Arc<Census>,
     /// The apps a hub can be of.
     pub catalog: Arc<Catalog>,
     /// Seals secrets.
@@ -126,6 +129,7 @@ impl Context {
         let may_call: MayCall =
             Arc::new(|_| Err(String::from("this process does not know which addresses may be called")));
         Self {
+            census: Arc::default(),
             prober,
             first_check: checking::FirstCheck::Asked,
             store,

@@ -1,11 +1,14 @@
 //! Lists of users: filters on indexed attributes run in the database; any other is evaluated
 //! exactly over the rows that the indexed part leaves, up to a stated number of candidates.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
 use super::shown;
 use super::users::group_links;
 use super::{Caller, Context, ServiceError};
+use crate::base::clock::Micros;
 use crate::base::ids::{UserId, WorkspaceId};
 use crate::base::limits::FILTER_CANDIDATES;
 use crate::scim::error::ScimError;
@@ -14,7 +17,8 @@ use crate::scim::list;
 use crate::scim::query::ListQuery;
 use crate::scim::render;
 use crate::scim::schema::ResourceKind;
-use crate::store::filter_sql::{self, Narrowed};
+use crate::store::census::{Census, Count};
+use crate::store::filter_sql::{self, Condition, Narrowed};
 use crate::store::reach::Reach;
 use crate::store::user_list::{self, Start};
 use crate::store::users::UserRow;
@@ -32,10 +36,11 @@ pub async fn list(context: &Context, caller: &Caller, query: ListQuery) -> Resul
     let filter = resolve(ResourceKind::User, query.filter.as_deref())?;
     let base = shown::scim_base(context);
     let (workspace, reach) = (caller.workspace, shown::reach(caller));
+    let (census, now) = (Arc::clone(&context.census), context.clock.now());
     context
         .store
         .read(move |conn| {
-            let look = Look { workspace, reach, base: &base, query: &query };
+            let look = Look { workspace, reach, base: &base, query: &query, census: &census, now };
             let (total, rows) = look.page(conn, filter.as_ref())?;
             let texts = look.texts(conn, &rows)?;
             Ok::<_, ServiceError>(list::text(total, query.start_index, &texts))
@@ -70,6 +75,8 @@ struct Look<'a> {
     reach: Reach,
     base: &'a str,
     query: &'a ListQuery,
+    census: &'a Census,
+    now: Micros,
 }
 
 impl Look<'_> {
@@ -88,17 +95,38 @@ impl Look<'_> {
 
     fn indexed(&self, conn: &mut DbConn, narrowed: &Narrowed) -> Result<(u64, Vec<UserRow>), ServiceError> {
         let (rank, count) = window(self.query);
-        let rows = if count == 0 {
-            Vec::new()
-        } else {
-            user_list::page(conn, self.workspace, self.reach, &narrowed.conditions, Start::Rank(rank), count)?
+        let conditions = &narrowed.conditions;
+        let page = |conn: &mut DbConn, start| match count {
+            0 => Ok(Vec::new()),
+            count => user_list::page(conn, self.workspace, self.reach, conditions, start, count),
         };
-        // A first page that is not full has shown everything there is.
-        if rank == 0 && rows.len() < self.query.count {
-            return Ok((u64::try_from(rows.len()).unwrap_or(u64::MAX), rows));
+        if rank == 0 {
+            let rows = page(conn, Start::Rank(0))?;
+            // A first page that is not full has shown everything there is.
+            if rows.len() < self.query.count {
+                return Ok((u64::try_from(rows.len()).unwrap_or(u64::MAX), rows));
+            }
+            let counted = self.counted(conn, conditions)?;
+            return Ok((self.total(conn, conditions, counted.as_deref())?, rows));
         }
-        let total = user_list::count(conn, self.workspace, self.reach, &narrowed.conditions)?;
-        Ok((total, rows))
+        let counted = self.counted(conn, conditions)?;
+        let start = counted.as_ref().map_or(Start::Rank(rank), |counted| counted.start(rank));
+        Ok((self.total(conn, conditions, counted.as_deref())?, page(conn, start)?))
+    }
+
+    /// What is known of everybody, where everybody is asked for.
+    fn counted(&self, conn: &mut DbConn, conditions: &[Condition]) -> Result<Option<Arc<Count>>, ServiceError> {
+        if !conditions.is_empty() {
+            return Ok(None);
+        }
+        Ok(self.census.look(conn, self.workspace, self.reach, self.now)?)
+    }
+
+    fn total(&self, conn: &mut DbConn, conditions: &[Condition], counted: Option<&Count>) -> Result<u64, ServiceError> {
+        Ok(match counted {
+            Some(counted) => counted.total(conn, self.workspace, self.reach)?,
+            None => user_list::count(conn, self.workspace, self.reach, conditions)?,
+        })
     }
 
     fn evaluate(

@@ -96,7 +96,7 @@ pub fn page(
     let mut query = matching(workspace, reach, conditions);
     match start {
         Start::Rank(..=0) => {}
-        Start::Rank(rank) => match id_at(conn, workspace, reach, conditions, rank)? {
+        Start::Rank(rank) => match id_at(matching(workspace, reach, conditions), conn, rank)? {
             Some(first) => query = query.filter(user_groups::id.ge(first)),
             None => return Ok(Vec::new()),
         },
@@ -106,18 +106,7 @@ pub fn page(
     raws.into_iter().map(GroupRow::try_from).collect()
 }
 
-fn id_at(
-    conn: &mut DbConn,
-    workspace: WorkspaceId,
-    reach: Reach,
-    conditions: &[Condition],
-    rank: i64,
-) -> Result<Option<Vec<u8>>, StoreError> {
-    Ok(matching(workspace, reach, conditions)
-        .select(user_groups::id)
-        .order(user_groups::id)
-        .limit(1)
-        .offset(rank)
-        .first(conn)
-        .optional()?)
+/// The id at a rank, counted from 0.
+fn id_at(query: Query<'_>, conn: &mut DbConn, rank: i64) -> Result<Option<Vec<u8>>, StoreError> {
+    Ok(query.select(user_groups::id).order(user_groups::id).limit(1).offset(rank).first(conn).optional()?)
 }

@@ -5,6 +5,7 @@ pub mod activity;
 pub mod around;
 pub mod attempts;
 pub mod back_then;
+pub mod census;
 pub mod clock_back;
 pub mod conn;
 pub mod decisions;

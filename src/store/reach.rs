@@ -4,7 +4,7 @@
 use crate::base::ids::SourceId;
 
 /// The sources a query covers, always inside one workspace.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Reach {
     /// One source; rows of the others do not exist for this caller.
     Source(SourceId),

@@ -19,6 +19,8 @@ type Query<'a> = users::BoxedQuery<'a, Backend>;
 pub enum Start {
     /// This many rows in.
     Rank(i64),
+    /// So many rows from this id on.
+    RankFrom(UserId, i64),
     /// Behind this id.
     After(UserId),
 }
@@ -125,7 +127,7 @@ pub fn count(
 /// Up to `limit` matching users from `start` on, in the order of their ids.
 ///
 /// A deep page first finds the id at its rank in the index alone, then reads rows from there, so
-/// the rows before it are never read. A kept order statistic can take the place of [`id_at`].
+/// the rows before it are never read; [`super::census`] tells where to begin to look for it.
 ///
 /// # Errors
 /// [`StoreError::Database`] when a statement fails.
@@ -140,10 +142,18 @@ pub fn page(
     let mut query = matching(workspace, reach, conditions);
     match start {
         Start::Rank(..=0) => {}
-        Start::Rank(rank) => match id_at(conn, workspace, reach, conditions, rank)? {
+        Start::Rank(rank) => match id_at(matching(workspace, reach, conditions), conn, rank)? {
             Some(first) => query = query.filter(users::id.ge(first)),
             None => return Ok(Vec::new()),
         },
+        Start::RankFrom(from, ..=0) => query = query.filter(users::id.ge(from.bytes())),
+        Start::RankFrom(from, rank) => {
+            let from_there = matching(workspace, reach, conditions).filter(users::id.ge(from.bytes()));
+            match id_at(from_there, conn, rank)? {
+                Some(first) => query = query.filter(users::id.ge(first)),
+                None => return Ok(Vec::new()),
+            }
+        }
         Start::After(id) => query = query.filter(users::id.gt(id.bytes())),
     }
     let raws: Vec<Raw> = query.select(COLUMNS).order(users::id).limit(limit).load(conn)?;
@@ -151,18 +161,6 @@ pub fn page(
 }
 
 /// The id at a rank, counted from 0.
-fn id_at(
-    conn: &mut DbConn,
-    workspace: WorkspaceId,
-    reach: Reach,
-    conditions: &[Condition],
-    rank: i64,
-) -> Result<Option<Vec<u8>>, StoreError> {
-    Ok(matching(workspace, reach, conditions)
-        .select(users::id)
-        .order(users::id)
-        .limit(1)
-        .offset(rank)
-        .first(conn)
-        .optional()?)
+fn id_at(query: Query<'_>, conn: &mut DbConn, rank: i64) -> Result<Option<Vec<u8>>, StoreError> {
+    Ok(query.select(users::id).order(users::id).limit(1).offset(rank).first(conn).optional()?)
 }

@@ -8,6 +8,8 @@ use diesel::prelude::*;
 use diesel::sql_types::Text;
 use scimhub::base::clock::Micros;
 use scimhub::base::ids::{GroupId, HubId, UserId, WorkspaceId};
+use scimhub::store::census::Census;
+use scimhub::store::reach::Reach;
 use scimhub::store::{StoreError, back_then};
 
 use crate::support::Database;
@@ -37,6 +39,7 @@ async fn the_record_of_a_moment_is_found_by_its_own_indexes() {
             back_then::rules(tx, workspace, hub)?;
             back_then::person(tx, workspace, hub, user, at)?;
             back_then::groups(tx, workspace, hub, user, &[GroupId::from_uuid(id)], at)?;
+            Census::default().look(tx, workspace, Reach::Workspace, at)?;
             tx.set_instrumentation(|_: InstrumentationEvent<'_>| {});
             Ok::<_, StoreError>(())
         })
@@ -45,8 +48,10 @@ async fn the_record_of_a_moment_is_found_by_its_own_indexes() {
     let asked: Vec<String> =
         asked.lock().unwrap().iter().map(|sql| sql.split("-- binds").next().unwrap().to_owned()).collect();
     let asked: Vec<String> = asked.into_iter().filter(|sql| sql.contains("FROM `activity`")).collect();
-    assert_eq!(asked.len(), 3, "{asked:?}");
-    for (sql, index) in asked.into_iter().zip(["activity_rules", "activity_user", "activity_groups"]) {
+    assert_eq!(asked.len(), 4, "{asked:?}");
+    for (sql, index) in
+        asked.into_iter().zip(["activity_rules", "activity_user", "activity_groups", "activity_departures"])
+    {
         let explain = format!("EXPLAIN QUERY PLAN {sql}");
         let steps: Vec<Step> =
             store.read(move |conn| Ok::<_, StoreError>(diesel::sql_query(explain).load(conn)?)).await.unwrap();
