@@ -6,7 +6,7 @@ use actix_web::body::BoxBody;
 use actix_web::dev::ServiceRequest;
 use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::{Next, from_fn};
-use actix_web::{FromRequest, Handler, HttpRequest, HttpResponse, Resource, Responder, web};
+use actix_web::{FromRequest, Handler, HttpRequest, HttpResponse, Resource, Responder, guard, web};
 
 use super::entry::{authenticate, caller};
 use super::error::Refusal;
@@ -269,7 +269,7 @@ where
     F::Output: Responder + 'static,
 {
     let made = method.clone();
-    let make = Box::new(move || web::method(made.clone()).to(handler.clone()));
+    let make = Box::new(move || answering(&made).to(handler.clone()));
     let (handler, access) = (std::any::type_name::<F>(), <Args as Guarded>::ACCESS);
     Route { method, path, access, action: None, handler, describe: <Args as Guarded>::describe, make }
 }
@@ -282,9 +282,18 @@ where
     F::Output: Responder + 'static,
 {
     let made = method.clone();
-    let make = Box::new(move || web::method(made.clone()).to(handler.clone()));
+    let make = Box::new(move || answering(&made).to(handler.clone()));
     let handler = std::any::type_name::<F>();
     Route { method, path, access: Access::Open, action: None, handler, describe: |_| {}, make }
+}
+
+/// A route for this method. HEAD is GET whose body stays here (RFC 9110 section 9.3.2): the same
+/// handler behind the same checks, and the server's encoder leaves the body out.
+fn answering(method: &Method) -> actix_web::Route {
+    if *method == Method::GET {
+        return web::route().guard(guard::Any(guard::Get()).or(guard::Head()));
+    }
+    web::method(method.clone())
 }
 
 impl Route {
@@ -363,7 +372,9 @@ fn resource(path: &str, routes: &[Route], open: bool) -> Resource {
     for route in routes {
         resource = resource.route(route.made());
     }
-    let allow = routes.iter().map(|route| route.method.as_str()).collect::<Vec<_>>().join(", ");
+    let words =
+        |route: &Route| if route.method == Method::GET { "GET, HEAD" } else { route.method.as_str() }.to_owned();
+    let allow = routes.iter().map(words).collect::<Vec<_>>().join(", ");
     resource.default_service(web::to(move |request: HttpRequest| {
         let allow = allow.clone();
         async move {

@@ -1,6 +1,8 @@
 //! What every reply looks like: errors in one shape per zone, content negotiation, request ids.
 
+use super::scim_support::make_user;
 use crate::security::assert_shaped;
+use crate::support::http::{Client, Reply};
 use crate::support::server::Server;
 use crate::support::{Database, raw};
 
@@ -19,6 +21,31 @@ async fn unknown_addresses_and_methods_answer_in_shape() {
         let reply = admin.send(method, path, &[], None).await.expect(405);
         assert_shaped(&reply, path);
         assert!(reply.header("allow").is_some_and(|allow| allow.contains("GET")), "{path}");
+    }
+}
+
+/// Probes and caches ask so, and some identity providers before they begin (RFC 9110 section 9.3.2).
+#[tokio::test]
+async fn head_answers_like_get_without_the_body() {
+    let database = Database::sqlite();
+    let server = Server::start(&database, &[]);
+    let (scim, admin, nobody) = (server.client("scim"), server.client("admin"), Client::anonymous(&server.base));
+    let user = make_user(&scim, "ann@example.com").await;
+    for (client, path) in [
+        (&nobody, "/healthz".to_owned()),
+        (&nobody, "/scim/v2/Users".to_owned()),
+        (&scim, "/scim/v2/ServiceProviderConfig".to_owned()),
+        (&scim, "/scim/v2/Users".to_owned()),
+        (&scim, format!("/scim/v2/Users/{user}")),
+        (&scim, "/scim/v2/Users/none".to_owned()),
+        (&admin, "/api/v1/tasks".to_owned()),
+        (&admin, "/api/v1/tasks.csv".to_owned()),
+    ] {
+        let (get, head) = (client.get(&path).await, client.send("HEAD", &path, &[], None).await);
+        let told = |reply: &Reply| (reply.status, reply.header("content-type").map(str::to_owned));
+        assert_eq!(told(&head), told(&get), "{path}");
+        assert_eq!(head.header("etag"), get.header("etag"), "{path}");
+        assert_eq!(head.text(), "", "{path}");
     }
 }
 
