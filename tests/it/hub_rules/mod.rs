@@ -27,6 +27,7 @@ mod tasks;
 mod teams;
 mod undo;
 mod waiting;
+mod worked;
 
 use scimhub::base::clock::{Clock as _, SystemClock};
 use scimhub::base::ids::{MemberId, WorkspaceId};
