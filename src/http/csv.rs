@@ -36,6 +36,10 @@ pub const REPORT: [&str; 14] = [
     "id",
 ];
 
+/// Columns of the activity record.
+pub const RECORD: [&str; 12] =
+    ["id", "at", "kind", "actor", "target", "hub", "user", "task", "request_id", "detail", "personal", "not_ours"];
+
 /// Whether the client wants CSV: by `format`, else by `Accept`.
 pub fn wanted(request: &HttpRequest, format: Option<Format>) -> bool {
     let accept = || request.headers().get_all(header::ACCEPT).filter_map(|value| value.to_str().ok());

@@ -37,7 +37,7 @@ pub fn table() -> Vec<Route> {
         open(Method::POST, "/sign-in", page::session::sign_in),
         route(Method::POST, "/sign-out", page::session::sign_out),
         route(Method::GET, "/", page::overview).needs(Action::SeeHubs),
-        route(Method::GET, "/tasks", page::tasks::list).needs(Action::ReadLog),
+        route(Method::GET, "/tasks", page::task_list::list).needs(Action::ReadLog),
         route(Method::GET, "/tasks/{id}", page::tasks::show).needs(Action::ReadTask),
         route(Method::POST, "/tasks/{id}/decide", page::tasks::decide).needs(Action::ManageMembers),
         route(Method::POST, "/tasks/{id}/item", page::item::change).needs(Action::ManageMembers),
@@ -60,9 +60,10 @@ pub fn table() -> Vec<Route> {
             .needs(Action::ProtectMembers),
         route(Method::GET, "/hubs/{hub}/users/{user}", page::explain::show).needs(Action::ExplainAccess),
         route(Method::GET, "/history", page::history::show).needs(Action::ReadLog),
+        route(Method::GET, "/activity", page::record::list).needs(Action::ReadActivity),
         route(Method::GET, "/held", page::held::list).needs(Action::ReadLog),
         // Before `{verdict}`: the first path that fits is taken.
-        route(Method::POST, "/held/{id}/pass", page::held::end_pass).needs(Action::ManageMembers),
+        route(Method::POST, "/held/{id}/pass", page::decided::end_pass).needs(Action::ManageMembers),
         // Before `{verdict}`: the first path that fits is taken.
         route(Method::GET, "/held/{id}/undo", page::undo::ask_hold).needs(Action::ReadTask),
         route(Method::POST, "/held/{id}/undo", page::undo::hold).needs(Action::ManageMembers),

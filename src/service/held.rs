@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
+use super::decided::{self, DecidedView};
 use super::members::ProtectionView;
 use super::scribe::{About, Scribe};
 use super::task_view::{self, TaskView};
@@ -73,6 +74,8 @@ pub struct Held {
     pub items: Vec<HoldView>,
     /// What passes for now, the first to end first.
     pub passes: Vec<PassView>,
+    /// What persons decided in the last seven days, the newest first, at most twenty.
+    pub decided: Vec<DecidedView>,
 }
 
 /// Everything of one reason in one hub goes out until a time.
@@ -137,7 +140,8 @@ pub async fn list(context: &Context, caller: &Caller) -> Result<Held, ServiceErr
             }
             let passes = passes::all(conn, workspace, now)?.into_iter().filter(|pass| sight.runs(pass.hub));
             let passes = passes.map(|pass| pass_view(pass, &names)).collect();
-            Ok(Held { items, passes })
+            let decided = decided::lately(conn, workspace, &sight, now)?;
+            Ok(Held { items, passes, decided })
         })
         .await
 }

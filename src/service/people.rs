@@ -110,6 +110,38 @@ pub async fn find(context: &Context, caller: &Caller, text: &str) -> Result<Foun
         .await
 }
 
+/// Who is meant by a text that somebody typed.
+#[derive(Clone, Debug)]
+pub enum Meant {
+    /// This person.
+    One(FoundPerson),
+    /// One of these.
+    Several(FoundPeople),
+    /// Nobody who is known, or nobody whom the reader may find.
+    Nobody,
+}
+
+/// Who is meant by an id, a userName or its beginning, or an e-mail. Who sees only what is theirs is not
+/// told who else there is: several are nobody.
+///
+/// # Errors
+/// As [`find`].
+pub async fn meant(context: &Context, caller: &Caller, text: &str) -> Result<Meant, ServiceError> {
+    let workspace = caller.workspace;
+    if let Ok(id) = text.trim().parse::<UserId>() {
+        return Ok(Meant::One(context.store.read(move |conn| person(conn, workspace, id)).await?));
+    }
+    let mut found = find(context, caller, text).await?;
+    let exact = fold::user_name(text.trim());
+    let is_it = |one: &FoundPerson| one.user_name.as_deref().is_some_and(|name| fold::user_name(name) == exact);
+    let place = found.items.iter().position(is_it).or((found.items.len() == 1).then_some(0));
+    Ok(match (place, caller.sight.narrowed()) {
+        (Some(place), _) => Meant::One(found.items.swap_remove(place)),
+        (None, None) if !found.items.is_empty() => Meant::Several(found),
+        (None, _) => Meant::Nobody,
+    })
+}
+
 fn person(conn: &mut DbConn, workspace: WorkspaceId, id: UserId) -> Result<FoundPerson, StoreError> {
     let row = users::load_many(conn, workspace, &[id])?.pop();
     Ok(FoundPerson {

@@ -14,7 +14,7 @@ use crate::base::clock::Micros;
 use crate::base::ids::{HoldId, HubId, TaskId, UserId, WorkspaceId};
 use crate::domain::guard::HoldReason;
 use crate::domain::plan::PRIORITY_LEAVER;
-use crate::domain::task::{Task, TaskStatus};
+use crate::domain::task::{Task, TaskKind, TaskStatus};
 
 /// A held batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -143,6 +143,51 @@ pub fn all_open(conn: &mut DbConn, workspace: WorkspaceId) -> Result<Vec<Hold>, 
         .kept()
         .load(conn)?;
     rows.into_iter().map(read).collect()
+}
+
+/// Batches that were decided at or after a moment, the newest first.
+///
+/// # Errors
+/// [`StoreError`] of the statement.
+pub fn decided_since(conn: &mut DbConn, workspace: WorkspaceId, since: Micros) -> Result<Vec<Hold>, StoreError> {
+    let rows: Vec<Row> = holds::table
+        .filter(holds::workspace.eq(workspace.0))
+        .filter(holds::status.ne("open"))
+        .filter(holds::decided_at.ge(since.0))
+        .order((holds::decided_at.desc(), holds::id.desc()))
+        .select(COLUMNS)
+        .kept()
+        .load(conn)?;
+    rows.into_iter().map(read).collect()
+}
+
+/// How many tasks of each kind and status carry these holds.
+///
+/// # Errors
+/// [`StoreError`] of the statement.
+pub fn tasks_by_status(
+    conn: &mut DbConn,
+    workspace: WorkspaceId,
+    these: &[HoldId],
+) -> Result<Vec<(HoldId, TaskKind, TaskStatus, i64)>, StoreError> {
+    type Counted = (Option<Vec<u8>>, String, String, i64);
+    if these.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows: Vec<Counted> = tasks::table
+        .filter(tasks::workspace.eq(workspace.0))
+        .filter(tasks::hold_id.eq_any(these.iter().map(|id| id.bytes()).collect::<Vec<_>>()))
+        .group_by((tasks::hold_id, tasks::kind, tasks::status))
+        .select((tasks::hold_id, tasks::kind, tasks::status, diesel::dsl::count_star()))
+        .load(conn)?;
+    let corrupt = || StoreError::Corrupt("a held task".into());
+    rows.into_iter()
+        .map(|(hold, kind, status, count)| {
+            let hold = HoldId::from_bytes(&hold.unwrap_or_default()).map_err(|_| corrupt())?;
+            let kind = TaskKind::from_word(&kind).ok_or_else(corrupt)?;
+            Ok((hold, kind, TaskStatus::from_word(&status).ok_or_else(corrupt)?, count))
+        })
+        .collect()
 }
 
 /// Close a hold: `released` or `rejected`.

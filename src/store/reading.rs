@@ -29,6 +29,26 @@ pub fn group_name(conn: &mut DbConn, workspace: WorkspaceId, id: GroupId) -> Res
         .optional()?)
 }
 
+/// The displayNames of groups; of those that are gone, none.
+///
+/// # Errors
+/// A failed statement.
+pub fn group_names(
+    conn: &mut DbConn,
+    workspace: WorkspaceId,
+    groups: &[GroupId],
+) -> Result<Vec<(GroupId, String)>, StoreError> {
+    if groups.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows: Vec<(Vec<u8>, String)> = user_groups::table
+        .filter(user_groups::workspace.eq(workspace.0))
+        .filter(user_groups::id.eq_any(groups.iter().map(|group| group.bytes()).collect::<Vec<_>>()))
+        .select((user_groups::id, user_groups::display_name))
+        .load(conn)?;
+    rows.into_iter().map(|(id, name)| Ok((GroupId::from_bytes(&id).map_err(corrupt("a group id"))?, name))).collect()
+}
+
 /// A user's userName.
 ///
 /// # Errors

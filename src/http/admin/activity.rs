@@ -15,10 +15,6 @@ use crate::service::page::PageRequest;
 use crate::service::problems;
 use crate::service::reports::{self, ReportQuery};
 
-/// Columns of the record as CSV.
-const RECORD: [&str; 12] =
-    ["id", "at", "kind", "actor", "target", "hub", "user", "task", "request_id", "detail", "personal", "not_ours"];
-
 /// `GET /api/v1/activity?hub=&app=&user=&kind=&actor=&from=&to=&format=`, newest first; as CSV the whole of it.
 ///
 /// # Errors
@@ -33,7 +29,7 @@ pub async fn list(
     if csv::wanted(&request, query.format) {
         let query = ActivityQuery { limit: query.limit.or(Some(usize::MAX)), ..query };
         let first = activity::list(&app.context, &caller, query.clone()).await?;
-        return Ok(csv::reply("activity", &RECORD, first, move |cursor| {
+        return Ok(csv::reply("activity", &csv::RECORD, first, move |cursor| {
             let (app, caller, query) = (app.clone(), caller.clone(), query.clone());
             async move { activity::list(&app.context, &caller, ActivityQuery { cursor: Some(cursor), ..query }).await }
         }));

@@ -10,6 +10,7 @@ use maud::{Markup, html};
 use serde::Deserialize;
 
 use super::access::{PageActor, PageReader};
+use super::decided;
 use super::layout::{self, Pace, Place};
 use super::query::{PageQuery, link};
 use super::reply::{self, PageFailure};
@@ -19,7 +20,7 @@ use crate::http::App;
 use crate::http::error::Refusal;
 use crate::http::extract::caller::Access;
 use crate::service::ServiceError;
-use crate::service::held::{self, Choice, Held, HoldView, PassView, Verdict};
+use crate::service::held::{self, Choice, Held, HoldView, Verdict};
 use crate::service::members::ProtectionView;
 use crate::service::rights;
 use crate::service::rules::Action;
@@ -77,7 +78,8 @@ pub async fn list(
         div.cards.held {
             @for batch in &held.items { (card(&offers, batch, &now)) }
         }
-        (passes(&caller, &offers, &held.passes))
+        (decided::passes(&caller, &offers, &held.passes))
+        (decided::list(&offers, &held.decided, &now))
     };
     // Its last form's result stays until the reader goes on.
     let pace = if is_ours { Pace::Still } else { Pace::Live };
@@ -106,14 +108,17 @@ fn said(done: &Done) -> Markup {
 }
 
 /// The hubs in which this reader may decide, and those in which they may let a protected change out.
-struct Offers {
+pub(super) struct Offers {
     decide: BTreeSet<String>,
     protect: BTreeSet<String>,
 }
 
 impl Offers {
     async fn of(caller: &PageReader, app: &App, held: &Held) -> Result<Self, PageFailure> {
-        let hubs = || held.items.iter().map(|one| &one.hub).chain(held.passes.iter().map(|one| &one.hub));
+        let hubs = || {
+            let passes = held.passes.iter().map(|one| &one.hub);
+            held.items.iter().map(|one| &one.hub).chain(passes).chain(held.decided.iter().map(|one| &one.hub))
+        };
         Ok(Self {
             decide: caller.can_in(app, Action::ManageMembers, hubs()).await?,
             protect: caller.can_in(app, Action::ProtectMembers, hubs()).await?,
@@ -125,7 +130,7 @@ impl Offers {
         of.contains(&batch.hub)
     }
 
-    fn decides(&self, hub: &str) -> bool {
+    pub(super) fn decides(&self, hub: &str) -> bool {
         self.decide.contains(hub)
     }
 }
@@ -169,44 +174,7 @@ fn person_line(task: &TaskView, left: bool) -> Markup {
     }
 }
 
-/// What a person lets pass until a time.
-fn passes(caller: &PageReader, offers: &Offers, passes: &[PassView]) -> Markup {
-    html! {
-        @if !passes.is_empty() {
-            h2 { "Let pass for a while" }
-            ul.list {
-                @for pass in passes {
-                    li {
-                        b { (pass.hub) } ": " (words::plain(pass.reason)) " is not held until " (words::at(&pass.until))
-                        @if let Some(note) = &pass.note { p { "“" (note) "”" } }
-                        p.hint { "given by " (pass.given_by) }
-                        @if offers.decides(&pass.hub) {
-                            form method="post" action={ "/held/" (pass.hold) "/pass" } {
-                                (layout::proof(caller))
-                                button.quiet type="submit" { "Hold it again" }
-                            }
-                        }
-                    }
-                }
-            }
-        }
-    }
-}
-
-/// `POST /held/{id}/pass`: ends what was given with this batch.
-///
-/// # Errors
-/// 404 when nothing was given with it, or it ended already.
-pub async fn end_pass(
-    form: PageActor,
-    id: web::Path<String>,
-    app: web::Data<App>,
-) -> Result<HttpResponse, PageFailure> {
-    held::end_pass(&app.context, &form, &id).await?;
-    Ok(after(&form, &app, "ended", "", None))
-}
-
-fn capital(text: &str) -> String {
+pub(super) fn capital(text: &str) -> String {
     let mut letters = text.chars();
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }

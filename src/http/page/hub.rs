@@ -120,6 +120,7 @@ fn head(caller: &PageReader, hub: &HubView, running: Option<&TaskDetail>, now: &
             a href={ "/tasks?hub=" (hub.id) } { "Automation log" }
             a href={ "/manual?hub=" (hub.id) } { "Manual items" }
             a href={ "/hubs/" (hub.id) "/drift" } { "Drift" }
+            a href={ "/activity?hub=" (hub.id) } { "Record" }
             a href={ "/people?hub=" (hub.id) } { "Why has somebody access, or none?" }
         }
     }

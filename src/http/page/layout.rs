@@ -22,10 +22,13 @@ pub enum Place {
     People,
     /// `/history`
     History,
+    /// `/activity`
+    Record,
 }
 
 impl Place {
-    const ALL: [Self; 6] = [Self::Overview, Self::Tasks, Self::Manual, Self::Held, Self::People, Self::History];
+    const ALL: [Self; 7] =
+        [Self::Overview, Self::Tasks, Self::Manual, Self::Held, Self::People, Self::History, Self::Record];
 
     const fn path(self) -> &'static str {
         match self {
@@ -35,6 +38,7 @@ impl Place {
             Self::Held => "/held",
             Self::People => "/people",
             Self::History => "/history",
+            Self::Record => "/activity",
         }
     }
 
@@ -46,6 +50,7 @@ impl Place {
             Self::Held => "Held",
             Self::People => "People",
             Self::History => "History",
+            Self::Record => "Record",
         }
     }
 }

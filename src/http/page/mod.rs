@@ -3,8 +3,10 @@
 //! Everything works without the script; with it, what is live moves by itself.
 
 pub mod access;
+mod asked;
 mod assets;
 mod batch;
+pub mod decided;
 pub mod drift;
 pub mod explain;
 pub mod failures;
@@ -21,8 +23,11 @@ mod overview;
 pub mod people;
 mod preview;
 pub mod query;
+pub mod record;
+mod record_words;
 mod reply;
 pub mod session;
+pub mod task_list;
 pub mod tasks;
 pub mod undo;
 mod words;

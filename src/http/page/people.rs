@@ -103,7 +103,7 @@ pub async fn show(caller: PageReader, id: web::Path<String>, app: web::Data<App>
                 tbody { @for hub in &found.hubs { (row(&found.person, hub)) } }
             }
         }
-        p.pages { a href={ "/tasks?user=" (found.person.id) } { "All tasks" } a href="/people" { "Somebody else" } }
+        p.pages { a href={ "/tasks?user=" (found.person.id) } { "All tasks" } a href={ "/activity?user=" (found.person.id) } { "Record" } a href="/people" { "Somebody else" } }
     };
     let title = name(&found.person).to_owned();
     Ok(reply::page(StatusCode::OK, layout::view(&caller, Place::People, &title, Pace::Still, &body)))

@@ -1,7 +1,4 @@
-//! `GET /tasks`: tasks as they move, with how far each hub's batch is; `GET /tasks/{id}`: one of
-//! them with every attempt, and what a person may do about it.
-
-use std::collections::BTreeSet;
+//! `GET /tasks/{id}`: a task with every attempt, and what a person may do about it; and tasks as rows.
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
@@ -10,173 +7,17 @@ use serde::Deserialize;
 
 use super::access::{PageActor, PageReader};
 use super::layout::{self, Pace, Place};
-use super::query::{PageQuery, filled, link};
+use super::query::{PageQuery, link};
 use super::reply::{self, PageFailure};
 use super::words::{self, Tone, badge};
 use super::{batch, item};
 use crate::http::App;
 use crate::http::error::Refusal;
 use crate::service::ServiceError;
-use crate::service::overview::{self, Depth, HubStatus};
-use crate::service::page::Page;
-use crate::service::parents::{self, BATCH};
+use crate::service::parents;
 use crate::service::rules::Action;
 use crate::service::task_view::{TaskDetail, TaskView};
-use crate::service::tasks::{self, Act, TaskKind, TaskQuery, TaskStatus};
-
-/// Tasks on a page: what a person looks over, and what is cheap to read every two seconds.
-const SHOWN: usize = 50;
-
-/// What the list is narrowed to.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Narrowed {
-    status: Option<String>,
-    hub: Option<String>,
-    kind: Option<String>,
-    user: Option<String>,
-    app: Option<String>,
-    from: Option<String>,
-    to: Option<String>,
-    cursor: Option<String>,
-}
-
-/// `GET /tasks?status=&hub=&kind=&user=&app=&from=&to=`
-///
-/// # Errors
-/// As the use case.
-pub async fn list(
-    caller: PageReader,
-    query: PageQuery<Narrowed>,
-    app: web::Data<App>,
-) -> Result<HttpResponse, PageFailure> {
-    let Narrowed { status, hub, kind, user, app: of_app, from, to, cursor } = query.0;
-    let narrowed = Narrowed {
-        status: filled(status),
-        hub: filled(hub),
-        kind: filled(kind),
-        user: filled(user),
-        app: filled(of_app),
-        from: filled(from),
-        to: filled(to),
-        cursor: filled(cursor),
-    };
-    let Narrowed { status, hub, kind, user, app: of_app, from, to, cursor } = narrowed.clone();
-    let wanted = TaskQuery {
-        status,
-        hub,
-        kind,
-        user,
-        app: of_app,
-        from,
-        to,
-        cursor,
-        limit: Some(SHOWN),
-        ..TaskQuery::default()
-    };
-    let now = overview::overview(&app.context, &caller, Depth::Glance).await?;
-    let (list, next) = if wanted.kind.as_deref() == Some(BATCH) {
-        // A parent has a hub and nothing else that the form asks for.
-        let TaskQuery { hub, kind, cursor, limit, .. } = wanted;
-        let wanted = TaskQuery { hub, kind, cursor, limit, ..TaskQuery::default() };
-        let page = parents::list(&app.context, &caller, wanted).await?;
-        let empty = page.items.is_empty();
-        let list =
-            html! { @if empty { p.empty { "No batches here." } } @else { (batch::rows(&page.items, &now.now)) } };
-        (list, page.next)
-    } else {
-        let page = tasks::list(&app.context, &caller, wanted).await?;
-        (rows(&page, &now.now), page.next)
-    };
-    let body = html! {
-        h1 { "Tasks" }
-        (filters(&narrowed, &now.hubs))
-        (batches(&narrowed, &now.hubs))
-        (list)
-        (pages(&narrowed, next.as_deref()))
-    };
-    // A page further back stands still: its reader is looking for something.
-    let pace = if narrowed.cursor.is_some() { Pace::Still } else { Pace::Live };
-    Ok(reply::page(StatusCode::OK, layout::view(&caller, Place::Tasks, "Tasks", pace, &body)))
-}
-
-fn filters(narrowed: &Narrowed, hubs: &[HubStatus]) -> Markup {
-    let status = narrowed.status.as_deref().unwrap_or_default();
-    let apps: BTreeSet<&str> = hubs.iter().map(|hub| hub.app.as_str()).collect();
-    html! {
-        form.filters method="get" action="/tasks" {
-            div {
-                label for="status" { "Status" }
-                select #status name="status" {
-                    option value="" selected[status.is_empty()] { "all" }
-                    option value="open" selected[status == "open"] { "open" }
-                    @for one in TaskStatus::ALL {
-                        option value=(one.as_str()) selected[status == one.as_str()] { (words::status(one).0) }
-                    }
-                }
-            }
-            div {
-                label for="hub" { "Hub" }
-                select #hub name="hub" {
-                    option value="" { "all" }
-                    @for hub in hubs {
-                        option value=(hub.id) selected[narrowed.hub.as_deref() == Some(hub.id.as_str())] { (hub.label) }
-                    }
-                }
-            }
-            div {
-                label for="kind" { "Kind" }
-                select #kind name="kind" {
-                    option value="" { "all" }
-                    option value=(BATCH) selected[narrowed.kind.as_deref() == Some(BATCH)] { "batches" }
-                    @for one in TaskKind::ALL {
-                        option value=(one.as_str()) selected[narrowed.kind.as_deref() == Some(one.as_str())] {
-                            (words::kind(one, None))
-                        }
-                    }
-                }
-            }
-            div {
-                label for="app" { "App" }
-                select #app name="app" {
-                    option value="" { "all" }
-                    @for app in &apps { option value=(app) selected[narrowed.app.as_deref() == Some(app)] { (app) } }
-                }
-            }
-            div { label for="from" { "From (UTC)" } input #from type="date" name="from" value=[narrowed.from.as_deref()]; }
-            div { label for="to" { "To (UTC)" } input #to type="date" name="to" value=[narrowed.to.as_deref()]; }
-            @if let Some(user) = &narrowed.user { input type="hidden" name="user" value=(user); }
-            button type="submit" { "Show" }
-        }
-    }
-}
-
-/// How far the batches under way are.
-fn batches(narrowed: &Narrowed, hubs: &[HubStatus]) -> Markup {
-    let shown = hubs.iter().filter(|hub| narrowed.hub.as_deref().is_none_or(|only| only == hub.id));
-    html! {
-        div #batches {
-            @for hub in shown {
-                @if let Some(batch) = hub.progress {
-                    div.progress id={ "batch-" (hub.id) } {
-                        span { b { (hub.label) } ": " (words::grouped(batch.done)) " of " (words::grouped(batch.total)) " tasks" }
-                        progress max=(batch.total) value=(batch.done) aria-label={ "Batch of " (hub.label) } {
-                            (batch.done) " of " (batch.total)
-                        }
-                    }
-                }
-            }
-        }
-    }
-}
-
-fn rows(page: &Page<TaskView>, now: &str) -> Markup {
-    html! {
-        p.hint #count aria-live="polite" { (how_many(page)) }
-        @if page.items.is_empty() { p.empty { "No tasks here." } }
-        @else { (table(&page.items, now)) }
-    }
-}
+use crate::service::tasks::{self, Act, TaskStatus};
 
 /// Tasks as rows.
 pub fn table(tasks: &[TaskView], now: &str) -> Markup {
@@ -190,14 +31,6 @@ pub fn table(tasks: &[TaskView], now: &str) -> Markup {
                 @for task in tasks { (row(task, now)) }
             }
         }
-    }
-}
-
-fn how_many(page: &Page<TaskView>) -> String {
-    let shown = i64::try_from(page.items.len()).unwrap_or(i64::MAX);
-    match page.next {
-        Some(_) => format!("{} shown; there are older ones", words::count(shown, "task", "tasks")),
-        None => words::count(shown, "task", "tasks"),
     }
 }
 
@@ -231,29 +64,6 @@ pub fn person(task: &TaskView) -> Markup {
             None => (name),
         }
         @if task.person.user_name != name { small { (task.person.user_name) } }
-    }
-}
-
-fn pages(narrowed: &Narrowed, next: Option<&str>) -> Markup {
-    let to = |cursor: Option<&str>| {
-        let of = |field: &'static str, value: &Option<String>| (field, value.clone());
-        let fields = [
-            of("status", &narrowed.status),
-            of("hub", &narrowed.hub),
-            of("kind", &narrowed.kind),
-            of("user", &narrowed.user),
-            of("app", &narrowed.app),
-            of("from", &narrowed.from),
-            of("to", &narrowed.to),
-            ("cursor", cursor.map(str::to_owned)),
-        ];
-        link("/tasks", &fields.iter().map(|(name, value)| (*name, value.as_deref())).collect::<Vec<_>>())
-    };
-    html! {
-        p.pages {
-            @if narrowed.cursor.is_some() { a href=(to(None)) { "Newest" } }
-            @if let Some(next) = next { a rel="next" href=(to(Some(next))) { "Older" } }
-        }
     }
 }
 
@@ -321,6 +131,7 @@ pub async fn show(
                 @if let Some(at) = &task.finished { div { dt { "Closed" } dd { (words::at(at)) } } }
                 @if let Some(by) = &task.finished_by { div { dt { "Closed by" } dd { (by) } } }
                 @if let Some(note) = &task.note { div { dt { "Note" } dd { (note) } } }
+                div { dt { "In the record" } dd { (in_the_record(task)) } }
                 @if let Some(hold) = &task.hold {
                     @if task.status == TaskStatus::Held { div { dt { "Held in" } dd { a href={ "/held#hold-" (hold) } { "a batch" } } } }
                 }
@@ -332,6 +143,16 @@ pub async fn show(
     };
     let pace = if task.status.is_open() && !caller.can(Action::ManageMembers) { Pace::Live } else { Pace::Still };
     Ok(reply::page(StatusCode::OK, layout::view(&caller, Place::Tasks, "Task", pace, &body)))
+}
+
+/// The way to what else happened to whom it is about, and by the same request.
+fn in_the_record(task: &TaskView) -> Markup {
+    let user = task.user.as_deref();
+    html! {
+        a href=(link("/activity", &[("hub", Some(&task.hub)), ("user", user)])) {
+            @if user.is_some() { "this person in " } (task.hub)
+        }
+    }
 }
 
 /// Every try, first to last.

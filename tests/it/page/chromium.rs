@@ -122,6 +122,7 @@ async fn a_held_batch_is_released_and_rejected_by_clicking() {
         browser.click("main button.danger").await;
         browser.until_shown("Rejected").await;
         browser.until_shown("Nothing is held.").await;
+        assert!(browser.text("#decided li").await.contains("rejected"));
         tasks_of(&admin, "hub=wiki&status=cancelled", 1).await;
         assert_eq!(browser.complaints().await, Vec::<String>::new());
 
@@ -176,6 +177,7 @@ fn views(hold: &str, ids: &[String], task: &str) -> Vec<String> {
         format!("/hubs/ads/users/{}", ids[0]),
         format!("/hubs/wiki/users/{}", ids[1]),
         String::from("/history?reach=hour"),
+        String::from("/activity"),
     ]
 }
 

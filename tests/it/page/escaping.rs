@@ -35,6 +35,7 @@ async fn markup_in_names_and_notes_is_shown_and_never_run() {
             evil_query.to_owned(),
             String::from("/held?done=released&hub=%3Cscript%3Ealert(1)%3C/script%3E&left=1"),
             String::from("/history?reach=hour"),
+            String::from("/activity"),
         ];
         for path in &pages {
             assert_harmless(path, &me.get(path).await.expect(200).text());

@@ -55,6 +55,12 @@ async fn tasks_are_narrowed_by_day_and_app_everywhere() {
         let me = Visitor::signed_in(&server.base, &server.token("admin")).await;
         let shown = me.get(&format!("/tasks?kind=add&app=manual&from={day}&to={day}&hub=")).await.expect(200).text();
         assert!(shown.contains("2 tasks") && shown.contains(&format!("value=\"{day}\"")), "{shown}");
+        let of = async |query: &str| me.get(&format!("/tasks?kind=add&{query}")).await.expect(200).text();
+        let typed = of("person=ann%40example.com&hub=wiki").await;
+        assert!(typed.contains("1 task") && typed.contains("value=\"ann@example.com\""), "{}: {typed}", database.name);
+        assert!(of("person=bob").await.contains("1 task"), "its beginning");
+        assert!(of(&format!("user={bob}")).await.contains("value=\"bob@example.com\""), "by a link");
+        assert!(of("person=nobody").await.contains("Nobody by that name or e-mail."));
         let none = me.get("/tasks?to=2001-01-01&status=&hub=&kind=&app=&from=").await.expect(200).text();
         assert!(none.contains("No tasks here."), "{none}");
         me.get("/tasks?from=yesterday").await.expect(400);

@@ -12,6 +12,7 @@ mod items;
 mod manual;
 mod members;
 mod pictures;
+mod record;
 mod session;
 mod status;
 mod undo;

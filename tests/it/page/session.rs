@@ -21,7 +21,9 @@ async fn a_token_opens_the_page_by_its_scope() {
 
         for scope in ["admin", "read"] {
             let visitor = Visitor::signed_in(&server.base, &server.token(scope)).await;
-            for path in ["/", "/tasks", "/held", "/people", "/people?q=nobody", "/history", "/history?reach=hour"] {
+            for path in
+                ["/", "/tasks", "/held", "/people", "/people?q=nobody", "/activity", "/history", "/history?reach=hour"]
+            {
                 let page = visitor.get(path).await.expect(200);
                 assert_eq!(page.header("cache-control"), Some("no-store"), "{path}");
                 assert_eq!(page.header("x-content-type-options"), Some("nosniff"), "{path}");

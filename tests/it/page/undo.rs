@@ -51,6 +51,16 @@ async fn undo_shows_the_names_first_and_grants_again_by_a_form_of_ours() {
         assert!(!me.get(&added).await.expect(200).text().contains("id=\"undo\""), "an addition took nothing");
         me.get(&format!("{added}/undo")).await.expect(409);
 
+        // From the list of what is held the way back is two clicks long, without knowing a task of it.
+        let held = me.get("/held").await.expect(200).text();
+        let decided = super::visitor::after(&held, &format!("id=\"decided-{hold}\""), "</li>").expect("decided lately");
+        for words in ["wiki", "released", "2 tasks went out", "Decided by token", &format!("href=\"{of_hold}\"")] {
+            assert!(decided.contains(words), "{}: {words}: {decided}", database.name);
+        }
+        assert!(!reader.get("/held").await.expect(200).text().contains(&of_hold), "a reader undoes");
+        let api = admin.get("/api/v1/held").await.expect(200).json();
+        assert_eq!((&api["decided"][0]["status"], &api["decided"][0]["can_undo"]), (&json!("released"), &json!(true)));
+
         let one = me.get(&of_task).await.expect(200).text();
         assert!(one.contains("adds 1") && one.contains("@example.com") && one.contains("by hand"), "{one}");
         let all = me.get(&of_hold).await.expect(200).text();

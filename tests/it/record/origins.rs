@@ -138,6 +138,9 @@ async fn t29_a_running_server_says_who_did_not_write_a_record_and_goes_on() {
         let list = admin.get("/api/v1/activity?limit=200").await.expect(200).json();
         let flagged: Vec<_> = list["items"].as_array().unwrap().iter().filter(|one| one["not_ours"] == true).collect();
         assert!(flagged.len() == 1 && flagged[0]["kind"] == "held.released", "{}: {flagged:?}", database.name);
+        let me = crate::page::visitor::Visitor::signed_in(&server.base, &server.token("read")).await;
+        let page = me.get("/activity?kind=held.released").await.expect(200).text();
+        assert!(page.contains("not ours: put into the database"), "{}: {page}", database.name);
         let status = admin.get("/api/v1/status").await.expect(200).json();
         assert_eq!(status["attention"][0]["kind"], "foreign_records", "{}: {status}", database.name);
         eventually("it is counted", Duration::from_secs(60), async || {

@@ -91,6 +91,7 @@ pub const TABLE: &[Line] = &[
     ("GET", "/hubs/{hub}/users/{user}", STATUS, ""),
     ("POST", "/failures/read", LOG, ""),
     ("GET", "/history", LOG, ""),
+    ("GET", "/activity", ACTIVITY, ""),
     ("GET", "/held", LOG, ""),
     ("POST", "/held/{id}/pass", PEOPLE, ""),
     ("GET", "/held/{id}/undo", PEOPLE, ""),
