@@ -6,6 +6,8 @@ use clap::Args;
 use super::local::Local;
 use super::place::Place;
 use super::remote::{Remote, Server};
+use crate::base::network::Network;
+use crate::config::File;
 use crate::service::{Caller, Context};
 
 /// A running server or a database, and a workspace.
@@ -29,6 +31,15 @@ pub enum Reach {
 }
 
 impl At {
+    /// The networks in which apps may be called, as the configuration file has them.
+    ///
+    /// # Errors
+    /// When the file cannot be used, or names something else.
+    pub fn app_networks(&self) -> anyhow::Result<Vec<Network>> {
+        let named = File::find(self.place.config.as_deref())?.app_network.unwrap_or_default();
+        Ok(named.iter().map(|text| text.parse()).collect::<Result<_, _>>()?)
+    }
+
     /// Connect, or open and migrate the database.
     ///
     /// # Errors

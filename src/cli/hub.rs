@@ -1,5 +1,6 @@
 //! `scimhub hub list | show | sync | check`: how hubs stand, and having one read or its connection tried.
 
+use std::io::Write as _;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -17,6 +18,9 @@ use crate::domain::task::TaskStatus;
 use crate::net::client::Method;
 use crate::service::sync::SyncBody;
 use crate::service::{Context, checking, hub_view, sync, tasks};
+
+/// The exit code where the settings of this command forbid what was asked.
+const REFUSED_HERE: u8 = 3;
 
 /// Between two looks at a sync under way.
 const LOOK: Duration = Duration::from_millis(300);
@@ -55,13 +59,15 @@ enum Action {
         #[arg(long)]
         no_wait: bool,
     },
-    /// Ask the app whether the connection works; exits with 1 when it does not
+    /// Ask the app whether the connection works; exits with 1 when it does not, and with 3 when this
+    /// command's own settings forbid its address
     Check {
         #[command(flatten)]
         at: At,
         /// The hub's id
         hub: String,
-        /// Networks in which apps may be called although they are not public; the server has its own
+        /// Networks in which this command may call apps although they are not public [default: app_network
+        /// of the configuration file]; with --server the server's own count
         #[arg(long, env = "SCIMHUB_APP_NETWORK", value_name = "CIDR", value_delimiter = ',')]
         app_network: Vec<Network>,
     },
@@ -88,7 +94,10 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
                 }
                 follow(&hubs, &hub, task).await
             }
-            Action::Check { at, hub, app_network } => check(Hubs(at.open().await?), &hub, app_network).await,
+            Action::Check { at, hub, app_network } => {
+                let networks = if app_network.is_empty() { at.app_networks()? } else { app_network };
+                check(Hubs(at.open().await?), &hub, networks).await
+            }
         }
     })
 }
@@ -207,19 +216,41 @@ fn trouble(task: &Value) -> String {
     task.get("error").map_or_else(|| String::from("-"), |error| text(error, "detail"))
 }
 
+/// What a command with these networks may call, in words.
+fn allowed(networks: &[Network]) -> String {
+    if networks.is_empty() {
+        return String::from("public https addresses only");
+    }
+    let all: Vec<String> = networks.iter().map(Network::to_string).collect();
+    format!("public https addresses and those in {}", all.join(", "))
+}
+
 async fn check(hubs: Hubs, hub: &str, networks: Vec<Network>) -> anyhow::Result<ExitCode> {
-    let found = match hubs.0 {
-        Reach::Remote(remote) => remote.call(Method::Post, &["hubs", hub, "check"], &[], None).await?,
+    let (found, asked) = match hubs.0 {
+        Reach::Remote(remote) => (remote.call(Method::Post, &["hubs", hub, "check"], &[], None).await?, String::new()),
         Reach::Local(context, caller) => {
+            let allowed = allowed(&networks);
             let context = Context { prober: prober::prober(&context, networks)?, ..*context };
-            serde_json::to_value(checking::of_hub(&context, &caller, hub).await?)?
+            let found = checking::of_hub(&context, &caller, hub, checking::AskedBy::Command).await?;
+            if let Some(error) = found.error.as_ref().filter(|_| found.refused_here()) {
+                let detail = &error.detail;
+                let _ = writeln!(
+                    std::io::stderr(),
+                    "error: {hub}: this command may not call the app, and nothing was recorded: {detail}\n\
+                     it may call {allowed}; the running server has its own --app-network. Ask the server with \
+                     --server URL, or allow the network here with --app-network CIDR"
+                );
+                return Ok(ExitCode::from(REFUSED_HERE));
+            }
+            let asked = format!(" (asked by this command, which may call {allowed}; the server may differ)");
+            (serde_json::to_value(found)?, asked)
         }
     };
     for warning in found.get("warnings").and_then(Value::as_array).into_iter().flatten() {
         say(&format!("note: {}", warning.as_str().unwrap_or_default()));
     }
     if let Some(error) = found.get("error") {
-        bail!("{hub}: the connection does not work ({}): {}", text(error, "class"), text(error, "detail"));
+        bail!("{hub}: the connection does not work ({}): {}{asked}", text(error, "class"), text(error, "detail"));
     }
     let account = found.get("account").and_then(Value::as_str).map(|name| format!(", {name}")).unwrap_or_default();
     let seat = |name| found.pointer(&format!("/seats/{name}")).and_then(Value::as_u64);

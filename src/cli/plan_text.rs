@@ -179,7 +179,8 @@ fn row(person: &PersonEffect) -> Vec<String> {
         Some(Begins::Held) => Some("stays held"),
     };
     let held = person.held.as_ref().map(|reason| format!("held: {}", reason.replace('_', " ")));
-    for more in [begins.map(str::to_owned), held, person.why.clone()].into_iter().flatten() {
+    let outranks = (!person.outranked.is_empty()).then(|| format!("outranks {}", person.outranked.join(", ")));
+    for more in [outranks, begins.map(str::to_owned), held, person.why.clone()].into_iter().flatten() {
         because.push_str(&format!(" ({more})"));
     }
     vec![word(person.change).to_owned(), person.user.clone(), or_dash(&person.from), or_dash(&person.to), because]

@@ -28,7 +28,9 @@ impl Server {
     pub fn connect(&self) -> anyhow::Result<Option<Remote>> {
         let Some(url) = &self.server else { return Ok(None) };
         let token = std::env::var("SCIMHUB_TOKEN").ok().filter(|token| !token.trim().is_empty());
-        let token = token.ok_or_else(|| anyhow!("--server needs a token of scope admin in SCIMHUB_TOKEN"))?;
+        let token = token.ok_or_else(|| {
+            anyhow!("--server needs a token in SCIMHUB_TOKEN: scope read to look, admin to change something")
+        })?;
         let base = Target::parse(url).context("--server")?;
         // The person names the server: private networks are theirs to name, but only over TLS.
         let mut policy = AddressPolicy::with_loopback();

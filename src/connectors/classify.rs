@@ -31,6 +31,7 @@ pub fn transport(error: &NetError, call: Call) -> Failure {
     let class = match (error, call) {
         // A person must mend the connection; trying again will not.
         (NetError::Refused(_) | NetError::Setup(_), _) => FailureClass::AuthBroken,
+        (NetError::NotAllowed(_), _) => FailureClass::AddressRefused,
         (NetError::NotSent { .. }, _) => FailureClass::Unreachable,
         (NetError::Lost { .. } | NetError::TooLarge { .. }, Call::Change) => FailureClass::Ambiguous,
         (NetError::Lost { .. }, Call::Read) => FailureClass::Transient,
@@ -93,6 +94,7 @@ fn meaning(class: FailureClass, status: u16) -> &'static str {
             "the app answers with a redirect: the base URL is not its API"
         }
         FailureClass::AuthBroken => "the app does not accept the credential",
+        FailureClass::AddressRefused => "the app's address is not allowed here",
         FailureClass::Forbidden => "the credential may not do this",
         FailureClass::NotFound => "the app does not have it",
         FailureClass::Conflict => "another account is in the way",
@@ -172,6 +174,7 @@ mod tests {
             (large, F::Invalid, F::Ambiguous),
             (not_sent, F::Unreachable, F::Unreachable),
             (NetError::Refused(String::from("no")), F::AuthBroken, F::AuthBroken),
+            (NetError::NotAllowed(String::from("no")), F::AddressRefused, F::AddressRefused),
         ] {
             assert_eq!(transport(&error, Call::Read).class, read, "{error}");
             assert_eq!(transport(&error, Call::Change).class, change, "{error}");

@@ -141,7 +141,7 @@ mod tests {
         {
             let hub = hub("scim", &[("base_url", plain(url))]);
             let refused = registry(AddressPolicy::public_only()).connect(&hub, &BTreeMap::new()).unwrap_err();
-            assert_eq!(refused.class, FailureClass::AuthBroken, "{url}");
+            assert_eq!(refused.class, FailureClass::AddressRefused, "{url}");
         }
         let hub = hub("scim", &[("base_url", plain("http://127.0.0.1:9/scim"))]);
         assert!(registry(AddressPolicy::with_loopback()).connect(&hub, &BTreeMap::new()).is_ok());

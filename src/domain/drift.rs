@@ -12,6 +12,7 @@ use crate::domain::entitlement::{Entitlement, Seat};
 use crate::domain::hub::Deprovision;
 use crate::domain::member::{Bucket, Member, Presence};
 use crate::domain::plan::{Start, Step};
+use crate::domain::reasons::Parted;
 
 pub use crate::domain::plan::Why;
 
@@ -139,14 +140,18 @@ fn kind(ground: &Ground<'_>, wanted: Option<&Seat>, member: Option<&Member>) -> 
 }
 
 fn because(kind: Kind, entitled: &Entitlement, facts: &Facts) -> Vec<String> {
-    let reasons = match kind {
-        Kind::Missing | Kind::WrongRole | Kind::WrongAssets => entitled.reasons.as_slice(),
-        Kind::Extra | Kind::Unknown => facts.member.as_ref().map(|member| member.reasons.as_slice()).unwrap_or(&[]),
+    let parted = match kind {
+        // An outranked mapping may be what gives an asset.
+        Kind::WrongAssets => Parted::by_role(&entitled.reasons, None),
+        Kind::Missing | Kind::WrongRole => {
+            Parted::by_role(&entitled.reasons, entitled.seat().map(|seat| seat.role.as_str()))
+        }
+        Kind::Extra | Kind::Unknown => facts
+            .member
+            .as_ref()
+            .map_or_else(Parted::default, |member| Parted::by_role(&member.reasons, member.known_role.as_deref())),
     };
-    let mut subjects: Vec<String> = reasons.iter().map(|reason| reason.subject.clone()).collect();
-    subjects.sort();
-    subjects.dedup();
-    subjects
+    parted.subjects()
 }
 
 /// Whether an account that belongs to nobody is drift: it is there, and nobody decided to keep it.

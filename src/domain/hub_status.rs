@@ -71,7 +71,13 @@ pub fn status(facts: &HubFacts<'_>) -> HubStatus {
         HubStatus::Disabled
     } else if has(&[Cause::AuthBroken, Cause::Forbidden]) {
         HubStatus::ReviewServiceAccount
-    } else if has(&[Cause::ConnectionIncomplete, Cause::RateLimited, Cause::SeatLimit, Cause::NeedsData]) {
+    } else if has(&[
+        Cause::AddressRefused,
+        Cause::ConnectionIncomplete,
+        Cause::RateLimited,
+        Cause::SeatLimit,
+        Cause::NeedsData,
+    ]) {
         HubStatus::ReviewConfiguration
     } else if !facts.problems.is_empty() {
         HubStatus::UnderReview

@@ -32,6 +32,7 @@ pub mod plan;
 pub mod principal;
 pub mod problem;
 pub mod protection;
+pub mod reasons;
 pub mod redaction;
 pub mod retry;
 pub mod rights;

@@ -57,7 +57,8 @@ impl Condition {
         match cause {
             Cause::AuthBroken => Self::BrokenCredential,
             Cause::LeaverPresent => Self::LeaverPresent,
-            Cause::ConnectionIncomplete
+            Cause::AddressRefused
+            | Cause::ConnectionIncomplete
             | Cause::RateLimited
             | Cause::Forbidden
             | Cause::SeatLimit

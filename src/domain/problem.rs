@@ -6,6 +6,8 @@
 pub enum Cause {
     /// The app refuses our credential, or none can be read.
     AuthBroken,
+    /// This installation's own settings forbid the app's address: plain http, or a network inside.
+    AddressRefused,
     /// What is stored does not make a connection.
     ConnectionIncomplete,
     /// The app asks to wait for longer than a day.
@@ -27,8 +29,9 @@ pub enum Cause {
 
 impl Cause {
     /// All there are.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::AuthBroken,
+        Self::AddressRefused,
         Self::ConnectionIncomplete,
         Self::RateLimited,
         Self::Forbidden,
@@ -43,6 +46,7 @@ impl Cause {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::AuthBroken => "auth_broken",
+            Self::AddressRefused => "address_refused",
             Self::ConnectionIncomplete => "connection_incomplete",
             Self::RateLimited => "rate_limited",
             Self::Forbidden => "forbidden",
@@ -65,6 +69,10 @@ impl Cause {
             Self::AuthBroken => format!(
                 "give the hub a working credential: `scimhub secret set {hub} NAME`, or the hub's page; \
                  its tasks go on by themselves"
+            ),
+            Self::AddressRefused => format!(
+                "give '{hub}' an https address that is public; or, for an app inside your own network, start the server \
+                 with `--app-network CIDR` (its network): its tasks go on by themselves after either"
             ),
             Self::ConnectionIncomplete => {
                 format!(
@@ -108,6 +116,7 @@ impl Cause {
             Self::SeatLimit => &["seat_limit"],
             Self::Unavailable => &["transient", "unreachable", "ambiguous"],
             Self::AuthBroken
+            | Self::AddressRefused
             | Self::ConnectionIncomplete
             | Self::RateLimited
             | Self::LeaverPresent
@@ -126,6 +135,7 @@ impl Cause {
     pub const fn ends_by_word(self) -> bool {
         match self {
             Self::AuthBroken
+            | Self::AddressRefused
             | Self::ConnectionIncomplete
             | Self::RateLimited
             | Self::Forbidden

@@ -10,6 +10,7 @@ use crate::domain::member::{Bucket, Member, Presence};
 use crate::domain::permissions;
 use crate::domain::plan::{Action, PRIORITY_LEAVER, Start, Step, Verdict, Why, may_be_replaced};
 use crate::domain::principal;
+use crate::domain::reasons::Parted;
 use crate::domain::task::{Task, TaskKind};
 
 /// What becomes of a person.
@@ -60,6 +61,9 @@ pub struct PersonEffect {
     pub to: Option<String>,
     /// The subjects of the mappings behind it: those that give it, or those that gave what goes.
     pub because: Vec<String>,
+    /// The subjects of mappings that count too and give a lower role.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub outranked: Vec<String>,
     /// Whether it happens because the person left, not because of a group.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub leaver: bool,
@@ -145,26 +149,27 @@ fn outcome(app: &App, facts: &Facts, from: Option<String>, action: &Action) -> P
             (if less { Outcome::Demote } else { Outcome::Promote }, to)
         }
     };
-    PersonEffect {
-        leaver: action.priority == PRIORITY_LEAVER,
-        ..blank(facts, change, from, to, action.reasons.iter().map(|reason| reason.subject.clone()).collect())
-    }
+    let parted = Parted::by_role(&action.reasons, action.effect.role.as_deref());
+    PersonEffect { leaver: action.priority == PRIORITY_LEAVER, ..blank(facts, change, from, to, &parted) }
 }
 
-fn blank(
-    facts: &Facts,
-    change: Outcome,
-    from: Option<String>,
-    to: Option<String>,
-    mut because: Vec<String>,
-) -> PersonEffect {
+fn blank(facts: &Facts, change: Outcome, from: Option<String>, to: Option<String>, parted: &Parted) -> PersonEffect {
     let user = match facts.principal.user_name.as_str() {
         "" => principal::display(&facts.principal),
         name => name.to_owned(),
     };
-    because.sort();
-    because.dedup();
-    PersonEffect { user, change, from, to, because, leaver: false, begins: None, why: None, held: None }
+    PersonEffect {
+        user,
+        change,
+        from,
+        to,
+        because: parted.subjects(),
+        outranked: parted.others(),
+        leaver: false,
+        begins: None,
+        why: None,
+        held: None,
+    }
 }
 
 #[expect(clippy::too_many_arguments, reason = "one branch of one decision, split off for its size")]
@@ -180,8 +185,9 @@ fn of_nothing(
 ) -> Option<PersonEffect> {
     let from = account(verdict, facts).and_then(|member| member.known_role.clone());
     if verdict.adopt.is_some() && was.is_none_or(|was| was.adopt != verdict.adopt) {
-        let subjects = decide(after, facts, now, now).0.reasons.into_iter().map(|reason| reason.subject).collect();
-        return Some(blank(facts, Outcome::Adopt, from.clone(), from, subjects));
+        let entitled = decide(after, facts, now, now).0;
+        let parted = Parted::by_role(&entitled.reasons, entitled.seat().map(|seat| seat.role.as_str()));
+        return Some(blank(facts, Outcome::Adopt, from.clone(), from, &parted));
     }
     if stands_against(why) {
         let free = freed(facts.clone());
@@ -216,8 +222,8 @@ fn withdrawn(facts: &Facts, from: Option<String>, open: &Task) -> PersonEffect {
         TaskKind::Remove => None,
         TaskKind::Add | TaskKind::UpdateRole | TaskKind::Sync => open.effect.role.clone(),
     };
-    let because = open.reasons.iter().map(|reason| reason.subject.clone()).collect();
-    blank(facts, Outcome::Withdraw, from, to, because)
+    let parted = Parted::by_role(&open.reasons, open.effect.role.as_deref());
+    blank(facts, Outcome::Withdraw, from, to, &parted)
 }
 
 /// Whether a verdict of "nothing" may hide a wish.

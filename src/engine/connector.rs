@@ -214,6 +214,8 @@ pub enum FailureClass {
     Ambiguous,
     /// The credential is broken: the hub waits for a person.
     AuthBroken,
+    /// This installation's own settings forbid the app's address: the hub waits for a person.
+    AddressRefused,
     /// Not allowed: a person must.
     Forbidden,
     /// The thing is not there.
@@ -239,6 +241,7 @@ impl FailureClass {
             Self::Unreachable => "unreachable",
             Self::Ambiguous => "ambiguous",
             Self::AuthBroken => "auth_broken",
+            Self::AddressRefused => "address_refused",
             Self::Forbidden => "forbidden",
             Self::NotFound => "not_found",
             Self::Conflict => "conflict",
@@ -279,8 +282,8 @@ pub trait Connectors: Send + Sync {
     /// The connector for this hub, with its secrets opened.
     ///
     /// # Errors
-    /// [`FailureClass::AuthBroken`] when a secret is missing, [`FailureClass::Invalid`] when the
-    /// app or a connection field is unknown.
+    /// [`FailureClass::AuthBroken`] when a secret is missing, [`FailureClass::AddressRefused`] when the
+    /// address may not be called, [`FailureClass::Invalid`] when the app or a connection field is unknown.
     fn connect(&self, hub: &Hub, secrets: &BTreeMap<String, SecretString>) -> Result<Arc<dyn Connector>, Failure>;
 
     /// Whether the members of this hub's app can be listed at all; else nobody queues a sync.

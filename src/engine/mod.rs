@@ -15,6 +15,7 @@ mod protecting;
 pub mod recording;
 pub mod run;
 pub mod sealing;
+mod starting;
 pub mod steps;
 mod sweep;
 mod sync;

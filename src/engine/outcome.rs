@@ -321,6 +321,10 @@ fn bad(task: &Task, failure: &Failure, around: Circumstances) -> Verdict {
             let cause = Cause::AuthBroken;
             verdict(again(Duration::ZERO, false), LaneNote::Blocked(cause), as_before, Some(cause))
         }
+        FailureClass::AddressRefused => {
+            let cause = Cause::AddressRefused;
+            verdict(again(Duration::ZERO, false), LaneNote::Blocked(cause), as_before, Some(cause))
+        }
         FailureClass::Forbidden => verdict(Follow::Person, LaneNote::Answered, as_before, Some(Cause::Forbidden)),
         FailureClass::SeatLimit => verdict(Follow::Person, LaneNote::Answered, as_before, Some(Cause::SeatLimit)),
         FailureClass::NeedsHuman | FailureClass::Conflict | FailureClass::NotSupported => {
@@ -365,6 +369,7 @@ fn no_connection(task: &Task, failure: &Failure, around: Circumstances) -> Verdi
     };
     match failure.class {
         FailureClass::AuthBroken => blocked(Cause::AuthBroken),
+        FailureClass::AddressRefused => blocked(Cause::AddressRefused),
         FailureClass::Forbidden
         | FailureClass::NotFound
         | FailureClass::Conflict

@@ -147,6 +147,9 @@ impl Running {
 
 async fn dispatch(worker: &Arc<Worker>, stop: &CancellationToken) {
     // Before the first claim: on SQLite everything another boot left running is ours now.
+    if let Err(error) = worker.call_refused_again().await {
+        tracing::error!(%error, "hubs whose address was refused could not be let go on at the start");
+    }
     if let Err(error) = worker.sweep().await {
         tracing::error!(%error, "leases could not be looked through at the start");
     }

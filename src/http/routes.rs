@@ -41,7 +41,7 @@ pub fn table() -> Vec<Route> {
         route(Method::GET, "/tasks/{id}", page::tasks::show).needs(Action::ReadTask),
         route(Method::POST, "/tasks/{id}/decide", page::tasks::decide).needs(Action::ManageMembers),
         route(Method::POST, "/tasks/{id}/item", page::item::change).needs(Action::ManageMembers),
-        route(Method::GET, "/tasks/{id}/undo", page::undo::ask_task).needs(Action::ReadTask),
+        route(Method::GET, "/tasks/{id}/undo", page::undo::ask_task).needs(Action::ReadHub),
         route(Method::POST, "/tasks/{id}/undo", page::undo::task).needs(Action::ManageMembers),
         route(Method::POST, "/failures/read", page::failures::read).needs(Action::ReadLog),
         route(Method::GET, "/people", page::people::find).needs(Action::ReadDirectory),
@@ -65,7 +65,7 @@ pub fn table() -> Vec<Route> {
         // Before `{verdict}`: the first path that fits is taken.
         route(Method::POST, "/held/{id}/pass", page::decided::end_pass).needs(Action::ManageMembers),
         // Before `{verdict}`: the first path that fits is taken.
-        route(Method::GET, "/held/{id}/undo", page::undo::ask_hold).needs(Action::ReadTask),
+        route(Method::GET, "/held/{id}/undo", page::undo::ask_hold).needs(Action::ReadHub),
         route(Method::POST, "/held/{id}/undo", page::undo::hold).needs(Action::ManageMembers),
         route(Method::GET, "/held/{id}/{verdict}", page::held::ask).needs(Action::ReadTask),
         route(Method::POST, "/held/{id}/{verdict}", page::held::decide).needs(Action::ManageMembers),

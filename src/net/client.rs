@@ -302,7 +302,7 @@ fn header_map(headers: Vec<(&'static str, String)>, bearer: Option<&SecretString
 /// Before or after sending? Anything that is not surely before counts as after.
 fn classify(error: &reqwest::Error, host: String) -> NetError {
     if refused_address(error) {
-        return NetError::Refused(format!("{host}: {AddressRefused}"));
+        return NetError::NotAllowed(format!("{host}: {AddressRefused}"));
     }
     if error.is_builder() {
         return NetError::Refused(format!("{host}: the request could not be built"));
@@ -424,7 +424,7 @@ mod tests {
             let timeouts = Timeouts { connect: Duration::from_millis(50), call: Duration::from_millis(100) };
             let client = Client::with(AddressPolicy::public_only(), timeouts, &lookup).unwrap();
             let error = client.send(get(&format!("https://app.example:{port}/"))).await.unwrap_err();
-            assert_eq!(matches!(error, NetError::Refused(_)), private, "{error:?}");
+            assert_eq!(matches!(error, NetError::NotAllowed(_)), private, "{error:?}");
         }
         assert_eq!(seen.load(Ordering::SeqCst), 0);
     }
@@ -434,7 +434,7 @@ mod tests {
         let lookup: Lookup = Arc::new(|_| Box::pin(async { Ok(vec!["1.1.1.1:80".parse().unwrap()]) }));
         let client = Client::with(AddressPolicy::with_loopback(), Timeouts::default(), &lookup).unwrap();
         let error = client.send(get("http://app.example/")).await.unwrap_err();
-        assert!(matches!(error, NetError::Refused(_)), "{error:?}");
+        assert!(matches!(error, NetError::NotAllowed(_)), "{error:?}");
     }
 
     #[tokio::test]

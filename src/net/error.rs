@@ -5,9 +5,13 @@ use std::fmt;
 /// What a call to an app can fail with. The texts hold no URL path, query, header or body.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NetError {
-    /// The URL or address is not allowed. Nothing was sent; trying again will not help.
+    /// The URL cannot be used, or the request could not be put together. Nothing was sent; trying again
+    /// will not help.
     #[error("{0}")]
     Refused(String),
+    /// This installation's own settings forbid the address. Nothing was sent.
+    #[error("{0}")]
+    NotAllowed(String),
     /// No connection (name, TCP, TLS, connect time-out). Nothing was sent.
     #[error("could not connect to {host}: {why}")]
     NotSent {
@@ -45,7 +49,7 @@ impl NetError {
     /// Whether the other side may have acted on the request.
     pub fn may_have_been_carried_out(&self) -> bool {
         match self {
-            Self::Refused(_) | Self::NotSent { .. } | Self::Setup(_) => false,
+            Self::Refused(_) | Self::NotAllowed(_) | Self::NotSent { .. } | Self::Setup(_) => false,
             Self::Lost { .. } | Self::TooLarge { .. } => true,
         }
     }

@@ -84,14 +84,14 @@ impl Target {
     /// saved, and before every call, because a resolver is not asked about literal addresses.
     ///
     /// # Errors
-    /// [`NetError::Refused`] for plain http or a literal address that is not allowed.
+    /// [`NetError::NotAllowed`] for plain http or a literal address that is not allowed.
     pub fn check(&self, policy: &AddressPolicy) -> Result<(), NetError> {
         if self.is_plain() && policy.networks.is_empty() {
-            return Err(NetError::Refused(String::from("plain http is not allowed here; use https")));
+            return Err(NetError::NotAllowed(String::from("plain http is not allowed here; use https")));
         }
         let Some(address) = self.literal() else { return Ok(()) };
         let allowed = if self.is_plain() { policy.allowed_inside(address) } else { policy.allows(address) };
-        if allowed { Ok(()) } else { Err(NetError::Refused(format!("{}: {AddressRefused}", self.host()))) }
+        if allowed { Ok(()) } else { Err(NetError::NotAllowed(format!("{}: {AddressRefused}", self.host()))) }
     }
 
     pub(super) fn url(&self) -> &reqwest::Url {
@@ -147,7 +147,7 @@ mod tests {
             "http://example.com/",
         ] {
             let target = Target::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"));
-            assert!(matches!(target.check(&policy), Err(NetError::Refused(_))), "{text}");
+            assert!(matches!(target.check(&policy), Err(NetError::NotAllowed(_))), "{text}");
         }
         for text in [
             "ftp://example.com",

@@ -86,6 +86,11 @@ impl Found {
     pub fn failed(class: &str, detail: impl Into<String>) -> Self {
         Self { error: Some(Trouble { class: class.to_owned(), detail: detail.into() }), ..Self::default() }
     }
+
+    /// Whether the settings of the process that looked forbid the address: nothing was asked of the app.
+    pub fn refused_here(&self) -> bool {
+        self.error.as_ref().is_some_and(|error| error.class == Cause::AddressRefused.as_str())
+    }
 }
 
 /// A connection that is only being typed.
@@ -99,11 +104,29 @@ pub struct TypedBody {
     secrets: BTreeMap<String, String>,
 }
 
-/// Check a hub as it is.
+/// Who calls the app, and so whose network and settings the answer is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AskedBy {
+    /// The server that pushes.
+    Server,
+    /// A command beside it, with settings of its own.
+    Command,
+}
+
+impl AskedBy {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Server => "server",
+            Self::Command => "command",
+        }
+    }
+}
+
+/// Check a hub as it is. A refusal by the settings of a command alone is answered and not recorded.
 ///
 /// # Errors
 /// [`ServiceError::NotFound`]. That the connection does not work is an answer, not an error.
-pub async fn of_hub(context: &Context, caller: &Caller, slug: &str) -> Result<Found, ServiceError> {
+pub async fn of_hub(context: &Context, caller: &Caller, slug: &str, by: AskedBy) -> Result<Found, ServiceError> {
     let (workspace, slug, keyring) = (caller.workspace, slug.to_owned(), context.keyring.clone());
     let (hub, sealed) = context
         .store
@@ -114,8 +137,12 @@ pub async fn of_hub(context: &Context, caller: &Caller, slug: &str) -> Result<Fo
         })
         .await?;
     let found = context.prober.probe(&hub, &sealed).await;
+    // What another process's settings forbid says nothing about the hub: the server has its own.
+    if by == AskedBy::Command && found.refused_here() {
+        return Ok(found);
+    }
     let target = format!("hub:{}", hub.slug);
-    tell(context, caller, "hub.checked", target, Some(hub), &found).await?;
+    tell(context, caller, "hub.checked", (target, by), Some(hub), &found).await?;
     Ok(found)
 }
 
@@ -130,9 +157,10 @@ pub async fn after_connecting(context: &Context, caller: &Caller, slug: &str) ->
     if !shown.secrets_missing.is_empty() {
         return Ok(());
     }
-    let found = of_hub(context, caller, slug).await?;
+    let found = of_hub(context, caller, slug, AskedBy::Server).await?;
     let cause = match found.error.as_ref().map(|error| error.class.as_str()) {
         Some("auth_broken" | "forbidden") => Cause::AuthBroken,
+        Some("address_refused") => Cause::AddressRefused,
         Some("invalid" | "not_found") => Cause::ConnectionIncomplete,
         Some(_) | None => return Ok(()),
     };
@@ -169,7 +197,7 @@ pub async fn of_typed(context: &Context, caller: &Caller, app: &str, body: Typed
         return Err(ServiceError::InvalidFields(missing));
     }
     let found = context.prober.probe(&hub, &given.into_iter().collect()).await;
-    tell(context, caller, "connection.checked", format!("app:{}", hub.app), None, &found).await?;
+    tell(context, caller, "connection.checked", (format!("app:{}", hub.app), AskedBy::Server), None, &found).await?;
     Ok(found)
 }
 
@@ -177,12 +205,13 @@ async fn tell(
     context: &Context,
     caller: &Caller,
     kind: &'static str,
-    target: String,
+    (target, by): (String, AskedBy),
     hub: Option<Hub>,
     found: &Found,
 ) -> Result<(), ServiceError> {
     let scribe = Scribe::new(context, caller);
-    let detail = json!({ "ok": found.ok, "class": found.error.as_ref().map(|error| error.class.clone()) });
+    let class = found.error.as_ref().map(|error| error.class.clone());
+    let detail = json!({ "ok": found.ok, "class": class, "from": by.as_str() });
     context
         .store
         .write(move |tx| {

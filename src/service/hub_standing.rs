@@ -52,6 +52,11 @@ impl<'a> Standing<'a> {
         self.now
     }
 
+    /// Whether the app of one of them can be read at all, by the way it is signed in to.
+    pub(super) fn syncs(&self, record: &HubRecord) -> bool {
+        self.catalog.get(&record.hub.app).is_some_and(|app| app.with_login(record.hub.login).tasks.sync)
+    }
+
     /// The status of one of them.
     pub(super) fn of(&self, record: &HubRecord) -> HubStatus {
         let none = BTreeSet::new();
@@ -59,7 +64,7 @@ impl<'a> Standing<'a> {
             paused: record.hub.paused,
             problems: self.problems.get(&record.hub.id).unwrap_or(&none),
             proven: self.proven.contains(&record.hub.app),
-            syncs: self.catalog.get(&record.hub.app).is_some_and(|app| app.with_login(record.hub.login).tasks.sync),
+            syncs: self.syncs(record),
             last_synced: record.last_synced_at,
             connected: record.created_at,
             now: self.now,

@@ -54,6 +54,8 @@ pub struct HubView {
     /// When a sync last completed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_synced: Option<String>,
+    /// Whether its app can be read at all; else nobody can sync it.
+    pub syncs: bool,
     /// Who connected it: its first owner.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created_by: Option<String>,
@@ -115,7 +117,7 @@ fn view(
     record: HubRecord,
 ) -> Result<HubView, ServiceError> {
     let set: BTreeSet<String> = hub_secrets::names(conn, workspace, record.hub.id)?.into_iter().collect();
-    let status = standing.of(&record);
+    let (status, syncs) = (standing.of(&record), standing.syncs(&record));
     let hub = record.hub;
     let waiting = waits::current(conn, workspace, hub.id, standing.now())?.as_ref().map(WaitingView::of);
     Ok(HubView {
@@ -137,6 +139,7 @@ fn view(
         modified: record.modified_at.to_rfc3339(),
         last_synced: record.last_synced_at.map(Micros::to_rfc3339),
         created_by: record.created_by,
+        syncs,
         waiting,
     })
 }

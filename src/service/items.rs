@@ -10,6 +10,7 @@ use super::{Caller, Context, ServiceError};
 use crate::base::clock::Micros;
 use crate::base::ids::WorkspaceId;
 use crate::base::limits::ITEM_HOURS_MOST;
+use crate::base::visible;
 use crate::domain::task::Task;
 use crate::scim::fold;
 use crate::store::items::{self as rows, Owner};
@@ -201,11 +202,12 @@ fn owner(conn: &mut DbConn, workspace: WorkspaceId, wanted: &OwnerBody) -> Resul
         }
         (None, Some(name)) => {
             let name = name.trim();
-            if name.is_empty() || name.chars().count() > NAME_CHARACTERS || name.chars().any(char::is_control) {
+            if visible::is_blank(name) || name.chars().count() > NAME_CHARACTERS {
                 return Err(ServiceError::Invalid(format!(
                     "owner.name has 1 to {NAME_CHARACTERS} characters on one line"
                 )));
             }
+            visible::plain_line(name).map_err(|why| ServiceError::Invalid(format!("owner.name: {why}")))?;
             Ok(Owner { user: None, name: name.to_owned() })
         }
         (Some(_), Some(_)) | (None, None) => Err(ServiceError::Invalid(String::from(

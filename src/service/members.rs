@@ -12,13 +12,13 @@ use crate::domain::catalog::Catalog;
 use crate::domain::create_fields;
 use crate::domain::hub::Hub;
 use crate::domain::mapping::{AssetGrant, HubRole};
-use crate::domain::member::{Member, Reason};
+use crate::domain::member::Member;
 use crate::domain::plan::PRIORITY_LEAVER;
 use crate::domain::protection::Protection;
 use crate::store::protections::{self, Waiting};
 use crate::store::{DbConn, StoreError, given_fields, hub_members};
 
-pub use crate::domain::member::{Bucket, MemberStatus, Presence};
+pub use crate::domain::member::{Bucket, MemberStatus, Presence, Reason};
 
 /// What a list is narrowed to, and its page.
 #[derive(Clone, Debug, Default, Deserialize)]

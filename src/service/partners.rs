@@ -11,6 +11,7 @@ use super::scribe::{About, Scribe};
 use super::{Caller, Context, ServiceError, shown};
 use crate::base::ids::{PartnerId, UserId, WorkspaceId};
 use crate::base::limits::PARTNER_PEOPLE;
+use crate::base::visible;
 use crate::domain::principal;
 use crate::domain::rights::{Hand, PartnerRole};
 use crate::scim::fold;
@@ -109,9 +110,10 @@ pub async fn show(context: &Context, caller: &Caller, id: &str) -> Result<Partne
 /// [`ServiceError::Invalid`] naming the field, [`ServiceError::Conflict`] when the name is taken.
 pub async fn create(context: &Context, caller: &Caller, body: &PartnerBody) -> Result<PartnerView, ServiceError> {
     let name = body.name.trim().to_owned();
-    if name.is_empty() || name.chars().any(char::is_control) {
-        return Err(ServiceError::Invalid(String::from("name: a partner needs a name without control characters")));
+    if visible::is_blank(&name) {
+        return Err(ServiceError::Invalid(String::from("name: a partner needs a name")));
     }
+    visible::plain_line(&name).map_err(|why| ServiceError::Invalid(format!("name: {why}")))?;
     shown::check_identifier("name", Some(&name))?;
     let scribe = Scribe::new(context, caller);
     context

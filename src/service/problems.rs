@@ -89,6 +89,7 @@ fn view(
     let people = match problem.cause {
         Cause::LeaverPresent => leavers::present_in(conn, workspace, problem.hub, now.minus(LEAVER_PRESENT), NAMED)?,
         Cause::AuthBroken
+        | Cause::AddressRefused
         | Cause::ConnectionIncomplete
         | Cause::RateLimited
         | Cause::Forbidden

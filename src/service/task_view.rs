@@ -191,7 +191,7 @@ pub(super) fn view(task: &Task, hubs: &BTreeMap<HubId, String>) -> TaskView {
         // What only waits for its app has failed at nothing.
         failure: task.error_class.as_deref().filter(|_| !waits::is_waiting(task)).map(|class| {
             let code = FailureCode::of(class, &task.effect);
-            FailureView { code, detail: task.error_detail.clone(), remedy: code.remedy() }
+            FailureView { code, detail: task.error_detail.clone(), remedy: code.remedy_while(task.status) }
         }),
         can_retry: can_retry(task),
         can_undo: task.status == TaskStatus::Completed && task.user.is_some() && takes_away(task),

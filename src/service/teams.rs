@@ -13,6 +13,7 @@ use super::scribe::{About, Scribe};
 use super::{Caller, Context, ServiceError, shown};
 use crate::base::ids::{GroupId, SELF_MANAGED, SourceId, UserId, WorkspaceId};
 use crate::base::limits::TEAM_SHOWN;
+use crate::base::visible;
 use crate::scim::group::{self, GroupKeys};
 use crate::store::groups::{self, GroupRow};
 use crate::store::memberships::{self, Leaving, Member, MemberKind};
@@ -243,9 +244,10 @@ fn ours(tx: &mut Tx<'_>, workspace: WorkspaceId, id: GroupId) -> Result<GroupRow
 fn named(name: &str) -> Result<(GroupKeys, String), ServiceError> {
     let name = name.trim();
     let wrong = |why: String| ServiceError::Invalid(format!("name: {why}"));
-    if name.is_empty() || name.chars().any(char::is_control) {
-        return Err(wrong(String::from("a team needs a name without control characters")));
+    if visible::is_blank(name) {
+        return Err(wrong(String::from("a team needs a name")));
     }
+    visible::plain_line(name).map_err(wrong)?;
     shown::check_identifier("name", Some(name))?;
     let Value::Object(document) = json!({
         "schemas": ["urn:ietf:params:scim:schemas:core:2.0:Group"], "displayName": name,

@@ -115,7 +115,7 @@ pub fn waiting_for(conn: &mut DbConn, workspace: WorkspaceId, hub: HubId, cause:
     let (in_line, aside) = match cause {
         Cause::Unavailable => (true, true),
         Cause::Forbidden | Cause::SeatLimit => (false, true),
-        Cause::AuthBroken | Cause::ConnectionIncomplete | Cause::RateLimited => (true, false),
+        Cause::AuthBroken | Cause::AddressRefused | Cause::ConnectionIncomplete | Cause::RateLimited => (true, false),
         Cause::LeaverPresent | Cause::SyncHalted => (false, false),
         Cause::NeedsData => return given_fields::waiting(conn, workspace, hub),
     };

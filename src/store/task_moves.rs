@@ -2,7 +2,10 @@
 //! theirs in `store::leases`. Every move names the statuses it may start from, so that two who decide
 //! at the same time cannot both win.
 
+use diesel::dsl::sql;
+use diesel::expression::SqlLiteral;
 use diesel::prelude::*;
+use diesel::sql_types::BigInt;
 
 use super::StoreError;
 use super::kept::Keep as _;
@@ -153,7 +156,7 @@ pub fn retry(tx: &mut Tx<'_>, workspace: WorkspaceId, id: TaskId, by: &ByHand<'_
         .filter(tasks::status.eq_any(words(&waits)))
         .set((
             tasks::status.eq(TaskStatus::Queued.as_str()),
-            tasks::not_before.eq(by.now.0),
+            tasks::not_before.eq(not_while_sending(by.now)),
             tasks::attempts.eq(0),
             tasks::crashes.eq(0),
             tasks::instructions.eq(None::<String>),
@@ -162,6 +165,15 @@ pub fn retry(tx: &mut Tx<'_>, workspace: WorkspaceId, id: TaskId, by: &ByHand<'_
         .kept()
         .execute(tx)?;
     Ok(changed == 1)
+}
+
+/// Now; but what a dead process had begun waits until its request must have ended, whoever wants it sooner:
+/// looking in the app before that may miss it and send it twice (DESIGN.md section 2.8).
+fn not_while_sending(now: Micros) -> SqlLiteral<BigInt> {
+    sql(&format!(
+        "CASE WHEN status IN ('retrying', 'queued') AND error_class = 'crashed' AND not_before > {now} THEN not_before ELSE {now} END",
+        now = now.0
+    ))
 }
 
 /// As [`retry`], of several tasks that failed: `retrying` and `manual` ones. Answers how many.
@@ -183,7 +195,7 @@ pub fn retry_these(
         .filter(tasks::status.eq_any(words(&[TaskStatus::Retrying, TaskStatus::Manual])))
         .set((
             tasks::status.eq(TaskStatus::Queued.as_str()),
-            tasks::not_before.eq(by.now.0),
+            tasks::not_before.eq(not_while_sending(by.now)),
             tasks::attempts.eq(0),
             tasks::crashes.eq(0),
             tasks::instructions.eq(None::<String>),

@@ -239,7 +239,7 @@ impl Deliverer {
             Err(error @ (NetError::Lost { status: None, .. } | NetError::NotSent { .. })) => {
                 (Ending::Lost, None, Some(error.to_string()))
             }
-            Err(error @ (NetError::Refused(_) | NetError::Setup(_))) => {
+            Err(error @ (NetError::Refused(_) | NetError::NotAllowed(_) | NetError::Setup(_))) => {
                 (Ending::Refused, None, Some(error.to_string()))
             }
         }

@@ -75,8 +75,8 @@ impl Settings {
     /// Read manifest settings, then the hub's connection, which wins.
     ///
     /// # Errors
-    /// [`FailureClass::AuthBroken`] when a secret is missing or the URL is not allowed,
-    /// [`FailureClass::Invalid`] when a setting has no meaning.
+    /// [`FailureClass::AuthBroken`] when a secret is missing, [`FailureClass::AddressRefused`] when the
+    /// URL is not allowed, [`FailureClass::Invalid`] when it is none or a setting has no meaning.
     pub fn read(
         app: &App,
         hub: &Hub,
@@ -97,9 +97,8 @@ impl Settings {
         };
         let base =
             plain("base_url").ok_or_else(|| Failure::new(FailureClass::Invalid, "the connection has no base_url"))?;
-        let broken = |error: crate::net::NetError| Failure::new(FailureClass::AuthBroken, error.to_string());
-        let base = Target::parse(&base).map_err(broken)?;
-        base.check(policy).map_err(broken)?;
+        let base = Target::parse(&base).map_err(|error| Failure::new(FailureClass::Invalid, error.to_string()))?;
+        base.check(policy).map_err(|error| Failure::new(FailureClass::AddressRefused, error.to_string()))?;
         let mut roles: Vec<_> = app.roles.iter().collect();
         roles.sort_by_key(|role| std::cmp::Reverse(role.rank));
         let role = carrier(plain("role_attribute").as_deref())?;

@@ -57,7 +57,7 @@ pub const fn login_word(login: Login) -> &'static str {
 /// A hub's or mapping's label.
 ///
 /// # Errors
-/// When it is blank, too long or holds control characters.
+/// When it is blank, too long or holds characters that hide.
 pub fn label(text: &str) -> Result<(), String> {
     if visible::is_blank(text) {
         return Err(String::from("the label is blank; give the hub a name that people recognise"));
@@ -66,9 +66,7 @@ pub fn label(text: &str) -> Result<(), String> {
 }
 
 fn plain(text: &str) -> Result<(), String> {
-    if text.chars().any(char::is_control) {
-        return Err(String::from("it holds control characters; write it on one line"));
-    }
+    visible::plain_line(text)?;
     if text.chars().count() > TEXT_CHARACTERS {
         return Err(format!("it is longer than {TEXT_CHARACTERS} characters"));
     }

@@ -56,6 +56,8 @@ pub enum Code {
     // What is wanted, and what gives it.
     /// Mappings give a seat.
     Wanted,
+    /// A mapping that counts gives a lower role than the one that wins.
+    Outranked,
     /// A permission that is granted gives way to another.
     GivesWay,
     /// A mapping gives a role in the hub and no seat in the app.

@@ -12,9 +12,10 @@ use crate::domain::decision::DecisionKind;
 use crate::domain::entitlement::Entitlement;
 use crate::domain::guard::HoldReason;
 use crate::domain::hub::{Hub, HubMode};
-use crate::domain::member::Presence;
+use crate::domain::member::{Presence, Reason};
 use crate::domain::plan::{Action, Start, Step, Why};
 use crate::domain::problem;
+use crate::domain::reasons::Parted;
 use crate::domain::task::{Task, TaskKind, TaskStatus};
 
 /// Everything that is known now.
@@ -68,9 +69,11 @@ fn wish(seen: &Seen<'_>) -> Vec<Cause> {
         Some(_) => {}
     }
     if let Some(seat) = entitled.seat() {
-        let because: Vec<String> = entitled.reasons.iter().map(|reason| reason.subject.clone()).collect();
+        let parted = Parted::by_role(&entitled.reasons, Some(&seat.role));
+        let because = parted.subjects();
         let text = format!("{} is wanted because of {}", seat.role, because.join(" and "));
         let mut told = vec![Cause::new(Code::Wanted, text).of(because)];
+        told.extend(outranked(&parted.outranked));
         told.extend(
             entitled.given_way.iter().map(|way| {
                 Cause::new(Code::GivesWay, format!("{} is refused: {} excludes it", way.permission, way.to))
@@ -96,6 +99,19 @@ fn wish(seen: &Seen<'_>) -> Vec<Cause> {
     }
     told.extend(would_give(seen));
     told
+}
+
+/// What counts beside the role that wins.
+fn outranked(reasons: &[Reason]) -> Option<Cause> {
+    let given = |reason: &Reason| match reason.app_role.as_str() {
+        "" => format!("{} (no seat)", reason.subject),
+        role => format!("{} ({role})", reason.subject),
+    };
+    let named: Vec<String> = reasons.iter().map(given).collect();
+    let verb = if named.len() == 1 { "is" } else { "are" };
+    let text = format!("{} {verb} outranked", listed(&named));
+    (!named.is_empty())
+        .then(|| Cause::new(Code::Outranked, text).of(reasons.iter().map(|reason| reason.subject.clone())))
 }
 
 /// What would give access, and what is missing for it.

@@ -127,7 +127,7 @@ fn complete(tx: &mut Tx<'_>, run: &mut Run, hub: &Hub, task: &Task, ids: &Ids, n
     sync_runs::save(tx, task.workspace, run)?;
     sync_runs::completed(tx, task.workspace, hub.id, now)?;
     // The whole list was read: the connection works, whatever the first look at it said.
-    for cause in [Cause::SyncHalted, Cause::AuthBroken, Cause::ConnectionIncomplete] {
+    for cause in [Cause::SyncHalted, Cause::AuthBroken, Cause::AddressRefused, Cause::ConnectionIncomplete] {
         problems::close(tx, task.workspace, hub.id, Some(cause), now)?;
     }
     let detail = json!({

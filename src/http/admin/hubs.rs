@@ -10,7 +10,7 @@ use crate::http::App;
 use crate::http::error::ApiFailure;
 use crate::http::extract::{ApiAdmin, ApiJson, ApiQuery, ApiReader, Expect};
 use crate::http::respond;
-use crate::service::checking::{self, FirstCheck, TypedBody};
+use crate::service::checking::{self, AskedBy, FirstCheck, TypedBody};
 use crate::service::given_fields::{self, FieldsBody};
 use crate::service::hub_whatif::{self, HubWish};
 use crate::service::hubs::{self, HubPatch, NewHub, RemovalBody};
@@ -147,7 +147,7 @@ pub async fn remove(
 /// # Errors
 /// 404.
 pub async fn check(caller: ApiAdmin, id: web::Path<String>, app: web::Data<App>) -> Result<HttpResponse, ApiFailure> {
-    let found = checking::of_hub(&app.context, &caller, &id).await?;
+    let found = checking::of_hub(&app.context, &caller, &id, AskedBy::Server).await?;
     respond::json(StatusCode::OK, &found)
 }
 

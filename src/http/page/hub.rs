@@ -105,11 +105,15 @@ fn head(caller: &PageReader, hub: &HubView, running: Option<&TaskDetail>, now: &
                     div { dt { "Its app waits" } dd { "until " (words::at(&waiting.until)) ": " (waiting.reason) } }
                 }
                 div { dt { "Last sync" } dd #last-sync {
-                    @match &hub.last_synced { Some(at) => (words::ago(at, now)), None => "never" }
+                    @match &hub.last_synced {
+                        Some(at) => (words::ago(at, now)),
+                        None if !hub.syncs => "its app cannot be read by machine",
+                        None => "never",
+                    }
                 } }
             }
             @if let Some(task) = running { (under_way(task)) }
-            @else if caller.can(Action::SyncHub) {
+            @else if hub.syncs && caller.can(Action::SyncHub) {
                 form method="post" action={ "/hubs/" (hub.id) "/sync" } {
                     (layout::proof(caller))
                     button #sync type="submit" { "Sync now" }
@@ -201,7 +205,9 @@ pub fn status(member: &MemberView) -> Markup {
     html! {
         @match words::member(member.status) {
             Some((word, tone)) => (badge(tone, word)),
-            None => (badge(Tone::Good, "as it should be")),
+            // What is wanted and held is not as it should be; its own badge says so.
+            None if member.held.is_none() => (badge(Tone::Good, "as it should be")),
+            None => {}
         }
         @if !member.needs.is_empty() { small { "missing: " (member.needs.join(", ")) } }
         @if member.protected { " " (badge(Tone::Dim, "protected")) }

@@ -74,7 +74,10 @@ fn row(person: &PersonEffect) -> Markup {
             } }
             td data-name="Now" { div { (role(&person.from)) } }
             td data-name="Then" { div { (role(&person.to)) } }
-            td data-name="Because of" { div { (person.because.join(", ")) } }
+            td data-name="Because of" { div {
+                (person.because.join(", "))
+                @if !person.outranked.is_empty() { small { "outranks " (person.outranked.join(", ")) } }
+            } }
         }
     }
 }

@@ -12,10 +12,10 @@ use super::{held, preview, tasks};
 use crate::http::App;
 use crate::http::error::Refusal;
 use crate::http::extract::caller::Access;
+use crate::service::ServiceError;
 use crate::service::rules::Action;
 use crate::service::undo::{self, Taken};
 use crate::service::whatif::{Digest, Plan};
-use crate::service::{ServiceError, rights};
 
 /// `GET /tasks/{id}/undo`: of a task, or of a parent with its children.
 ///
@@ -45,13 +45,8 @@ pub async fn ask_hold(
     Ok(shown(&caller, Place::Held, &form, &plan))
 }
 
+/// Whoever may read the hub sees what it would mean; only who may do it gets the form.
 async fn look(caller: &PageReader, app: &App, taken: Taken) -> Result<Plan, PageFailure> {
-    if !Access::PageAct.allows(caller.scope) {
-        let detail = "the token that you signed in with may only look; sign in with one of scope admin to undo";
-        return Err(Refusal::new(StatusCode::FORBIDDEN, detail).into());
-    }
-    // What the form behind it would be refused for is refused here already.
-    rights::demand(caller, Action::ManageMembers)?;
     Ok(undo::look(&app.context, caller, taken).await?)
 }
 
@@ -65,6 +60,9 @@ fn shown(caller: &PageReader, place: Place, at: &str, plan: &Plan) -> HttpRespon
         (preview::effects(plan))
         @if plan.is_empty() {
             p.empty { "Nobody would be granted anything again." }
+            p.actions { a.button href=(back) { "Back" } }
+        } @else if !(Access::PageAct.allows(caller.scope) && caller.can(Action::ManageMembers)) {
+            p.empty { "You may look at this; granting it again takes a Security Manager, Manager or Owner of the hub." }
             p.actions { a.button href=(back) { "Back" } }
         } @else {
             form method="post" action={ (at) "/undo" } {

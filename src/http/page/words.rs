@@ -7,6 +7,7 @@ use std::time::Duration;
 use maud::{Markup, html};
 
 use crate::base::clock::Micros;
+use crate::base::visible::hides;
 use crate::service::members::{Bucket, MemberStatus, Presence};
 use crate::service::overview::{HubMode, HubStanding};
 use crate::service::tasks::{TaskKind, TaskStatus};
@@ -143,10 +144,7 @@ pub fn plain(word: &str) -> String {
     word.replace(['_', '.'], " ")
 }
 
-/// A text in which nothing hides: characters that turn the direction of what follows, that take no
-/// room, or that control a terminal become their number, as `⟨U+202E⟩`. A name with one could read
-/// as somebody else's (Unicode TR 36, section 2.6). The two joiners stay: Persian and Indian names
-/// and family emoji are written with them; so do tab and line feed.
+/// A text in which nothing hides: characters that do become their number, as `⟨U+202E⟩`.
 pub fn visible(text: &str) -> Cow<'_, str> {
     if !text.chars().any(hides) {
         return Cow::Borrowed(text);
@@ -160,19 +158,6 @@ pub fn visible(text: &str) -> Cow<'_, str> {
         }
     }
     Cow::Owned(shown)
-}
-
-const fn hides(letter: char) -> bool {
-    match letter {
-        '\t' | '\n' => false,
-        '\0'..='\u{1f}' | '\u{7f}'..='\u{9f}' => true,
-        // Direction: marks, embeddings, overrides, isolates.
-        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => true,
-        // No room taken: soft hyphen, zero-width space, invisible operators, deprecated shapes, tags.
-        '\u{ad}' | '\u{200b}' | '\u{2060}'..='\u{2064}' | '\u{206a}'..='\u{206f}' | '\u{feff}' => true,
-        '\u{2028}' | '\u{2029}' | '\u{180e}' | '\u{e0000}'..='\u{e007f}' => true,
-        _ => false,
-    }
 }
 
 /// `1 task`, `2 tasks`, `12,345 tasks`.

@@ -22,6 +22,7 @@ use crate::domain::entitlement::Rule;
 use crate::domain::guard::HoldReason;
 use crate::domain::hub::Hub;
 use crate::domain::hub_rules as rules;
+use crate::domain::reasons::Parted;
 use crate::domain::task::{Task, TaskStatus};
 use crate::domain::why::{present, rules as words, sentences};
 use crate::store::interval_list::{self, IntervalFilter};
@@ -114,6 +115,7 @@ fn gather(conn: &mut DbConn, place: &Place<'_>) -> Result<Explanation, ServiceEr
         None => None,
     };
     let seat = entitled.seat();
+    let parted = Parted::by_role(&entitled.reasons, seat.map(|seat| seat.role.as_str()));
     Ok(Explanation {
         answer: Answer::now(facts.member.as_ref()),
         summary: sentences(&because),
@@ -124,7 +126,8 @@ fn gather(conn: &mut DbConn, place: &Place<'_>) -> Result<Explanation, ServiceEr
         wanted: WantedView {
             seat: seat.is_some(),
             role: seat.map(|seat| seat.role.clone()),
-            reasons: entitled.reasons.clone(),
+            reasons: parted.gives,
+            outranked: parted.outranked,
         },
         mappings: words.iter().map(shapes::rule).collect(),
         mark: mark.map(shapes::mark),

@@ -85,8 +85,11 @@ pub struct WantedView {
     /// The role that wins.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub role: Option<String>,
-    /// The mappings that count.
+    /// The mappings that give it.
     pub reasons: Vec<Reason>,
+    /// The mappings that count too and give a lower role, or no seat.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub outranked: Vec<Reason>,
 }
 
 /// A mapping, seen from one person.

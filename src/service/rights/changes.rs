@@ -3,7 +3,7 @@
 
 #![deny(clippy::wildcard_enum_match_arm, reason = "a new kind must not slip past a decision (T-15)")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::missing;
 use super::standing::right_in;
@@ -50,6 +50,24 @@ pub(in crate::service) fn check_steps(
         action == Action::ConnectHub || !made.contains(&hub.id)
     };
     diff.steps.iter().filter(others).try_for_each(|step| check_step(conn, scribe, catalog, step))
+}
+
+/// Whether whoever only looks at a change may read every hub that it touches.
+///
+/// # Errors
+/// [`ServiceError::Missing`] for the first hub that they may not.
+pub(in crate::service) fn check_look(
+    conn: &mut DbConn,
+    scribe: &Scribe,
+    catalog: &Catalog,
+    diff: &Diff,
+) -> Result<(), ServiceError> {
+    match scribe.caller.rights.kind {
+        Kind::Operator => return Ok(()),
+        Kind::Service | Kind::Person => {}
+    }
+    let hubs: BTreeMap<HubId, &Hub> = diff.touched.iter().map(|one| (one.hub.id, &one.hub)).collect();
+    hubs.into_values().try_for_each(|hub| check_in(conn, scribe, catalog, Action::ReadHub, hub))
 }
 
 /// The same for one step in a hub that is there.

@@ -6,7 +6,7 @@
 mod changes;
 mod standing;
 
-pub(super) use changes::{check_group, check_name, check_step, check_steps};
+pub(super) use changes::{check_group, check_look, check_name, check_step, check_steps};
 pub use standing::{Source, Through, has_service_account, strongest};
 pub(super) use standing::{Standing, standings};
 
@@ -58,6 +58,21 @@ fn hub_of(conn: &mut DbConn, workspace: WorkspaceId, about: &About) -> Result<Op
             Ok(Some(holds::load(conn, workspace, id).map_err(unknown("held batch"))?.hub))
         }
     }
+}
+
+/// What a request is about, as it is called where it is not there.
+const fn word(about: &About) -> Option<&'static str> {
+    match about {
+        About::Workspace | About::Partner(_) => None,
+        About::Hub(_) => Some("hub"),
+        About::Task(_) => Some("task"),
+        About::Hold(_) => Some("held batch"),
+    }
+}
+
+/// Whether the caller may know that the hub is there: who uses or runs it, and who sees all.
+fn knows(caller: &Caller) -> bool {
+    [Action::UseHub, Action::ReadHub, Action::ReadTask].into_iter().any(|action| caller.may(action) == Verdict::Yes)
 }
 
 /// What somebody calls their own.
@@ -142,7 +157,9 @@ pub async fn authorize(
             caller.sight = match verdict {
                 Verdict::Yes => Sight::Everything,
                 Verdict::Own => match &person {
-                    Some(named) if own().as_ref() != Some(named) => return Err(refusal(&caller, action, verdict)),
+                    Some(named) if own().as_ref() != Some(named) => {
+                        return Err(unknown_or(&caller, action, verdict, &about));
+                    }
                     // One that they do not run is as unknown to them as none.
                     None if matches!(about, About::Partner(_))
                         && !caller.partner.is_some_and(|role| role.may(action)) =>
@@ -151,7 +168,7 @@ pub async fn authorize(
                     }
                     Some(_) | None => Sight::Theirs(Arc::new(theirs(conn, workspace, &catalog, &caller, now)?)),
                 },
-                Verdict::No => return Err(refusal(&caller, action, verdict)),
+                Verdict::No => return Err(unknown_or(&caller, action, verdict, &about)),
             };
             Ok(caller)
         })
@@ -203,6 +220,16 @@ pub async fn hubs_where(
             Ok(found)
         })
         .await
+}
+
+/// The refusal that says what is missing; but names of hubs are not to be found out by trying, so that one
+/// that is nothing to a person is as unknown to them as none. That they may ask why they themselves have
+/// nothing there stays: who asks that knows the name.
+fn unknown_or(caller: &Caller, action: Action, got: Verdict, about: &About) -> ServiceError {
+    match word(about) {
+        Some(what) if caller.person.is_some() && !knows(caller) => ServiceError::NotFound(what),
+        Some(_) | None => refusal(caller, action, got),
+    }
 }
 
 /// The refusal that says what is missing.

@@ -119,7 +119,9 @@ fn effect(effect: &HubEffect) -> Value {
     let people: Vec<Value> = effect
         .people
         .iter()
-        .map(|one| json!([one.user, one.change, one.from, one.to, one.because, one.leaver, one.begins, one.why]))
+        .map(|one| {
+            json!([one.user, one.change, one.from, one.to, one.because, one.outranked, one.leaver, one.begins, one.why])
+        })
         .collect();
     json!([effect.hub, effect.observe, effect.stays, effect.cut, people])
 }

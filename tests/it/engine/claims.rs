@@ -8,7 +8,7 @@ use scimhub::domain::hub::{HubMode, HubPolicy};
 use scimhub::domain::task::{TaskKind, TaskStatus};
 use scimhub::engine::run::Engine;
 use scimhub::store::lanes::Company;
-use scimhub::store::{StoreError, attempts, hubs, workspaces};
+use scimhub::store::{StoreError, attempts, hubs, task_moves, workspaces};
 use tokio_util::sync::CancellationToken;
 
 use super::bench::{Behaviour, Bench};
@@ -189,6 +189,39 @@ async fn a_worker_whose_lease_was_taken_over_cannot_record() {
         let tries = bench.worker.store.read(move |conn| attempts::list(conn, workspace, id)).await.unwrap();
         let outcomes: Vec<_> = tries.iter().map(|attempt| attempt.outcome.as_deref()).collect();
         assert_eq!(outcomes, [Some("crashed"), Some("applied")], "{}", database.name);
+    }
+}
+
+#[tokio::test]
+async fn a_retry_by_hand_does_not_shorten_the_wait_after_a_crash() {
+    for database in databases() {
+        let bench = Bench::new(&database).await.hurry();
+        let hub = bench.hub("one", lane_of(4)).await;
+        let id = bench.add(hub, "ann@example.com").await;
+        assert_eq!(bench.twin().claim(9, Company::Many).await.unwrap().tasks.len(), 1);
+        eventually("it is taken back", SOON, async || {
+            bench.worker.sweep().await.unwrap();
+            bench.load(id).await.status == TaskStatus::Retrying
+        })
+        .await;
+        let waits = bench.load(id).await;
+        let (workspace, moment) = (bench.workspace, Micros(waits.not_before.0 - 1));
+        let retry = async |now: Micros| {
+            let by = move |tx: &mut scimhub::store::Tx<'_>| {
+                let by = task_moves::ByHand { actor: "token:x", note: None, now };
+                task_moves::retry(tx, workspace, id, &by)
+            };
+            assert!(bench.worker.store.write(by).await.unwrap());
+            bench.load(id).await
+        };
+        // The dead process's call may still be under way: it is not sent again before that must be over.
+        let after = retry(moment).await;
+        assert_eq!((after.status, after.not_before), (TaskStatus::Queued, waits.not_before), "{}", database.name);
+        assert!(after.verify_first, "{}", database.name);
+        // Said once more, it is the same.
+        assert_eq!(retry(moment).await.not_before, waits.not_before, "{}", database.name);
+        let later = waits.not_before.plus(Duration::from_secs(1));
+        assert_eq!(retry(later).await.not_before, later, "{}", database.name);
     }
 }
 

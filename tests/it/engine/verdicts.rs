@@ -13,12 +13,13 @@ use scimhub::engine::outcome::{Circumstances, End, Follow, LaneNote, judge};
 
 use super::bench::remote;
 
-const CLASSES: [FailureClass; 12] = [
+const CLASSES: [FailureClass; 13] = [
     FailureClass::RateLimited,
     FailureClass::Transient,
     FailureClass::Unreachable,
     FailureClass::Ambiguous,
     FailureClass::AuthBroken,
+    FailureClass::AddressRefused,
     FailureClass::Forbidden,
     FailureClass::NotFound,
     FailureClass::Conflict,
@@ -109,6 +110,7 @@ transient: again spends=true crashed=false; lane failed; verify false
 unreachable: again spends=false crashed=false; lane failed; verify false
 ambiguous: again spends=true crashed=false; lane failed; verify true
 auth_broken: again spends=false crashed=false; lane blocked; verify false
+address_refused: again spends=false crashed=false; lane blocked; verify false
 forbidden: person; lane answered; verify false
 not_found: person; lane answered; verify false
 not_found: gone; lane answered; verify false

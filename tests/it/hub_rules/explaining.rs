@@ -50,6 +50,38 @@ async fn company(stage: &Stage) -> (String, String, String) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn only_what_gives_the_role_is_named_as_its_reason() {
+    for database in databases() {
+        let stage = Stage::new(&database, "0s").await;
+        let (viewers, _, _) = company(&stage).await;
+        let ben = hubs::user(&stage.scim, "ben@example.com").await;
+        let joins = json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
+            "Operations": [{"op": "add", "path": "members", "value": [{"value": ben}]}]});
+        stage.scim.patch(&format!("/scim/v2/Groups/{viewers}"), &joins).await.expect(204);
+        stage.until_role("ben@example.com", Some("viewer")).await;
+        // Before it is done, in the preview; after it, by explain and on the page.
+        let share = json!({"user": "ben@example.com", "app_role": "editor"});
+        let plan = stage.admin.post("/api/v1/hubs/box/mappings/preview", &share).await.expect(200).json();
+        let shown = &plan["effects"][0]["people"][0];
+        assert_eq!(shown["because"], json!(["user ben@example.com"]), "{}: {plan}", database.name);
+        assert_eq!(shown["outranked"], json!(["group viewers"]), "{plan}");
+        hubs::mapping(&stage.admin, "box", &share).await;
+        stage.until_role("ben@example.com", Some("editor")).await;
+
+        let why = explain(&stage.admin, &ben, None).await;
+        let wanted = said(&why, "wanted");
+        assert_eq!(wanted["text"], "editor is wanted because of user ben@example.com", "{why:#}");
+        assert_eq!(wanted["subjects"], json!(["user ben@example.com"]));
+        assert_eq!(said(&why, "outranked")["text"], "group viewers (viewer) is outranked");
+        assert_eq!(why["wanted"]["reasons"][0]["subject"], "user ben@example.com");
+        assert_eq!(why["wanted"]["outranked"][0]["subject"], "group viewers");
+        let me = Visitor::signed_in(&stage.server.base, &stage.server.token("admin")).await;
+        let page = me.get(&format!("/hubs/box/users/{ben}")).await.expect(200).text();
+        assert!(page.contains("user ben@example.com; outranks group viewers"), "{page}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn absence_is_explained_with_what_would_give_access_and_what_keeps_it() {
     for database in databases() {
         let stage = Stage::new(&database, "0s").await;

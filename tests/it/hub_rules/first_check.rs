@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::hubs::mending::{GOOD, problems, sandbox};
+use crate::hubs::mending::{GOOD, problems, sandbox, sandbox_hub};
 use crate::hubs::{self, SOON, clients};
 use crate::support::server::Server;
 use crate::support::{databases, eventually};
@@ -47,5 +47,45 @@ async fn section_7_a_new_hub_is_checked_at_once_and_its_status_says_how_it_went(
         connect("right", Some(GOOD)).await;
         until("right", "healthy").await;
         hubs::tasks(&admin, "hub=right&kind=sync&status=completed", 1).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_that_the_server_may_not_call_is_no_broken_credential() {
+    for database in databases() {
+        let app = sandbox();
+        let daily = [("SCIMHUB_AUTOMATIC_SYNC", String::from("true"))];
+        let server = Server::try_start_in(&database, &[], &daily).unwrap();
+        let (admin, scim) = clients(&server);
+        let ann = hubs::user(&scim, "ann@example.com").await;
+        hubs::group(&scim, "editors", &[&ann]).await;
+        sandbox_hub(&admin, "box", &app.scim("box"), GOOD).await;
+        eventually("the problem is named", SOON, async || problems(&admin).await.len() == 1).await;
+        let problem = problems(&admin).await.remove(0);
+        assert_eq!(problem["cause"], "address_refused", "{}: {problem}", database.name);
+        let (message, remedy) = (problem["message"].as_str().unwrap(), problem["remedy"].as_str().unwrap());
+        assert!(message.contains("https") && remedy.contains("--app-network"), "{problem}");
+        assert!(!remedy.contains("credential"), "{problem}");
+        let typed = json!({"connection": {"base_url": "https://10.0.0.8/scim", "token": {"secret": "T"}}, "secrets": {"T": "x"}});
+        let found = admin.post("/api/v1/apps/sandbox/check", &typed).await.expect(200).json();
+        assert_eq!(found["error"]["class"], "address_refused", "{found}");
+        let checked = admin.post("/api/v1/hubs/box/check", &json!({})).await.expect(200).json();
+        assert_eq!(checked["error"]["class"], "address_refused", "{checked}");
+        eventually("its task stands still, untried", SOON, async || {
+            let status = admin.get("/api/v1/status").await.expect(200).json();
+            status["hubs"][0]["blocked"] == "address_refused" && status["hubs"][0]["status"] == "review_configuration"
+        })
+        .await;
+        let task = hubs::tasks(&admin, "hub=box&kind=add&status=open", 1).await.remove(0);
+        assert_eq!(task["failure"]["code"], "address_refused", "{task}");
+
+        // Allowed from now on: nobody must say so twice.
+        assert!(server.stop().0);
+        let server = Server::try_start_in(&database, &["--app-network", "127.0.0.0/8"], &daily).unwrap();
+        let admin = server.client("admin");
+        hubs::tasks(&admin, "hub=box&kind=add&status=completed", 1).await;
+        eventually("the problem is over", SOON, async || problems(&admin).await.is_empty()).await;
+        let told = admin.get("/api/v1/activity?kind=hub.unblocked").await.expect(200).json();
+        assert_eq!(told["items"][0]["actor"], "server", "{told}");
     }
 }

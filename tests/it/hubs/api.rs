@@ -145,3 +145,25 @@ async fn a_plan_names_the_people_it_reaches() {
         assert_eq!((&plan["hubs"], &plan["mappings"], &plan["effects"]), (&json!([]), &json!([]), &json!([])));
     }
 }
+
+#[tokio::test]
+async fn what_hides_in_a_name_is_refused_and_named() {
+    for database in crate::support::databases() {
+        let server = crate::support::server::Server::start(&database, &[]);
+        let admin = server.client("admin");
+        for (label, named) in
+            [("ads\u{202e}gnp.exe", "U+202E"), ("a\u{2066}b", "U+2066"), ("Meta\u{200b} Ads", "U+200B")]
+        {
+            let body = json!({"id": "ads", "app": "manual", "label": label});
+            let told = admin.post("/api/v1/hubs", &body).await.expect(400).json();
+            assert_eq!(told["errors"][0]["field"], "label", "{}: {told}", database.name);
+            assert!(told["errors"][0]["detail"].as_str().unwrap().contains(named), "{told}");
+            let told = admin.post("/api/v1/teams", &json!({"name": label})).await.expect(400).text();
+            assert!(told.contains(named), "{told}");
+            let told = admin.post("/api/v1/partners", &json!({"name": label})).await.expect(400).text();
+            assert!(told.contains(named), "{told}");
+        }
+        let fine = json!({"id": "ads", "app": "manual", "label": "\u{5e9}\u{5dc}\u{5d5}\u{5dd} & Zo\u{eb}"});
+        admin.post("/api/v1/hubs", &fine).await.expect(201);
+    }
+}

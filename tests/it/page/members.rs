@@ -295,3 +295,23 @@ async fn a_phone_without_a_script_goes_from_the_overview_to_a_matched_account() 
         fits("the hub").await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_wanted_and_held_is_not_as_it_should_be_and_what_cannot_be_read_is_not_synced() {
+    for database in databases() {
+        let server = Server::start(&database, &[]);
+        let admin = server.client("admin");
+        super::held_batch(&server, &admin).await;
+        let me = Visitor::signed_in(&server.base, &server.token("admin")).await;
+        let page = me.get("/hubs/wiki").await.expect(200).text();
+        let rows: Vec<&str> = page.split("<tr ").skip(1).collect();
+        let held = rows.iter().filter(|row| row.contains(">held<")).count();
+        assert_eq!(held, 2, "{}: {page}", database.name);
+        for row in &rows {
+            assert!(!(row.contains(">held<") && row.contains("as it should be")), "{}: {row}", database.name);
+        }
+        assert!(rows.iter().any(|row| row.contains("as it should be")), "{page}");
+        assert!(!page.contains("/hubs/wiki/sync") && page.contains("cannot be read by machine"), "{page}");
+        assert_eq!(admin.get("/api/v1/hubs/wiki").await.expect(200).json()["syncs"], false);
+    }
+}

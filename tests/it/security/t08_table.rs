@@ -73,7 +73,7 @@ pub const TABLE: &[Line] = &[
     ("GET", "/tasks/{id}", TASK, ""),
     ("POST", "/tasks/{id}/decide", PEOPLE, "act=cancel"),
     ("POST", "/tasks/{id}/item", PEOPLE, "who=hub"),
-    ("GET", "/tasks/{id}/undo", PEOPLE, ""),
+    ("GET", "/tasks/{id}/undo", STATUS, ""),
     ("POST", "/tasks/{id}/undo", PEOPLE, "expect=x"),
     ("GET", "/people", DIRECTORY, ""),
     ("GET", "/people/{id}", OTHER_PERSON, ""),
@@ -94,7 +94,7 @@ pub const TABLE: &[Line] = &[
     ("GET", "/activity", ACTIVITY, ""),
     ("GET", "/held", LOG, ""),
     ("POST", "/held/{id}/pass", PEOPLE, ""),
-    ("GET", "/held/{id}/undo", PEOPLE, ""),
+    ("GET", "/held/{id}/undo", STATUS, ""),
     ("POST", "/held/{id}/undo", PEOPLE, "expect=x"),
     ("GET", "/held/{id}/{verdict}", PEOPLE, ""),
     ("POST", "/held/{id}/{verdict}", PEOPLE, "which=all&expect=x"),
@@ -313,9 +313,8 @@ pub enum Kind {
 /// What section 3 says of this caller and route; `looks` is a token of scope `read`.
 pub fn allowed(line: &Line, kind: Kind, looks: bool) -> bool {
     let (method, path, who, _) = *line;
-    // The pages that ask before something is released or granted again are the beginning of a form.
-    let asks = ["/held/{id}/{verdict}", "/held/{id}/undo", "/tasks/{id}/undo"];
-    let reads = (method == "GET" && !asks.contains(&path)) || path.ends_with("/.search");
+    // The page that asks before something is released is the beginning of a form.
+    let reads = (method == "GET" && path != "/held/{id}/{verdict}") || path.ends_with("/.search");
     // What somebody has read is their own, an auditor's too; a token that only looks keeps no such mark.
     let own_mark = path.ends_with("/failures/read");
     if who == Who::Open {

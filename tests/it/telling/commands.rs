@@ -67,6 +67,23 @@ async fn hubs_are_listed_shown_checked_and_synced_from_the_command_line() {
             let task = admin.get(&format!("/api/v1/tasks/{id}")).await.expect(200).json();
             assert_eq!(task["kind"], "sync");
         }
+        // What only this command's own settings forbid says nothing about the hub, and is not recorded.
+        let recorded = async || {
+            let told = admin.get("/api/v1/activity?kind=hub.checked&limit=200").await.expect(200).json();
+            told["items"].as_array().unwrap().len()
+        };
+        let before = recorded().await;
+        let here = run(&database, &server, "database", &["hub", "check", "ads"]).await;
+        let told = String::from_utf8(here.stderr.clone()).unwrap();
+        assert_eq!(here.status.code(), Some(3), "{here:?}");
+        assert!(told.contains("nothing was recorded") && told.contains("--app-network"), "{told}");
+        assert!(!told.contains("does not work"), "{told}");
+        assert_eq!(recorded().await, before, "{}", database.name);
+        // The configuration file says it for server and command alike.
+        std::fs::write(database.folder().join("scimhub.toml"), "app_network = [\"127.0.0.0/8\"]\n").unwrap();
+        let works = said(&run(&database, &server, "database", &["hub", "check", "ads"]).await);
+        assert!(works.starts_with("ads: the connection works"), "{works}");
+        assert_eq!(recorded().await, before + 1);
         hubs::manual_hub(&admin, "byhand").await;
         let cannot = refused(&run(&database, &server, "database", &["hub", "sync", "byhand"]).await);
         assert!(cannot.contains("cannot be read by machine"), "{cannot}");

@@ -3,7 +3,7 @@
 
 use super::super::words::{self, Tone};
 use crate::service::explain::{ExplainedTask, Explanation, RuleView};
-use crate::service::members::Presence;
+use crate::service::members::{Presence, Reason};
 use crate::service::tasks::TaskStatus;
 
 /// Mappings that the picture has room for; the table below shows all.
@@ -178,8 +178,14 @@ fn entitlement(why: &Explanation) -> Step {
     const NAME: &str = "Entitlement";
     match (&why.wanted.role, why.wanted.seat) {
         (Some(role), true) => {
-            let because: Vec<&str> = why.wanted.reasons.iter().map(|reason| reason.subject.as_str()).collect();
-            step(NAME, role.clone(), because.join(", "), Tone::Good)
+            let names = |reasons: &[Reason]| {
+                reasons.iter().map(|reason| reason.subject.as_str()).collect::<Vec<_>>().join(", ")
+            };
+            let mut because = names(&why.wanted.reasons);
+            if !why.wanted.outranked.is_empty() {
+                because.push_str(&format!("; outranks {}", names(&why.wanted.outranked)));
+            }
+            step(NAME, role.clone(), because, Tone::Good)
         }
         (None, true) => step(NAME, "a seat", "", Tone::Good),
         (_, false) => step(NAME, "no access", "", Tone::Dim),
