@@ -178,6 +178,11 @@ pub const PARTNER_PEOPLE: usize = 500;
 /// How far ahead a person may let held changes of one kind pass: a migration takes days, and a
 /// guard that is off for longer is forgotten.
 pub const GUARD_PASS: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+/// Assets in one mapping: a list that somebody can still read.
+pub const MAPPING_ASSETS: usize = 1_000;
+/// Assets on one account of an app, as far as they are ours: ten mappings full of them. More is a mistake of the
+/// app, and would be kept with every change of the account.
+pub const ACCOUNT_ASSETS: usize = 10_000;
 /// Roles that a hub may protect: more are no list that anybody reads.
 pub const PROTECTED_ROLES: usize = 100;
 /// A hub's other tasks wait for the removal of a leaver that was tried in vain, where it is tried again

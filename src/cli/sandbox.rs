@@ -10,7 +10,7 @@ use super::local::say;
 use crate::base::clock::SystemClock;
 use crate::base::duration::duration;
 use crate::base::secret::SecretString;
-use crate::sandbox::{Invites, Sandbox};
+use crate::sandbox::{Invites, Sandbox, practice_kinds};
 
 /// Arguments of `sandbox`.
 #[derive(Debug, Args)]
@@ -28,6 +28,9 @@ pub struct Arguments {
     /// How long an invitation lasts
     #[arg(long, env = "SCIMHUB_SANDBOX_INVITES_LAST", default_value = "7d", value_parser = duration, value_name = "TIME")]
     invites_last: Duration,
+    /// Give seats assets: ad accounts and pages, in full or for named tasks (app `sandbox-assets`)
+    #[arg(long, env = "SCIMHUB_SANDBOX_ASSETS")]
+    assets: bool,
 }
 
 /// Whether invited people are in the app's list.
@@ -49,6 +52,9 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             Mode::Hidden => false,
         };
         sandbox.set_invites(Invites::On { lasts: Some(arguments.invites_last), listed });
+    }
+    if arguments.assets {
+        sandbox.set_assets(practice_kinds());
     }
     say(&format!("listening on {}", sandbox.base()));
     sandbox.wait();

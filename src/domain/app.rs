@@ -11,6 +11,9 @@ use crate::domain::hub::Login;
 use crate::domain::permissions::{self, Permissions};
 use crate::domain::task::TaskKind;
 
+/// The setting by which a connector is told which attribute of an account carries its assets.
+pub const ASSETS_ATTRIBUTE: &str = "assets_attribute";
+
 /// One kind of external application.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -52,6 +55,10 @@ pub struct App {
     /// Kinds of assets a mapping may name.
     #[serde(default)]
     pub assets: Vec<String>,
+    /// The named actions of a kind, where they are known: a mapping gives no other. Of a kind that is not
+    /// here any action is accepted.
+    #[serde(default)]
+    pub asset_tasks: BTreeMap<String, Vec<String>>,
     /// Whether a role can be changed before the invitation is accepted (R4.12).
     #[serde(default)]
     pub role_change_while_pending: bool,
@@ -135,6 +142,8 @@ impl App {
         }
         let fixed = |role: &str| self.role(role).is_some_and(|role| !role.updatable);
         match kind {
+            // The role stays: only assets change.
+            TaskKind::UpdateRole if from.is_some() && from == to => true,
             TaskKind::UpdateRole if self.ranked => !from.is_some_and(fixed) && !to.is_some_and(fixed),
             // Of permissions only those count that change.
             TaskKind::UpdateRole => {

@@ -1,7 +1,7 @@
 //! Assets that somebody holds against those they should hold: what is to be given, and what taken away
 //! (business-hubs.md section 2, "Asset permission"). Named actions are *partial*, no names are *full*.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::mapping::AssetGrant;
 
@@ -41,6 +41,33 @@ pub fn diff(held: &[AssetGrant], wanted: &[AssetGrant]) -> Diff {
     }
     diff.take.extend(held.iter().filter(|one| same(wanted, one).is_none()).cloned());
     diff
+}
+
+/// Per asset the same rule as for roles (business-hubs.md section 5.1): the named actions of all grants add up,
+/// and full permission has everything. One grant for each asset, in order.
+pub fn united<'a>(grants: impl IntoIterator<Item = &'a AssetGrant>) -> Vec<AssetGrant> {
+    let mut all: BTreeMap<(&str, &str), Option<BTreeSet<&str>>> = BTreeMap::new();
+    for grant in grants {
+        let actions = all.entry((&grant.kind, &grant.id)).or_insert_with(|| Some(BTreeSet::new()));
+        if is_full(grant) {
+            *actions = None;
+        } else if let Some(actions) = actions {
+            actions.extend(grant.tasks.iter().map(String::as_str));
+        }
+    }
+    all.into_iter()
+        .map(|((kind, id), actions)| AssetGrant {
+            kind: kind.to_owned(),
+            id: id.to_owned(),
+            tasks: actions.into_iter().flatten().map(String::from).collect(),
+        })
+        .collect()
+}
+
+/// How many assets of `held` are gone from `now`, whole or in part: what the safeguard of a sync counts (R7.6).
+pub fn lost(held: &[AssetGrant], now: &[AssetGrant]) -> usize {
+    let gone = diff(held, now).take;
+    held.iter().filter(|one| same(&gone, one).is_some()).count()
 }
 
 fn same<'a>(list: &'a [AssetGrant], one: &AssetGrant) -> Option<&'a AssetGrant> {

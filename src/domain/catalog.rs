@@ -8,7 +8,7 @@ use std::path::Path;
 
 use crate::domain::app::{App, SupportedTasks};
 
-const BUILTIN: [(&str, &str); 27] = [
+const BUILTIN: [(&str, &str); 28] = [
     ("6sense.toml", include_str!("../../apps/6sense.toml")),
     ("adyen.toml", include_str!("../../apps/adyen.toml")),
     ("ahrefs.toml", include_str!("../../apps/ahrefs.toml")),
@@ -28,6 +28,7 @@ const BUILTIN: [(&str, &str); 27] = [
     ("manual.toml", include_str!("../../apps/manual.toml")),
     ("meta-business.toml", include_str!("../../apps/meta-business.toml")),
     ("sandbox.toml", include_str!("../../apps/sandbox.toml")),
+    ("sandbox-assets.toml", include_str!("../../apps/sandbox-assets.toml")),
     ("sandbox-forms.toml", include_str!("../../apps/sandbox-forms.toml")),
     ("scim.toml", include_str!("../../apps/scim.toml")),
     ("stripe.toml", include_str!("../../apps/stripe.toml")),

@@ -5,11 +5,11 @@
 #![deny(clippy::wildcard_enum_match_arm, reason = "a new kind must not slip past a decision (T-15)")]
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
 
 use crate::base::clock::Micros;
 use crate::base::ids::{GroupId, MappingId, UserId};
 use crate::domain::app::App;
+use crate::domain::assets;
 use crate::domain::mapping::{AssetGrant, Binding, HubRole, Mapping, SubjectName};
 use crate::domain::member::{ONE_PERSON, Reason};
 use crate::domain::permissions::{GivesWay, Permissions};
@@ -267,28 +267,7 @@ fn seat(counting: &[&Mapping], app: &App, held: Option<&str>, united: Option<Per
         .map(|mapping| mapping.app_role.as_str())
         .max_by_key(|role| (app.rank(role), held == Some(role), Reverse(*role)))?;
     let role = united.map_or_else(|| highest.to_owned(), |permissions| permissions.to_string());
-    Some(Seat { role, assets: united_assets(seated().flat_map(|mapping| &mapping.assets)) })
-}
-
-/// Per asset the same rule (business-hubs.md section 5.1): the named actions of all grants add up, and
-/// full permission has everything. One grant for each asset, in order.
-fn united_assets<'a>(grants: impl Iterator<Item = &'a AssetGrant>) -> Vec<AssetGrant> {
-    let mut all: BTreeMap<(&str, &str), Option<BTreeSet<&str>>> = BTreeMap::new();
-    for grant in grants {
-        let actions = all.entry((&grant.kind, &grant.id)).or_insert_with(|| Some(BTreeSet::new()));
-        if grant.tasks.is_empty() {
-            *actions = None;
-        } else if let Some(actions) = actions {
-            actions.extend(grant.tasks.iter().map(String::as_str));
-        }
-    }
-    all.into_iter()
-        .map(|((kind, id), actions)| AssetGrant {
-            kind: kind.to_owned(),
-            id: id.to_owned(),
-            tasks: actions.into_iter().flatten().map(String::from).collect(),
-        })
-        .collect()
+    Some(Seat { role, assets: assets::united(seated().flat_map(|mapping| &mapping.assets)) })
 }
 
 #[cfg(test)]
@@ -311,7 +290,7 @@ mod tests {
                 grant("2", &[]),
                 grant("2", &["post"]),
             ];
-            let united = united_assets(order.iter().map(|place| &grants[*place]));
+            let united = assets::united(order.iter().map(|place| &grants[*place]));
             prop_assert_eq!(united, [grant("1", &["ads", "post", "read"]), grant("2", &[])]);
         }
     }

@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::clock::Micros;
 use crate::base::ids::UserId;
+use crate::domain::assets;
 use crate::domain::hub::{ConnectionValue, Hub, Login};
-use crate::domain::mapping::HubRole;
+use crate::domain::mapping::{AssetGrant, HubRole};
 use crate::domain::member::{Bucket, Member, MemberStatus, Presence};
 
 /// An account as the app listed it.
@@ -23,6 +24,8 @@ pub struct Observed {
     pub display: String,
     /// Its role.
     pub role: Option<String>,
+    /// Its assets; `None` where the app does not tell.
+    pub assets: Option<Vec<AssetGrant>>,
     /// What it is in the app.
     pub presence: Presence,
     /// When an invitation runs out.
@@ -138,6 +141,8 @@ pub struct Change {
     pub known: Presence,
     /// Its role.
     pub role: Option<String>,
+    /// Its assets.
+    pub assets: Vec<AssetGrant>,
     /// What people read beside it.
     pub status: MemberStatus,
     /// Whether an invitation was accepted.
@@ -157,10 +162,26 @@ pub fn change(member: &Member, seen: &Observed, login: Login, now: Micros) -> Op
         Presence::Pending => seen.role.clone().or_else(|| member.known_role.clone()),
         Presence::Active | Presence::Suspended | Presence::Absent => seen.role.clone(),
     };
-    if member.known == seen.presence && member.known_role == role && member.status == status {
+    let assets = known_assets(member, seen);
+    let same_assets = assets::diff(&member.known_assets, &assets).is_empty();
+    if member.known == seen.presence && member.known_role == role && same_assets && member.status == status {
         return None;
     }
-    Some(Change { known: seen.presence, role, status, accepted })
+    Some(Change { known: seen.presence, role, assets, status, accepted })
+}
+
+/// The assets as the app shows them; what is known stays where it shows none, or not yet, because the person
+/// was only invited.
+fn known_assets(member: &Member, seen: &Observed) -> Vec<AssetGrant> {
+    match (&seen.assets, seen.presence) {
+        (None, _) => member.known_assets.clone(),
+        (Some(shown), Presence::Pending) if shown.is_empty() => member.known_assets.clone(),
+        (Some(shown), Presence::Pending | Presence::Active | Presence::Suspended | Presence::Absent) => {
+            // Told in another order, it is the same.
+            let same = assets::diff(&member.known_assets, shown).is_empty();
+            if same { member.known_assets.clone() } else { shown.clone() }
+        }
+    }
 }
 
 fn status(member: &Member, seen: &Observed, login: Login, now: Micros) -> MemberStatus {
@@ -240,6 +261,16 @@ pub fn missing(
 /// threshold does not pass; nothing known never trips.
 pub fn trips(gone: i64, known: i64, threshold_percent: u32) -> bool {
     known > 0 && gone.saturating_mul(100) > known.saturating_mul(i64::from(threshold_percent))
+}
+
+/// What an account was known to have, and what the app shows on it now.
+pub type Both = (Vec<AssetGrant>, Vec<AssetGrant>);
+
+/// How many assets these accounts were known to have, and how many of them are not shown any more. A permission
+/// that was taken from us hides them all at once, and looks like everybody's loss (R7.6).
+pub fn held_and_lost(accounts: &[Both]) -> (i64, i64) {
+    let sum = |of: fn(&Both) -> usize| i64::try_from(accounts.iter().map(of).sum::<usize>()).unwrap_or(i64::MAX);
+    (sum(|(held, _)| held.len()), sum(|(held, shown)| assets::lost(held, shown)))
 }
 
 /// What a sync found and did, for people.

@@ -11,6 +11,7 @@ use async_trait::async_trait;
 use crate::base::clock::{Micros, SharedClock};
 use crate::base::secret::SecretString;
 use crate::domain::hub::Hub;
+use crate::domain::mapping::AssetGrant;
 use crate::domain::member::Presence;
 use crate::domain::task::{Effect, Task};
 
@@ -148,6 +149,8 @@ pub struct RemoteMember {
     pub name: Option<String>,
     /// Role id, when the app has roles.
     pub role: Option<String>,
+    /// Assets, one grant for each and in order; `None` when the app does not tell.
+    pub assets: Option<Vec<AssetGrant>>,
     /// Pending, active, suspended.
     pub presence: Presence,
     /// When an invitation runs out.

@@ -214,8 +214,8 @@ fn landing(task: &Task, member: Option<&RemoteMember>, evidence: &'static str) -
         presence,
         remote_id: member.map(|member| member.remote_id.clone()).or_else(|| effect.remote_id.clone()),
         role: effect.role.clone(),
-        // No connector carries assets yet; soundness keeps manifests from promising it.
-        assets: None,
+        // As the app shows them: what it takes only after an acceptance is still to be given.
+        assets: member.and_then(|member| member.assets.clone()),
         expires_at: member.and_then(|member| member.expires_at),
         evidence,
     }
@@ -236,7 +236,7 @@ fn good(task: &Task, outcome: Outcome, around: Circumstances) -> Verdict {
                 presence: member.presence,
                 remote_id: Some(member.remote_id),
                 role,
-                assets: None,
+                assets: member.assets,
                 expires_at: member.expires_at,
                 evidence: "found_in_app",
             };

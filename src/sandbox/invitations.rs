@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::assets;
 use super::page::escape;
-use super::seats::{Seat, Space};
+use super::seats::{Object, Seat, Space, role_of};
 use super::users::{Reply, error};
 use crate::base::clock::Micros;
 
@@ -75,10 +76,11 @@ impl Invitation {
     }
 }
 
-/// A change of the role of somebody who has not joined is refused.
-pub(super) fn no_role_yet(before: &Seat, role_after: Option<&str>) -> Result<(), Reply> {
-    if before.invitation.is_some() && before.role() != role_after {
-        let why = "this person has not accepted the invitation; the role can be changed once they have";
+/// A change of the role or the assets of somebody who has not joined is refused.
+pub(super) fn nothing_yet(before: &Seat, after: &Object) -> Result<(), Reply> {
+    let same = before.role() == role_of(after) && assets::of(&before.document).eq(assets::of(after));
+    if before.invitation.is_some() && !same {
+        let why = "this person has not accepted the invitation; role and assets can be changed once they have";
         return Err(error(409, None, why));
     }
     Ok(())

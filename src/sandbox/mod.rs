@@ -2,6 +2,7 @@
 //! faults, for the demo, for trying mappings safely and for tests. It is the other side of the
 //! wire on purpose: it shares no protocol code with the server, so a mistake cannot hide in both.
 
+mod assets;
 mod faults;
 mod invitations;
 mod page;
@@ -17,6 +18,7 @@ use std::sync::{Arc, Mutex};
 use crate::base::clock::SharedClock;
 use crate::base::secret::SecretString;
 
+pub use assets::{AssetKinds, practice_kinds};
 pub use invitations::Invites;
 pub use serve::Shared;
 
@@ -91,6 +93,11 @@ impl Sandbox {
     /// From now on people are brought in this way.
     pub fn set_invites(&self, invites: Invites) {
         lock(&self.shared.spaces).rules.invites = invites;
+    }
+
+    /// From now on seats have assets of these kinds.
+    pub fn set_assets(&self, kinds: AssetKinds) {
+        lock(&self.shared.spaces).rules.assets = Some(kinds);
     }
 
     /// Queue faults as `POST /_test/faults` does.

@@ -1,5 +1,6 @@
 //! The page of seats: plain HTML that a phone shows well and that reloads itself.
 
+use super::assets;
 use super::seats::{Seat, Spaces};
 use crate::base::clock::Micros;
 
@@ -44,11 +45,12 @@ fn row(space: &str, seat: &Seat, now: Micros) -> String {
     let since = seat.created.to_rfc3339();
     let since = since.get(..16).unwrap_or_default().replace('T', " ");
     format!(
-        "<tr class=\"{}\"><td>{}<small>{}</small></td><td class=\"r\">{}</td><td>{state}</td><td>{since}</td></tr>\n",
+        "<tr class=\"{}\"><td>{}<small>{}</small></td><td class=\"r\">{}<small>{}</small></td><td>{state}</td><td>{since}</td></tr>\n",
         if seat.active() { "on" } else { "off" },
         escape(&seat.display()),
         escape(seat.user_name()),
         escape(seat.role().unwrap_or("no role")),
+        escape(&assets::words(&seat.document)),
     )
 }
 

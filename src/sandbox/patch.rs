@@ -46,6 +46,14 @@ fn set(document: &mut Object, path: &str, value: &Value) -> Result<(), Reply> {
     if value.is_null() {
         return Err(error(400, Some("invalidValue"), "null is not a value"));
     }
+    if let Some((urn, name)) = extension(path) {
+        let extension = document.entry(urn).or_insert_with(|| Value::Object(Object::new()));
+        let Some(parts) = extension.as_object_mut() else {
+            return Err(error(400, Some("invalidPath"), "this path is not supported"));
+        };
+        parts.insert(name.to_owned(), value.clone());
+        return Ok(());
+    }
     match path.split_once('.') {
         Some(("name", part)) => {
             let name = document.entry("name").or_insert_with(|| Value::Object(Object::new()));
@@ -62,6 +70,13 @@ fn set(document: &mut Object, path: &str, value: &Value) -> Result<(), Reply> {
     }
 }
 
+/// An attribute of an extension, `urn:…:name`, whose URN may hold dots.
+fn extension(path: &str) -> Option<(&str, &str)> {
+    path.rsplit_once(':').filter(|(urn, name)| {
+        urn.starts_with("urn:") && !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric())
+    })
+}
+
 fn unset(document: &mut Object, path: &str) -> Result<(), Reply> {
     // Only `roles[value eq "x"]` of all value paths: a seat has one role, and taking it away is a change of it.
     if let Some(wanted) = path.strip_prefix("roles[value eq ").and_then(|tail| tail.strip_suffix(']')) {
@@ -69,6 +84,12 @@ fn unset(document: &mut Object, path: &str) -> Result<(), Reply> {
             serde_json::from_str(wanted).map_err(|_| error(400, Some("invalidPath"), "not a value filter"))?;
         if let Some(Value::Array(roles)) = document.get_mut("roles") {
             roles.retain(|role| role.get("value") != Some(&wanted));
+        }
+        return Ok(());
+    }
+    if let Some((urn, name)) = extension(path) {
+        if let Some(Value::Object(parts)) = document.get_mut(urn) {
+            parts.shift_remove(name);
         }
         return Ok(());
     }

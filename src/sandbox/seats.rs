@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde_json::{Map, Value, json};
 
+use super::assets::{self, AssetKinds};
 use super::invitations::{EXTENSION, Invitation, Invites};
 use crate::base::clock::Micros;
 
@@ -85,6 +86,7 @@ impl Seat {
         let mut whole = Map::new();
         let mut schemas = vec![super::users::USER];
         schemas.extend(self.invitation.map(|_| EXTENSION));
+        schemas.extend(self.document.contains_key(assets::EXTENSION).then_some(assets::EXTENSION));
         whole.insert(String::from("schemas"), json!(schemas));
         whole.insert(String::from("id"), Value::String(self.id.clone()));
         for (name, value) in &self.document {
@@ -117,7 +119,7 @@ impl Seat {
 /// One change that took effect.
 #[derive(Clone, Debug)]
 pub(super) struct Done {
-    /// `create`, `invite`, `accept`, `role`, `profile`, `suspend`, `reactivate`, `revoke`, `delete`.
+    /// `create`, `invite`, `accept`, `role`, `assets`, `profile`, `suspend`, `reactivate`, `revoke`, `delete`.
     pub(super) kind: &'static str,
     /// The caller's operation id (`X-Request-Id`).
     pub(super) op_id: Option<String>,
@@ -144,12 +146,14 @@ pub(super) struct Rules {
     pub(super) invites: Invites,
     /// Texts without which nobody is added: attributes, perhaps behind the URN of an extension and a colon.
     pub(super) needs: Vec<String>,
+    /// The assets that seats have; `None`: the app has none, and keeps what it is told of them unlooked at.
+    pub(super) assets: Option<AssetKinds>,
 }
 
 impl Default for Rules {
     fn default() -> Self {
         let roles = ["viewer", "editor", "admin"].map(String::from).to_vec();
-        Self { roles, unique: true, seats: None, invites: Invites::Off, needs: Vec::new() }
+        Self { roles, unique: true, seats: None, invites: Invites::Off, needs: Vec::new(), assets: None }
     }
 }
 
@@ -276,6 +280,9 @@ impl Space {
         if before.role() != after.role() {
             kinds.push("role");
         }
+        if !assets::of(&before.document).eq(assets::of(&after.document)) {
+            kinds.push("assets");
+        }
         if kinds.is_empty() {
             kinds.push("profile");
         }
@@ -324,6 +331,7 @@ impl Space {
                     "userName": seat.user_name(),
                     "email": seat.emails().first(),
                     "role": seat.role(),
+                    "assets": assets::of(&seat.document).collect::<Vec<_>>(),
                     "active": seat.active(),
                     "invited": seat.invitation.is_some(),
                     "externalId": seat.document.get("externalId"),

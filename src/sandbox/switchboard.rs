@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use super::assets::AssetKinds;
 use super::invitations::Invites;
 use super::lock;
 use super::serve::Shared;
@@ -21,6 +22,7 @@ struct Seed {
     max_seats: Option<usize>,
     invites: Option<InvitesSeed>,
     needs: Option<Vec<String>>,
+    assets: Option<AssetKinds>,
     #[serde(default)]
     users: Vec<Map<String, Value>>,
     /// Make this many people, `person-1@example.com` and so on.
@@ -107,6 +109,9 @@ fn apply(shared: &Shared, seed: Seed) -> (u16, Value) {
     }
     if let Some(needs) = seed.needs {
         spaces.rules.needs = needs;
+    }
+    if seed.assets.is_some() {
+        spaces.rules.assets = seed.assets;
     }
     let rules = spaces.rules.clone();
     let space = spaces.spaces.entry(seed.space).or_default();

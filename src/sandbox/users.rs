@@ -3,9 +3,9 @@
 
 use serde_json::{Map, Value, json};
 
-use super::invitations::no_role_yet;
-use super::patch;
-use super::seats::{Object, Rules, Seat, Space, role_of};
+use super::invitations::nothing_yet;
+use super::seats::{Object, Rules, Seat, Space};
+use super::{assets, patch};
 use crate::base::clock::Micros;
 
 /// The core user's URN.
@@ -245,7 +245,10 @@ pub(super) fn check(document: &Object, rules: &Rules) -> Result<(), Reply> {
             return Err(invalid(format!("there is no role '{role}'")));
         }
     }
-    Ok(())
+    match &rules.assets {
+        Some(kinds) => assets::check(document, kinds).map_err(invalid),
+        None => Ok(()),
+    }
 }
 
 fn unique(space: &Space, rules: &Rules, document: &Object, own: Option<&str>) -> Result<(), Reply> {
@@ -304,7 +307,7 @@ fn change(space: &mut Space, rules: &Rules, call: &Call<'_>, id: &str) -> Result
 
 fn put(space: &mut Space, call: &Call<'_>, id: &str, document: Map<String, Value>) -> Result<Reply, Reply> {
     if let Some(before) = space.get(id) {
-        no_role_yet(before, role_of(&document))?;
+        nothing_yet(before, &document)?;
     }
     let seat =
         space.update(id, document, call.op_id, call.now).ok_or_else(|| error(404, None, "there is no such user"))?;

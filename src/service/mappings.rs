@@ -134,8 +134,15 @@ impl MappingBody {
         if let Some(scope) = self.scope() {
             wrong.extend(rules::scope(&scope).err());
         }
-        wrong.extend(self.assets.iter().filter_map(|grant| rules::asset(app, grant).err()));
-        if wrong.is_empty() { Ok(()) } else { Err(ServiceError::Invalid(wrong.join("; "))) }
+        if !wrong.is_empty() {
+            wrong.extend(rules::assets(app, &self.assets).into_iter().map(|(_, why)| why));
+            return Err(ServiceError::Invalid(wrong.join("; ")));
+        }
+        let assets: Vec<FieldError> = rules::assets(app, &self.assets)
+            .into_iter()
+            .map(|(place, why)| FieldError::new(format!("assets.{place}"), why))
+            .collect();
+        if assets.is_empty() { Ok(()) } else { Err(ServiceError::InvalidFields(assets)) }
     }
 
     /// Its filter; a blank one is none.

@@ -147,6 +147,9 @@ pub struct ObservedView {
     /// Its role.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub role: Option<String>,
+    /// Its assets, where the app tells.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub assets: Option<Vec<AssetGrant>>,
     /// RFC 3339.
     pub at: String,
 }
@@ -231,7 +234,7 @@ pub(super) fn whole(conn: &mut DbConn, workspace: WorkspaceId, member: Member) -
 }
 
 pub(super) fn observed_view(seen: hub_members::Observed) -> ObservedView {
-    ObservedView { state: seen.state, role: seen.role, at: seen.at.to_rfc3339() }
+    ObservedView { state: seen.state, role: seen.role, assets: seen.assets, at: seen.at.to_rfc3339() }
 }
 
 /// A page of a hub's accounts.

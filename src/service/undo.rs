@@ -15,10 +15,11 @@ use super::{Caller, Context, ServiceError, rights};
 use crate::base::ids::{HoldId, HubId, MappingId, TaskId, UserId, WorkspaceId};
 use crate::base::limits::MAPPING_CHANGES;
 use crate::domain::app::App;
+use crate::domain::assets;
 use crate::domain::catalog::Catalog;
 use crate::domain::hub::Hub;
 use crate::domain::hub_rules as rules;
-use crate::domain::mapping::{AssetGrant, Binding, HubRole, Mapping, SubjectName};
+use crate::domain::mapping::{Binding, HubRole, Mapping, SubjectName};
 use crate::domain::permissions::Permissions;
 use crate::domain::plan::takes_away;
 use crate::domain::principal;
@@ -308,7 +309,7 @@ fn share(
         never_lower(app, found, &mut wanted);
     }
     Ok(match found {
-        Some(found) if gives(found) == gives(&wanted) => {
+        Some(found) if gives_alike(found, &wanted) => {
             return Err(String::from("an individual share gives it already, or more"));
         }
         Some(found) => {
@@ -321,9 +322,9 @@ fn share(
 /// Somebody may have been given more since: an undo takes nothing of that.
 fn never_lower(app: &App, found: &Mapping, wanted: &mut Mapping) {
     wanted.hub_role = wanted.hub_role.max(found.hub_role);
+    wanted.assets = assets::united(wanted.assets.iter().chain(&found.assets));
     if app.ranked && app.rank(&found.app_role) > app.rank(&wanted.app_role) {
         wanted.app_role.clone_from(&found.app_role);
-        wanted.assets.clone_from(&found.assets);
     } else if !app.ranked {
         let (before, since) = (Permissions::read(&wanted.app_role), Permissions::read(&found.app_role));
         let all: Permissions = before.ids().chain(since.ids()).map(str::to_owned).collect();
@@ -331,9 +332,10 @@ fn never_lower(app: &App, found: &Mapping, wanted: &mut Mapping) {
     }
 }
 
-/// What a mapping gives whom it names.
-fn gives(mapping: &Mapping) -> (HubRole, &str, bool, &[AssetGrant]) {
-    (mapping.hub_role, &mapping.app_role, mapping.seat, &mapping.assets)
+/// Whether two mappings give the same to whom they name.
+fn gives_alike(one: &Mapping, other: &Mapping) -> bool {
+    let but_assets = |mapping: &Mapping| (mapping.hub_role, mapping.app_role.clone(), mapping.seat);
+    but_assets(one) == but_assets(other) && assets::diff(&one.assets, &other.assets).is_empty()
 }
 
 fn add(diff: &mut Diff, after: &mut Vec<Mapping>, hub: &Hub, step: Step) {

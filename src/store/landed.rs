@@ -175,6 +175,7 @@ pub fn gone(tx: &mut Tx<'_>, task: &Task, now: Micros) -> Result<(), StoreError>
     if let Some(mut member) = find(tx, task)? {
         member.known = Presence::Absent;
         member.known_role = None;
+        member.known_assets = Vec::new();
         member.remote_id = None;
         member.known_at = now;
         hub_members::update(tx, task.workspace, &member, &format!("task:{}", task.id), now)?;
@@ -262,6 +263,9 @@ fn settle(member: &mut Member, task: &Task, login: Login, landing: &Landing, now
             member.reasons = Vec::new();
         }
         Presence::Suspended => {
+            if let Some(assets) = &landing.assets {
+                member.known_assets.clone_from(assets);
+            }
             member.remote_id = landing.remote_id.clone().or_else(|| member.remote_id.take());
             member.reasons = Vec::new();
         }

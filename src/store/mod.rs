@@ -73,6 +73,7 @@ pub mod set_aside;
 pub mod settings;
 pub mod sources;
 pub mod status;
+pub mod sync_assets;
 pub mod sync_runs;
 pub mod sync_seen;
 pub mod task_list;

@@ -219,6 +219,7 @@ diesel::table! {
         state -> Text,
         expires_at -> Nullable<BigInt>,
         seen_at -> BigInt,
+        assets -> Nullable<Text>,
     }
 }
 
@@ -332,6 +333,7 @@ diesel::table! {
         expires_at -> Nullable<BigInt>,
         created_at -> BigInt,
         modified_at -> BigInt,
+        observed_assets -> Nullable<Text>,
     }
 }
 

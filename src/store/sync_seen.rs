@@ -11,6 +11,7 @@ use super::dialect::{self, Cell};
 use super::kept::Keep as _;
 use super::schema::{sync_seen, user_emails, users};
 use super::status::first_id;
+use super::sync_assets::{assets, assets_json};
 use super::{DbConn, StoreError, Tx};
 use crate::base::clock::Micros;
 use crate::base::ids::{HubId, MemberId, TaskId, UserId, WorkspaceId};
@@ -19,8 +20,19 @@ use crate::domain::sync::{self, Observed};
 use crate::scim::fold;
 use crate::scim::resource::Object;
 
-const COLUMNS: [&str; 10] =
-    ["workspace", "task_id", "remote_id", "member_id", "address", "display", "role", "state", "expires_at", "seen_at"];
+const COLUMNS: [&str; 11] = [
+    "workspace",
+    "task_id",
+    "remote_id",
+    "member_id",
+    "address",
+    "display",
+    "role",
+    "state",
+    "expires_at",
+    "seen_at",
+    "assets",
+];
 
 fn text(value: Option<&String>) -> Cell {
     value.map_or(Cell::Null, |text| Cell::Text(text.clone()))
@@ -39,7 +51,8 @@ pub fn put(
     let rows: Vec<Vec<Cell>> = page
         .values()
         .map(|(id, seen)| {
-            vec![
+            let assets = seen.assets.as_deref().map(assets_json).transpose()?;
+            Ok(vec![
                 Cell::Int(workspace.0),
                 Cell::Bytes(task.bytes()),
                 Cell::Text(seen.remote_id.clone()),
@@ -50,12 +63,13 @@ pub fn put(
                 Cell::Text(seen.presence.as_str().to_owned()),
                 seen.expires_at.map_or(Cell::Null, |at| Cell::Int(at.0)),
                 Cell::Int(seen.seen_at.0),
-            ]
+                text(assets.as_ref()),
+            ])
         })
-        .collect();
+        .collect::<Result<_, StoreError>>()?;
     let tail = "ON CONFLICT (workspace, task_id, remote_id) DO UPDATE SET address = excluded.address, \
          display = excluded.display, role = excluded.role, state = excluded.state, \
-         expires_at = excluded.expires_at, seen_at = excluded.seen_at";
+         expires_at = excluded.expires_at, seen_at = excluded.seen_at, assets = excluded.assets";
     dialect::insert_rows(tx, "sync_seen", &COLUMNS, &rows, tail)?;
     Ok(())
 }
@@ -76,7 +90,7 @@ pub fn count(conn: &mut DbConn, workspace: WorkspaceId, task: TaskId) -> Result<
 /// A listed account, with the id its row gets where nobody knows it.
 pub type Listed = (MemberId, Observed);
 
-type Row = (Vec<u8>, String, Option<String>, String, Option<String>, String, Option<i64>, i64);
+type Row = (Vec<u8>, String, Option<String>, String, Option<String>, String, Option<i64>, i64, Option<String>);
 
 /// The next accounts in the order of the app's ids.
 ///
@@ -104,17 +118,19 @@ pub fn after(
             sync_seen::state,
             sync_seen::expires_at,
             sync_seen::seen_at,
+            sync_seen::assets,
         ))
         .kept()
         .load(conn)?;
     rows.into_iter()
-        .map(|(id, remote_id, address, display, role, state, expires_at, seen_at)| {
+        .map(|(id, remote_id, address, display, role, state, expires_at, seen_at, shown)| {
             let bad = |what: &str| StoreError::Corrupt(format!("a listed account's {what}"));
             let observed = Observed {
                 remote_id,
                 address,
                 display,
                 role,
+                assets: shown.as_deref().map(assets).transpose()?,
                 presence: Presence::from_word(&state).ok_or_else(|| bad("state"))?,
                 expires_at: expires_at.map(Micros),
                 seen_at: Micros(seen_at),
@@ -317,7 +333,8 @@ pub fn stamp(
     last: &str,
 ) -> Result<(), StoreError> {
     diesel::sql_query(
-        "UPDATE hub_members SET observed_state = s.state, observed_role = s.role, observed_at = s.seen_at, \
+        "UPDATE hub_members SET observed_state = s.state, observed_role = s.role, observed_assets = s.assets, \
+             observed_at = s.seen_at, \
              expires_at = CASE WHEN s.state = 'pending' THEN COALESCE(s.expires_at, hub_members.expires_at) \
                  ELSE NULL END, \
              known_at = CASE WHEN hub_members.known_at < s.seen_at THEN s.seen_at ELSE hub_members.known_at END, \

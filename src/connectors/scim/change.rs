@@ -39,19 +39,19 @@ impl Session<'_> {
         }
     }
 
-    /// Give an account another role.
+    /// Give an account another role, other assets, or both.
     pub(super) async fn update_role(&self, effect: &Effect) -> Result<Outcome, Failure> {
         let gone = || Failure::new(FailureClass::NotFound, "the app has no account of this person any more");
         let Found::One(resource) = self.locate(effect).await? else { return Err(gone()) };
         let member = self.member(&resource).await?;
-        if self.has_role(&member, effect) {
+        if self.is_as_wanted(&member, effect) {
             return Ok(Outcome::AlreadyInState(Some(member)));
         }
-        match self.set_role(&resource, effect).await {
+        match self.set_grant(&resource, effect).await {
             // It went away between look and change, perhaps to come back under another id.
             Err(failure) if failure.class == FailureClass::NotFound => {
                 match self.by_user_name(self.settings.user_name(effect)).await? {
-                    Found::One(again) => self.set_role(&again, effect).await.map(|m| Outcome::Applied(Some(m))),
+                    Found::One(again) => self.set_grant(&again, effect).await.map(|m| Outcome::Applied(Some(m))),
                     Found::Nobody => Err(gone()),
                 }
             }
@@ -106,32 +106,37 @@ impl Session<'_> {
     }
 
     async fn deactivate(&self, resource: &Object) -> Result<Outcome, Failure> {
-        if !person::is_active(resource) {
+        // Assets go with the seat (R5.12), also where the app keeps the account.
+        let mut edits: Vec<Edit> = self.settings.assets_edit(resource, &[]).into_iter().collect();
+        if person::is_active(resource) {
+            edits.push((String::from("active"), Value::Bool(false)));
+        }
+        if edits.is_empty() {
             return Ok(Outcome::AlreadyInState(Some(self.member(resource).await?)));
         }
-        let after = self.edit(resource, &[(String::from("active"), Value::Bool(false))]).await?;
+        let after = self.edit(resource, &edits).await?;
         Ok(Outcome::Applied(Some(self.member(&after).await?)))
     }
 
-    /// An add that meets an account. A role in use is never changed silently; a blocked account
-    /// or one without any role is completed.
+    /// An add that meets an account. A role or assets in use are never changed silently; a blocked account,
+    /// or one without any of both, is completed.
     async fn existing(&self, resource: &Object, effect: &Effect) -> Result<Outcome, Failure> {
         let member = self.member(resource).await?;
-        match (is_active(&member), self.has_role(&member, effect)) {
+        let has_role = self.has_role(&member, effect);
+        let bare = member.role.is_none() && member.assets.as_ref().is_none_or(Vec::is_empty);
+        match (is_active(&member), self.is_as_wanted(&member, effect)) {
             (true, true) => Ok(Outcome::AlreadyInState(Some(member))),
-            (true, false) if member.role.is_none() => {
-                self.set_role(resource, effect).await.map(|m| Outcome::Applied(Some(m)))
-            }
+            (true, false) if bare => self.set_grant(resource, effect).await.map(|m| Outcome::Applied(Some(m))),
             (true, false) => Ok(Outcome::NeedsRoleChange(member)),
-            (false, has_role) => {
-                let mut edits = Vec::new();
+            (false, _) => {
+                let mut edits: Vec<Edit> = self.settings.assets_edit(resource, &effect.assets).into_iter().collect();
                 if let Some(role) = effect.role.as_ref().filter(|_| !has_role) {
                     edits.extend(self.settings.role_edit(resource, role));
                 }
                 edits.push((String::from("active"), Value::Bool(true)));
                 let after = self.edit(resource, &edits).await?;
                 if !has_role && self.settings.role == RoleCarrier::Groups {
-                    return self.set_role(&after, effect).await.map(|m| Outcome::Applied(Some(m)));
+                    return self.set_grant(&after, effect).await.map(|m| Outcome::Applied(Some(m)));
                 }
                 Ok(Outcome::Applied(Some(self.member(&after).await?)))
             }
@@ -154,7 +159,7 @@ impl Session<'_> {
         let id = required_id(&created)?.to_owned();
         self.learned.note_person(fold::user_name(self.settings.user_name(effect)), Some(&id));
         let member = self.member(&created).await?;
-        match (self.has_role(&member, effect), member.presence) {
+        match (self.is_as_wanted(&member, effect), member.presence) {
             // A role waits for the acceptance (R4.12); the app was told the wanted one all the same.
             (_, Presence::Pending) => return Ok(Outcome::Pending(member)),
             (true, Presence::Active | Presence::Suspended | Presence::Absent) => {
@@ -162,11 +167,11 @@ impl Session<'_> {
             }
             (false, Presence::Active | Presence::Suspended | Presence::Absent) => {}
         }
-        match self.set_role(&created, effect).await {
+        match self.set_grant(&created, effect).await {
             Ok(member) => Ok(Outcome::Applied(Some(member))),
             Err(failure) => Ok(Outcome::PartiallyApplied {
                 remote_id: id,
-                remaining: format!("the account is there, its role is not yet: {failure}"),
+                remaining: format!("the account is there, its role and assets are not yet: {failure}"),
             }),
         }
     }
@@ -207,21 +212,37 @@ impl Session<'_> {
         }
     }
 
-    async fn set_role(&self, resource: &Object, effect: &Effect) -> Result<RemoteMember, Failure> {
-        let Some(role) = &effect.role else { return self.member(resource).await };
-        if self.settings.role == RoleCarrier::Groups {
-            return self.join(resource, role).await;
+    /// Give the wanted role and assets, in one write where the account carries both.
+    async fn set_grant(&self, resource: &Object, effect: &Effect) -> Result<RemoteMember, Failure> {
+        let mut edits = Vec::new();
+        let mut joined = None;
+        match &effect.role {
+            Some(role) if self.settings.role == RoleCarrier::Groups => joined = Some(self.join(resource, role).await?),
+            Some(role) => {
+                let now = self.member(resource).await?;
+                edits.extend(self.settings.role_edit(resource, role).filter(|_| !self.has_role(&now, effect)));
+            }
+            None => {}
         }
-        let Some(edit) = self.settings.role_edit(resource, role) else { return self.member(resource).await };
-        let after = self.edit(resource, &[edit]).await?;
-        let member = self.member(&after).await?;
-        if self.has_role(&member, effect) {
-            Ok(member)
-        } else {
-            Err(Failure::new(
-                FailureClass::Invalid,
-                format!("the app took the change but does not keep the role {role}"),
-            ))
+        edits.extend(self.settings.assets_edit(resource, &effect.assets));
+        let member = match (edits.is_empty(), joined) {
+            (true, Some(member)) => member,
+            (true, None) => self.member(resource).await?,
+            (false, joined) => {
+                let after = self.member(&self.edit(resource, &edits).await?).await?;
+                RemoteMember { role: joined.map_or(after.role, |joined| joined.role), ..after }
+            }
+        };
+        match (self.has_role(&member, effect), self.has_assets(&member, effect)) {
+            (true, true) => Ok(member),
+            (has_role, _) => {
+                let what = match &effect.role {
+                    Some(role) if !has_role => format!("the role {role}"),
+                    Some(_) | None => String::from("the assets"),
+                };
+                let why = format!("the app took the change but does not keep {what}");
+                Err(Failure::new(FailureClass::Invalid, why))
+            }
         }
     }
 

@@ -1,6 +1,7 @@
 //! Any app with SCIM 2.0 (connected-apps.md section 6): strict in what it sends, lenient in what
 //! it reads, and every answer checked. Looks before it creates, and learns what an app refuses.
 
+mod assets;
 mod change;
 mod discovery;
 mod find;
@@ -27,6 +28,7 @@ use crate::engine::connector::{
 };
 use crate::net::Client;
 
+pub use self::assets::AssetCarrier;
 pub use self::discovery::Learned;
 pub use self::settings::{Invitation, RoleCarrier, SETTINGS, Settings};
 
@@ -133,10 +135,10 @@ impl Connector for Scim {
         };
         let holds = match intent.kind {
             TaskKind::Sync => return Ok(Seen::Unknown),
-            TaskKind::Add => seen
-                .as_ref()
-                .is_some_and(|m| is_active(m) && session.has_role(m, intent) && !session.must_be_sent_again(m, intent)),
-            TaskKind::UpdateRole => seen.as_ref().is_some_and(|m| session.has_role(m, intent)),
+            TaskKind::Add => seen.as_ref().is_some_and(|m| {
+                is_active(m) && session.is_as_wanted(m, intent) && !session.must_be_sent_again(m, intent)
+            }),
+            TaskKind::UpdateRole => seen.as_ref().is_some_and(|m| session.is_as_wanted(m, intent)),
             TaskKind::Remove => {
                 seen.as_ref().is_none_or(|m| !is_active(m) && (intent.suspend || session.settings.removal_deactivates))
             }

@@ -55,6 +55,9 @@ impl Settings {
         {
             set(&mut document, &path, value);
         }
+        if let Some((path, value)) = self.assets_edit(&Map::new(), &effect.assets) {
+            set(&mut document, &path, value);
+        }
         document
     }
 }
@@ -159,6 +162,7 @@ impl Session<'_> {
             email: email(resource).map(shown),
             name: display(resource),
             role: role.map(|role| shown(&role)),
+            assets: self.settings.assets_of(resource)?,
             presence: match (is_active(resource), self.settings.is_invited(resource)) {
                 (false, _) => Presence::Suspended,
                 (true, true) => Presence::Pending,

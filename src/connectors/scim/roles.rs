@@ -136,12 +136,12 @@ impl Session<'_> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::connectors::scim::Invitation;
     use crate::net::Target;
 
-    fn settings(role: RoleCarrier, role_type: Option<&str>) -> Settings {
+    pub(in crate::connectors::scim) fn settings(role: RoleCarrier, role_type: Option<&str>) -> Settings {
         Settings {
             base: Target::parse("https://app.example/scim").unwrap(),
             token: None,
@@ -154,6 +154,7 @@ mod tests {
             removal_deactivates: false,
             invitation: Invitation::default(),
             create_fields: std::collections::BTreeMap::new(),
+            assets: None,
         }
     }
 

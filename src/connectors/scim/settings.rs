@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use super::AssetCarrier;
 use crate::base::secret::SecretString;
-use crate::domain::app::App;
+use crate::domain::app::{ASSETS_ATTRIBUTE, App};
 use crate::domain::hub::{ConnectionValue, Hub};
 use crate::engine::connector::{Failure, FailureClass};
 use crate::net::{AddressPolicy, Target};
@@ -60,6 +61,8 @@ pub struct Settings {
     pub invitation: Invitation,
     /// Which attributes of an account take the app's create fields, by the field's name.
     pub create_fields: BTreeMap<String, String>,
+    /// Where accounts have their assets; `None` where the app's manifest names no attribute for them.
+    pub assets: Option<AssetCarrier>,
 }
 
 /// The attributes by which an app tells who has not joined yet. SCIM has none for it.
@@ -120,6 +123,7 @@ impl Settings {
             email_as_user_name: flag("email_as_user_name"),
             removal_deactivates: flag("removal_deactivates"),
             create_fields: targets(app)?,
+            assets: assets(app)?,
             invitation: Invitation {
                 state: path("invitation_attribute", plain("invitation_attribute"))?,
                 expires: path("invitation_expires_attribute", plain("invitation_expires_attribute"))?,
@@ -169,6 +173,16 @@ fn targets(app: &App) -> Result<BTreeMap<String, String>, Failure> {
         }
     }
     Ok(found)
+}
+
+/// By the manifest alone: a hub cannot know other kinds than its app.
+fn assets(app: &App) -> Result<Option<AssetCarrier>, Failure> {
+    let named = app.settings.get(ASSETS_ATTRIBUTE).and_then(toml::Value::as_str).map(String::from);
+    let kinds = || {
+        let tasks = |kind: &String| app.asset_tasks.get(kind).cloned().unwrap_or_default();
+        app.assets.iter().map(|kind| (kind.clone(), tasks(kind))).collect()
+    };
+    Ok(path(ASSETS_ATTRIBUTE, named)?.map(|path| AssetCarrier { path, kinds: kinds() }))
 }
 
 /// A setting that names an attribute.

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::domain::app::{App, Field, FieldFormat, Role};
+use crate::domain::app::{ASSETS_ATTRIBUTE, App, Field, FieldFormat, Role};
 use crate::domain::create_fields::{self, CreateField};
 use crate::domain::hub_rules::login_word;
 use crate::domain::permissions::JOINT;
@@ -32,9 +32,7 @@ pub(super) fn check(app: &App) -> Result<(), String> {
     once("create_fields", app.create_fields.iter().map(|field| field.name.as_str()))?;
     app.create_fields.iter().try_for_each(|field| create_field(app, field))?;
     app.fields.iter().try_for_each(field)?;
-    if app.connector != "manual" && !app.assets.is_empty() {
-        return Err(String::from("assets: only a person gives them so far; leave them out, or connector = \"manual\""));
-    }
+    assets(app)?;
     app.roles.iter().try_for_each(|one| role(app, one))?;
     if app.roles.iter().filter(|role| role.default_on_add).count() > 1 {
         return Err(String::from("roles: only one can be default_on_add"));
@@ -49,6 +47,32 @@ pub(super) fn check(app: &App) -> Result<(), String> {
         }
     }
     waiting(app)
+}
+
+/// Assets are given by a person, or by a connector that is told where accounts have them.
+fn assets(app: &App) -> Result<(), String> {
+    let carried = app.settings.contains_key(ASSETS_ATTRIBUTE);
+    match (app.connector == "manual", app.assets.is_empty()) {
+        (false, false) if !carried => {
+            return Err(format!(
+                "assets: say in settings.{ASSETS_ATTRIBUTE} which attribute of an account carries them; leave them \
+                 out, or connector = \"manual\""
+            ));
+        }
+        (true, _) if carried => return Err(format!("settings.{ASSETS_ATTRIBUTE}: nobody drives this app")),
+        (_, true) if carried => return Err(format!("settings.{ASSETS_ATTRIBUTE}: the app has no assets")),
+        (true | false, true | false) => {}
+    }
+    for (kind, tasks) in &app.asset_tasks {
+        if !app.assets.contains(kind) {
+            return Err(format!("asset_tasks.{kind}: the app has no assets of this kind"));
+        }
+        if tasks.is_empty() || tasks.iter().any(|task| task.trim().is_empty()) {
+            return Err(format!("asset_tasks.{kind}: name the actions, or leave the kind out to accept any"));
+        }
+        once(&format!("asset_tasks.{kind}"), tasks.iter().map(String::as_str))?;
+    }
+    Ok(())
 }
 
 fn once<'a>(what: &str, words: impl Iterator<Item = &'a str>) -> Result<(), String> {
@@ -147,6 +171,7 @@ mod tests {
     use super::*;
 
     const HEAD: &str = "id='x'\nname='X'\nconnector='scim'\nlogins=['sso']\nsettle_seconds=1\n";
+    const CARRIED: &str = "[settings]\nassets_attribute='urn:x:a'\n";
     const TASKS: &str = "[tasks]\nsync=true\nadd=true\nupdate_role=true\nremove=true\n";
 
     fn told(head: &str, rest: &str) -> String {
@@ -181,7 +206,11 @@ mod tests {
             ("", String::from("[[create_fields]]\nname='f'\nlabel='F'\ntarget='t'\nattribute='a b'\n"), "f.attribute"),
             // Unknown keys, by the parser, with line and column.
             ("", format!("{role}assignible=true\n"), "assignible"),
-            ("assets=['page']", String::new(), "only a person gives them"),
+            ("assets=['page']", String::new(), "settings.assets_attribute which"),
+            ("", format!("{CARRIED}"), "has no assets"),
+            ("assets=['page']", format!("[asset_tasks]\nad=['A']\n{CARRIED}"), "asset_tasks.ad"),
+            ("assets=['page']", format!("[asset_tasks]\npage=['A','A']\n{CARRIED}"), "'A' is there twice"),
+            ("assets=['page']", format!("[asset_tasks]\npage=[]\n{CARRIED}"), "name the actions"),
             ("invite='pigeon'", String::new(), "line 6"),
             ("", String::from("[instructions]\nsync='x'\n"), "instructions for 'sync'"),
         ] {

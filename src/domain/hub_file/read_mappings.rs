@@ -144,7 +144,7 @@ fn subject(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Option<SubjectNa
 }
 
 fn assets(reader: &mut Reader<'_>, mapping: &Fields<'_, '_>, app: Option<&App>) -> Vec<AssetGrant> {
-    let mut found = Vec::new();
+    let (mut found, mut places) = (Vec::new(), Vec::new());
     for item in mapping.list(reader, "assets") {
         let DeValue::Table(table) = item.get_ref() else {
             reader.say(
@@ -165,11 +165,12 @@ fn assets(reader: &mut Reader<'_>, mapping: &Fields<'_, '_>, app: Option<&App>) 
         }
         if let (Some(kind), Some(id)) = (kind, id) {
             let grant = AssetGrant { kind: kind.value, id: id.value, tasks };
-            if let Some(app) = app {
-                reader.check(kind.offset, rules::asset(app, &grant));
-            }
+            places.push(kind.offset);
             found.push(grant);
         }
+    }
+    for (place, why) in app.map(|app| rules::assets(app, &found)).unwrap_or_default() {
+        reader.say(places.get(place).copied().unwrap_or(mapping.offset), why);
     }
     found
 }

@@ -5,9 +5,11 @@ mod fields;
 
 pub use fields::{Given, field, missing, secret_name};
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
-use crate::base::limits::{ITEM_HOURS_MOST, PROTECTED_ROLES};
+use crate::base::limits::{ITEM_HOURS_MOST, MAPPING_ASSETS, PROTECTED_ROLES};
 use crate::base::nearest::{hint, quoted};
 use crate::base::visible;
 use crate::domain::app::{App, FieldFormat};
@@ -237,7 +239,44 @@ pub fn asset(app: &App, grant: &AssetGrant) -> Result<(), String> {
     if grant.id.is_empty() {
         return Err(String::from("the asset's id is empty"));
     }
-    plain(&grant.id).map_err(|wrong| format!("the asset's id: {wrong}"))
+    plain(&grant.id).map_err(|wrong| format!("the asset's id: {wrong}"))?;
+    grant.tasks.iter().try_for_each(|task| asset_task(app, &grant.kind, task))
+}
+
+fn asset_task(app: &App, kind: &str, task: &str) -> Result<(), String> {
+    match app.asset_tasks.get(kind) {
+        Some(known) if !known.iter().any(|one| one == task) => {
+            let known: Vec<&str> = known.iter().map(String::as_str).collect();
+            Err(format!("tasks: {} of {} has no '{}'; {}", shown(kind), app.name, shown(task), hint(task, &known)))
+        }
+        Some(_) => Ok(()),
+        None if visible::is_blank(task) => {
+            Err(String::from("tasks: one of them is blank; an empty list gives full permission"))
+        }
+        None => plain(task).map_err(|wrong| format!("tasks: {wrong}")),
+    }
+}
+
+/// All assets of a mapping: what is wrong, with the place of the asset in the list.
+pub fn assets(app: &App, grants: &[AssetGrant]) -> Vec<(usize, String)> {
+    let mut wrong = Vec::new();
+    if grants.len() > MAPPING_ASSETS {
+        wrong.push((MAPPING_ASSETS, format!("a mapping has at most {MAPPING_ASSETS} assets")));
+    }
+    let mut first: BTreeMap<(&str, &str), &[String]> = BTreeMap::new();
+    for (place, grant) in grants.iter().enumerate() {
+        if let Err(why) = asset(app, grant) {
+            wrong.push((place, why));
+            continue;
+        }
+        let before = first.entry((&grant.kind, &grant.id)).or_insert(&grant.tasks);
+        if *before != grant.tasks.as_slice() {
+            let what = format!("{} {}", shown(&grant.kind), shown(&grant.id));
+            let why = "is there already with other tasks; name it once (no tasks give full permission)";
+            wrong.push((place, format!("{what} {why}")));
+        }
+    }
+    wrong
 }
 
 /// The `where` filter of a mapping: a SCIM filter on the user.

@@ -10,6 +10,7 @@ fn user(number: u8) -> UserId {
 
 fn seen(presence: Presence) -> Observed {
     Observed {
+        assets: None,
         remote_id: String::from("r"),
         address: Some(String::from("ann@example.com")),
         display: String::from("Ann"),

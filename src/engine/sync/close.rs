@@ -100,7 +100,7 @@ fn close(tx: &mut Tx<'_>, hub: &Hub, sync: &Task, items: Vec<Task>, ids: &Ids, n
 
 /// Whether the app holds what the item wanted.
 fn holds(item: &Task, member: &Member) -> bool {
-    // A sync reads no assets: an item about them is closed by whoever did it.
+    // Where a sync cannot read assets, an item about them is closed by whoever did it.
     let has_assets = assets::diff(&member.known_assets, &item.effect.assets).is_empty();
     let has_role = has_assets && (item.effect.role.is_none() || member.known_role == item.effect.role);
     match (item.effect.kind, member.known) {

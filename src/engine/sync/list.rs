@@ -95,6 +95,7 @@ fn observed(member: RemoteMember, seen_at: Micros) -> Observed {
         address: shown.and_then(sync::address),
         display: display.unwrap_or_else(|| member.remote_id.clone()),
         role: member.role,
+        assets: member.assets,
         presence: member.presence,
         expires_at: member.expires_at,
         remote_id: member.remote_id,

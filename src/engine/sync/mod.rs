@@ -2,6 +2,7 @@
 //! own, then taken over in small transactions by the pure functions of `domain::sync`. It only reads
 //! the app. Every step is kept, so that a crash, a rate limit or the end of an attempt costs a page.
 
+mod account;
 mod close;
 mod daily;
 mod leave;
@@ -17,13 +18,14 @@ use super::outcome::End;
 use super::worker::Worker;
 use crate::base::clock::Micros;
 use crate::base::ids::WorkspaceId;
+use crate::base::limits::SYNC_BATCH;
 use crate::domain::hub::Hub;
 use crate::domain::problem::Cause;
 use crate::domain::sync::{self, Counts};
 use crate::domain::task::Task;
 use crate::store::activity::{self, Entry};
 use crate::store::sync_runs::{self, Phase, Run};
-use crate::store::{StoreError, Tx, problems, sync_seen};
+use crate::store::{StoreError, Tx, problems, sync_assets, sync_seen};
 
 /// One attempt at a sync.
 pub(super) struct SyncAttempt {
@@ -131,20 +133,56 @@ impl SyncAttempt {
             .await?;
         let accepted = fresh.is_some_and(|run| run.accept_removals);
         let threshold = self.hub.policy.sync_threshold_percent;
-        if accepted || !run.conclusive || !sync::trips(gone, known, threshold) {
+        if accepted {
             return Ok(());
         }
-        let why = format!(
-            "{gone} of {known} known accounts are not in the app's list of {} ({}%, more than {threshold}%): nothing \
-             was applied",
-            run.seen,
-            gone.saturating_mul(100) / known.max(1),
-        );
+        let percent = |gone: i64, known: i64| gone.saturating_mul(100) / known.max(1);
+        let (why, gone, known) = if run.conclusive && sync::trips(gone, known, threshold) {
+            let why = format!(
+                "{gone} of {known} known accounts are not in the app's list of {} ({}%, more than {threshold}%): \
+                 nothing was applied",
+                run.seen,
+                percent(gone, known),
+            );
+            (why, gone, known)
+        } else {
+            let (held, lost) = self.assets().await?;
+            if !sync::trips(lost, held, threshold) {
+                return Ok(());
+            }
+            let why = format!(
+                "{lost} of {held} assets known of accounts in the app's list are not shown on them any more, or only \
+                 in part ({}%, more than {threshold}%): nothing was applied",
+                percent(lost, held),
+            );
+            (why, lost, held)
+        };
         let halted =
             Halted { workspace, hub: self.hub.clone(), task: self.task.clone(), why: why.clone(), gone, known };
         let (ids, now) = (self.worker.ids.clone(), self.worker.clock.now());
         self.write(move |tx| halted.tell(tx, ids.next(), now)).await?;
         Err(Stop::Halted(why))
+    }
+}
+
+impl SyncAttempt {
+    /// The assets known of accounts in the list, and how many of them the app shows no more.
+    async fn assets(&self) -> Result<(i64, i64), Stop> {
+        let (workspace, hub, task) = (self.task.workspace, self.hub.id, self.task.id);
+        let (mut held, mut lost) = (0_i64, 0_i64);
+        // Not empty: SQLite is bound a null for an empty blob.
+        let mut after = vec![0];
+        loop {
+            let from = after.clone();
+            let read = self
+                .worker
+                .store
+                .read(move |conn| sync_assets::known_assets(conn, workspace, hub, task, &from, SYNC_BATCH));
+            let Some(stretch) = read.await? else { return Ok((held, lost)) };
+            let (more, gone) = sync::held_and_lost(&stretch.accounts);
+            (held, lost) = (held.saturating_add(more), lost.saturating_add(gone));
+            after = stretch.last;
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use serde_json::json;
 
-use super::{Stop, SyncAttempt, add, close};
+use super::{Stop, SyncAttempt, account, add, close};
 use crate::base::clock::Micros;
 use crate::base::ids::{IntervalId, MemberId, UserId, WorkspaceId};
 use crate::base::limits::SYNC_BATCH;
@@ -121,7 +121,7 @@ impl<'a, 'tx> Stretch<'a, 'tx> {
                         changed.extend(after.as_ref().and_then(|after| after.user));
                     }
                     let row = after.unwrap_or(member);
-                    if open_to_match(&row, &seen) {
+                    if account::open_to_match(&row, &seen) {
                         nobodys.push((row.id, seen, Some(row)));
                     }
                 }
@@ -143,6 +143,7 @@ impl<'a, 'tx> Stretch<'a, 'tx> {
         let mut after = member.clone();
         after.known = change.known;
         after.known_role = change.role;
+        after.known_assets = change.assets;
         after.status = change.status;
         after.known_at = seen.seen_at;
         hub_members::update(self.tx, self.workspace, &after, "sync", self.now)?;
@@ -153,8 +154,8 @@ impl<'a, 'tx> Stretch<'a, 'tx> {
             self.marked.extend(after.user);
         }
         let detail = json!({
-            "before": { "known": member.known, "role": member.known_role },
-            "after": { "known": after.known, "role": after.known_role },
+            "before": { "known": member.known, "role": member.known_role, "assets": member.known_assets },
+            "after": { "known": after.known, "role": after.known_role, "assets": after.known_assets },
         });
         self.tell("member.changed_in_app", &after, detail)?;
         Ok(Some(after))
@@ -207,7 +208,7 @@ impl<'a, 'tx> Stretch<'a, 'tx> {
                 user: bearer.user,
                 exact: address.is_some_and(|address| bearer.addresses.contains(address)),
                 guest: bearer.guest,
-                has_account: known.own.get(&bearer.user).is_some_and(has_account),
+                has_account: known.own.get(&bearer.user).is_some_and(account::has_account),
                 late: bearer.came_after(id),
             })
             .collect();
@@ -217,7 +218,7 @@ impl<'a, 'tx> Stretch<'a, 'tx> {
         let placement = sync::place(seen, &evidence);
         let is_new = row.is_none();
         self.counts.found += i64::from(is_new);
-        let mut member = row.unwrap_or_else(|| self.blank(id, seen));
+        let mut member = row.unwrap_or_else(|| account::blank(self.hub, id, seen));
         let before = member.clone();
         match placement {
             Placement::Unmatched => {}
@@ -239,7 +240,7 @@ impl<'a, 'tx> Stretch<'a, 'tx> {
                 member.user = Some(user);
                 member.bucket = bucket;
                 member.hub_role = Some(hub_role);
-                member.status = first_status(seen, self.now);
+                member.status = account::first_status(seen, self.now);
                 self.marked.push(user);
                 self.touched.push(user);
                 self.tell("member.matched", &member, json!({ "by": "email", "hub_role": hub_role }))?;
@@ -270,6 +271,7 @@ impl<'a, 'tx> Stretch<'a, 'tx> {
         member.email_key = found.email_key.or(member.email_key);
         member.known = found.known;
         member.known_role = found.known_role;
+        member.known_assets = found.known_assets;
         member.known_at = found.known_at;
         member.hub_role = member.hub_role.or(found.hub_role);
         if member.bucket != Bucket::Exempted {
@@ -279,16 +281,20 @@ impl<'a, 'tx> Stretch<'a, 'tx> {
             }
         }
         hub_members::update(self.tx, self.workspace, &member, "sync", self.now)?;
-        self.found.push(self::found(&member, (!is_new).then_some(found.id)));
+        self.found.push(account::found(&member, (!is_new).then_some(found.id)));
         self.interval(&member)
     }
 
     fn store(&mut self, fresh: &[Member]) -> Result<(), StoreError> {
         hub_members::insert_all(self.tx, self.workspace, fresh, "sync", self.now)?;
-        let held: Vec<&Member> = fresh.iter().filter(|member| member.known == Presence::Active).collect();
+        let held: Vec<(&Member, String)> = fresh
+            .iter()
+            .filter(|member| member.known == Presence::Active)
+            .map(|member| Ok((member, account::assets_json(member)?)))
+            .collect::<Result<_, StoreError>>()?;
         let holdings: Vec<Holding<'_>> = held
             .iter()
-            .map(|member| Holding {
+            .map(|(member, assets)| Holding {
                 id: IntervalId::from_uuid(self.ids.next()),
                 user: member.user,
                 person: member.email_key.as_deref().unwrap_or(&member.display),
@@ -296,12 +302,12 @@ impl<'a, 'tx> Stretch<'a, 'tx> {
                 hub_slug: self.hub.slug.as_str(),
                 member: member.id,
                 app_role: member.known_role.as_deref(),
-                assets: "[]",
+                assets,
             })
             .collect();
         let because = self.because("found_in_app");
         intervals::begin_all(self.tx, self.workspace, &holdings, &because)?;
-        self.found.extend(fresh.iter().map(|member| found(member, None)));
+        self.found.extend(fresh.iter().map(|member| account::found(member, None)));
         self.tell_found()
     }
 
@@ -337,8 +343,7 @@ impl<'a, 'tx> Stretch<'a, 'tx> {
             Presence::Pending => Ok(()),
             Presence::Absent | Presence::Suspended => intervals::end(self.tx, self.workspace, member.id, &because),
             Presence::Active => {
-                let assets = serde_json::to_string(&member.known_assets)
-                    .map_err(|error| StoreError::Corrupt(error.to_string()))?;
+                let assets = account::assets_json(member)?;
                 let holding = Holding {
                     id: IntervalId::from_uuid(self.ids.next()),
                     user: member.user,
@@ -363,27 +368,6 @@ impl<'a, 'tx> Stretch<'a, 'tx> {
         sync::is_service(self.hub, shown.into_iter().flatten())
     }
 
-    fn blank(&self, id: MemberId, seen: &Observed) -> Member {
-        Member {
-            id,
-            hub: self.hub.id,
-            user: None,
-            remote_id: Some(seen.remote_id.clone()),
-            email_key: seen.address.clone(),
-            display: seen.display.clone(),
-            bucket: Bucket::Unmatched,
-            managed: false,
-            protected: false,
-            status: MemberStatus::UnmatchedUser,
-            hub_role: None,
-            known: seen.presence,
-            known_role: seen.role.clone(),
-            known_assets: Vec::new(),
-            known_at: seen.seen_at,
-            reasons: Vec::new(),
-        }
-    }
-
     fn tell(&mut self, kind: &str, member: &Member, mut detail: serde_json::Value) -> Result<(), StoreError> {
         if let Some(detail) = detail.as_object_mut() {
             detail.insert(String::from("bucket"), json!(member.bucket));
@@ -405,30 +389,5 @@ impl<'a, 'tx> Stretch<'a, 'tx> {
                 personal: Some(json!({ "person": member.email_key, "display": member.display })),
             },
         )
-    }
-}
-
-/// An account that was found, or turned out to be one that had another row.
-fn found(member: &Member, was: Option<MemberId>) -> serde_json::Value {
-    json!({ "member": member.id, "known": member.known, "role": member.known_role, "was": was })
-}
-
-/// A row that is nobody's may be matched as long as it shows the address that it was found with: one
-/// that changed since is a person's to judge (T-02).
-fn open_to_match(row: &Member, seen: &Observed) -> bool {
-    let open = row.user.is_none() && row.bucket == Bucket::Unmatched && row.email_key == seen.address;
-    // Nor one that somebody protected.
-    open && !row.protected
-}
-
-fn has_account(member: &Member) -> bool {
-    member.known != Presence::Absent && member.remote_id.is_some()
-}
-
-fn first_status(seen: &Observed, now: Micros) -> MemberStatus {
-    match seen.presence {
-        Presence::Pending if seen.expires_at.is_some_and(|at| at <= now) => MemberStatus::InviteExpired,
-        Presence::Pending => MemberStatus::PendingInviteClaim,
-        Presence::Active | Presence::Suspended | Presence::Absent => MemberStatus::Settled,
     }
 }

@@ -131,6 +131,7 @@ fn table(hub: &str, page: &Page<DriftView>, ticks: bool) -> Markup {
 
 fn row(hub: &str, item: &DriftView, ticks: bool) -> Markup {
     let (word, tone) = kind_word(item.kind);
+    let (wanted, known) = item.assets_in_words();
     html! {
         tr {
             @if ticks { td.tick data-name="Tick" { div {
@@ -148,9 +149,13 @@ fn row(hub: &str, item: &DriftView, ticks: bool) -> Markup {
             td data-name="What" { div { (badge(tone, word)) } }
             td data-name="Wanted" { div {
                 @match item.wanted.as_deref() { None => "no access", Some("") => "access", Some(role) => (role) }
+                @if !wanted.is_empty() { small { (wanted) } }
                 @if !item.because.is_empty() { small { (item.because.join(", ")) } }
             } }
-            td data-name="Known" { div { (words::presence(item.known.state, item.known.role.as_deref())) } }
+            td data-name="Known" { div {
+                (words::presence(item.known.state, item.known.role.as_deref()))
+                @if !known.is_empty() { small { (known) } }
+            } }
             td data-name="Seen by the sync" { div { (hub::seen(item.observed.as_ref())) } }
             td data-name="What becomes of it" { div {
                 @if let Some(task) = &item.task { a href={ "/tasks/" (task) } { (words::plain(item.standing)) } }

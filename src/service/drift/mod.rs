@@ -17,11 +17,13 @@ use crate::base::clock::Micros;
 use crate::base::ids::{MemberId, UserId, WorkspaceId};
 use crate::base::limits::DRIFT_STRETCHES;
 use crate::domain::app::App;
+use crate::domain::assets;
 use crate::domain::decide::{Facts, Ground};
 use crate::domain::drift::{self, Finding, Standing};
 use crate::domain::entitlement::Rule;
 use crate::domain::hub::{Hub, HubMode};
 use crate::domain::hub_rules as rules;
+use crate::domain::mapping::AssetGrant;
 use crate::domain::member::Member;
 use crate::domain::principal;
 use crate::store::{DbConn, StoreError, drift as rows, facts, hub_members, pausing, workspaces};
@@ -64,6 +66,9 @@ pub struct DriftView {
     /// The role that is wanted; absent where no access is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub wanted: Option<String>,
+    /// The assets that are wanted.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub wanted_assets: Vec<AssetGrant>,
     /// What is known: the newer of the last finished task and the last sync.
     pub known: KnownView,
     /// What the last sync saw.
@@ -77,6 +82,13 @@ pub struct DriftView {
     pub task: Option<String>,
 }
 
+impl DriftView {
+    /// The assets that are wanted and those that are known, as people read them.
+    pub fn assets_in_words(&self) -> (String, String) {
+        (assets::words(&self.wanted_assets), assets::words(&self.known.assets))
+    }
+}
+
 /// What is known of an account.
 #[derive(Clone, Debug, Serialize)]
 pub struct KnownView {
@@ -85,6 +97,9 @@ pub struct KnownView {
     /// Its role.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub role: Option<String>,
+    /// Its assets.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub assets: Vec<AssetGrant>,
     /// Since when that is known, RFC 3339; absent where there never was an account.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub at: Option<String>,
@@ -303,6 +318,7 @@ fn of_person(facts: &Facts, found: Finding, due: Option<Micros>, observed: Optio
         member: facts.member.as_ref().map(|member| member.id.to_string()),
         name,
         left: !facts.person.as_ref().is_some_and(|person| person.active),
+        wanted_assets: found.wanted.as_ref().map(|seat| seat.assets.clone()).unwrap_or_default(),
         wanted: found.wanted.map(|seat| seat.role),
         known: known(facts.member.as_ref()),
         observed,
@@ -332,6 +348,7 @@ fn unknown(member: Member, observed: Option<ObservedView>) -> DriftView {
         name: member.display,
         left: false,
         wanted: None,
+        wanted_assets: Vec::new(),
         observed,
         because: Vec::new(),
         task: None,
@@ -342,6 +359,7 @@ fn known(member: Option<&Member>) -> KnownView {
     KnownView {
         state: member.map_or(Presence::Absent, |member| member.known),
         role: member.and_then(|member| member.known_role.clone()),
+        assets: member.map(|member| member.known_assets.clone()).unwrap_or_default(),
         at: member.map(|member| member.known_at.to_rfc3339()),
     }
 }

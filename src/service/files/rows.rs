@@ -138,7 +138,7 @@ fn fits(app: &App, declared: &MappingDecl) -> Result<(), ServiceError> {
     if (declared.seat && !app.roles.is_empty()) || !declared.app_role.is_empty() {
         wrong.extend(rules::role(app, &declared.app_role).err());
     }
-    wrong.extend(declared.assets.iter().filter_map(|grant| rules::asset(app, grant).err()));
+    wrong.extend(rules::assets(app, &declared.assets).into_iter().map(|(_, why)| why));
     if wrong.is_empty() {
         return Ok(());
     }

@@ -8,6 +8,7 @@ use super::super::kept::Keep as _;
 use super::super::schema::hub_members;
 use crate::base::clock::Micros;
 use crate::base::ids::{MemberId, WorkspaceId};
+use crate::domain::mapping::AssetGrant;
 use crate::domain::member::Presence;
 
 /// What the last sync saw of a member.
@@ -17,6 +18,8 @@ pub struct Observed {
     pub state: Presence,
     /// Its role there.
     pub role: Option<String>,
+    /// Its assets there, where the app tells.
+    pub assets: Option<Vec<AssetGrant>>,
     /// When.
     pub at: Micros,
 }
@@ -30,19 +33,27 @@ pub fn observed(
     workspace: WorkspaceId,
     ids: &[MemberId],
 ) -> Result<Vec<(MemberId, Observed)>, StoreError> {
-    type Seen = (Vec<u8>, Option<String>, Option<String>, Option<i64>);
+    type Seen = (Vec<u8>, Option<String>, Option<String>, Option<i64>, Option<String>);
     let rows: Vec<Seen> = hub_members::table
         .filter(hub_members::workspace.eq(workspace.0))
         .filter(hub_members::id.eq_any(ids.iter().map(|id| id.bytes()).collect::<Vec<_>>()))
         .filter(hub_members::observed_at.is_not_null())
-        .select((hub_members::id, hub_members::observed_state, hub_members::observed_role, hub_members::observed_at))
+        .select((
+            hub_members::id,
+            hub_members::observed_state,
+            hub_members::observed_role,
+            hub_members::observed_at,
+            hub_members::observed_assets,
+        ))
         .load(conn)?;
     rows.into_iter()
-        .filter_map(|(id, state, role, at)| {
+        .filter_map(|(id, state, role, at, assets)| {
             let at = Micros(at?);
             let state = Presence::from_word(&state?)?;
             let id = MemberId::from_bytes(&id).map_err(|_| StoreError::Corrupt("a member's id".into()));
-            Some(id.map(|id| (id, Observed { state, role, at })))
+            // Written by a sync; what cannot be read is not shown.
+            let assets = assets.and_then(|json| serde_json::from_str(&json).ok());
+            Some(id.map(|id| (id, Observed { state, role, assets, at })))
         })
         .collect()
 }
@@ -56,6 +67,7 @@ pub fn seen_gone(tx: &mut DbConn, workspace: WorkspaceId, id: MemberId, now: Mic
         .set((
             hub_members::observed_state.eq(Some(Presence::Absent.as_str())),
             hub_members::observed_role.eq(None::<String>),
+            hub_members::observed_assets.eq(None::<String>),
             hub_members::observed_at.eq(Some(now.0)),
         ))
         .kept()

@@ -45,6 +45,7 @@ fn settings(base: &str, token: &str) -> Settings {
         removal_deactivates: false,
         invitation: Invitation::default(),
         create_fields: std::collections::BTreeMap::new(),
+        assets: None,
     }
 }
 

@@ -146,6 +146,7 @@ impl App {
 
 pub fn remote(email: &str, role: Option<String>, presence: Presence) -> RemoteMember {
     RemoteMember {
+        assets: None,
         remote_id: format!("r-{email}"),
         user_name: Some(email.to_owned()),
         email: Some(email.to_owned()),

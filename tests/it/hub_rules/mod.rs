@@ -2,6 +2,7 @@
 //! other side of the wire, on both databases.
 
 mod assets;
+mod carried;
 mod connecting;
 mod deciding;
 pub mod drift;

@@ -200,6 +200,7 @@ impl Inside {
 
 fn shown(account: &Account) -> RemoteMember {
     RemoteMember {
+        assets: None,
         remote_id: account.remote_id.clone(),
         user_name: Some(account.email.clone()),
         email: Some(account.email.clone()),
