@@ -97,6 +97,7 @@ impl Connector for Plug {
             email: Some(email),
             name: None,
             role: effect.role.clone(),
+            assets: None,
             presence: Presence::Active,
             expires_at: None,
         })))

@@ -207,7 +207,7 @@ mod tests {
             // Unknown keys, by the parser, with line and column.
             ("", format!("{role}assignible=true\n"), "assignible"),
             ("assets=['page']", String::new(), "settings.assets_attribute which"),
-            ("", format!("{CARRIED}"), "has no assets"),
+            ("", CARRIED.to_owned(), "has no assets"),
             ("assets=['page']", format!("[asset_tasks]\nad=['A']\n{CARRIED}"), "asset_tasks.ad"),
             ("assets=['page']", format!("[asset_tasks]\npage=['A','A']\n{CARRIED}"), "'A' is there twice"),
             ("assets=['page']", format!("[asset_tasks]\npage=[]\n{CARRIED}"), "name the actions"),
