@@ -14,6 +14,7 @@ use super::{engine, table};
 use crate::base::network::Network;
 use crate::net::client::Method;
 use crate::service::Context;
+use crate::service::deliveries;
 use crate::service::webhooks::{self, NewWebhook};
 
 /// Arguments of `webhook`.
@@ -176,7 +177,9 @@ impl Webhooks {
 
     async fn replay(&self, id: &str, delivery: Option<&str>) -> anyhow::Result<u64> {
         match &self.0 {
-            Reach::Local(context, caller) => Ok(u64::try_from(webhooks::replay(context, caller, id, delivery).await?)?),
+            Reach::Local(context, caller) => {
+                Ok(u64::try_from(deliveries::replay(context, caller, id, delivery).await?)?)
+            }
             Reach::Remote(remote) => {
                 let mut path = vec!["webhooks", id, "deliveries"];
                 path.extend(delivery);

@@ -26,6 +26,7 @@ pub mod instructions;
 pub mod mapping;
 pub mod member;
 pub mod notice;
+pub mod occasion;
 pub mod parent;
 pub mod permissions;
 pub mod plan;

@@ -4,7 +4,9 @@ use serde_json::json;
 
 use super::worker::Worker;
 use crate::base::clock::Micros;
+use crate::domain::occasion;
 use crate::store::activity::{self, Entry};
+use crate::store::marks::Change;
 use crate::store::{StoreError, Tx, hubs, protections};
 
 /// Ended in one round; the next comes within seconds.
@@ -20,7 +22,8 @@ pub(super) fn end_over(worker: &Worker, tx: &mut Tx<'_>, now: Micros) -> Result<
             continue;
         }
         if let Some(user) = over.user {
-            protections::look_again(tx, over.workspace, over.hub, user, now)?;
+            let change = Change { cause: occasion::PROTECTION_ENDED, request_id: None, now };
+            protections::look_again(tx, over.workspace, over.hub, user, &change)?;
         }
         activity::record(
             tx,

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::moments::{self, Edge};
 use super::page::{Page, PageRequest};
-use super::{Caller, Context, ServiceError, activity, tasks};
+use super::{Caller, Context, ServiceError, activity, subjects, tasks};
 use crate::base::clock::Micros;
 use crate::base::ids::IntervalId;
 use crate::store::interval_list::{self, IntervalFilter, IntervalRow};
@@ -87,17 +87,25 @@ pub(super) fn view(row: IntervalRow) -> AccessView {
 /// A page of access intervals, newest first.
 ///
 /// # Errors
-/// [`ServiceError::Invalid`] for a moment that is none.
+/// [`ServiceError::InvalidFields`] for a moment that is none or still to come, and a user or hub that the
+/// workspace never had.
 pub async fn list(context: &Context, caller: &Caller, query: AccessQuery) -> Result<Page<AccessView>, ServiceError> {
     let workspace = caller.workspace;
     let page = PageRequest { limit: query.limit, cursor: query.cursor };
     let (limit, before) = (page.limit(), page.after::<IntervalId>()?);
-    let at = moments::read("at", query.at.as_deref(), Edge::Start)?;
+    let at = moments::read_past("at", query.at.as_deref(), Edge::Start, context.clock.now())?;
     let user = query.user.as_deref().map(tasks::user).transpose()?;
-    let filter = IntervalFilter { at, user, hub_slug: query.hub, person: None, theirs: caller.sight.narrowed() };
+    let (hub, sight) = (query.hub, caller.sight.clone());
+    let filter = IntervalFilter { at, user, hub_slug: hub.clone(), person: None, theirs: sight.narrowed() };
     let found = context
         .store
         .read(move |conn| {
+            if let Some(hub) = &hub {
+                subjects::hub(conn, workspace, &sight, hub)?;
+            }
+            if let Some(user) = user {
+                subjects::user(conn, workspace, &sight, ("user", &user.to_string(), user))?;
+            }
             let wanted = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
             let rows = interval_list::page(conn, workspace, &filter, before, wanted)?;
             Ok::<_, ServiceError>(rows.into_iter().map(view).collect::<Vec<_>>())

@@ -15,6 +15,7 @@ use crate::domain::app::App;
 use crate::domain::create_fields;
 use crate::domain::hub::HubPolicy;
 use crate::domain::hub_rules as rules;
+use crate::domain::occasion;
 use crate::store::given_fields::{self, Given};
 use crate::store::reach::Reach;
 use crate::store::{DbConn, StoreError, facts, marks, users};
@@ -110,7 +111,7 @@ pub async fn give(
                 });
                 given_fields::put(tx, scribe.workspace, hub.id, user, name, given.as_ref())?;
             }
-            marks::touch(tx, scribe.workspace, hub.id, user, scribe.now)?;
+            marks::asked(tx, scribe.workspace, hub.id, user, &scribe.change(occasion::FIELDS_GIVEN))?;
             let (given, taken): (Vec<_>, Vec<_>) = body.fields.iter().partition(|(_, value)| value.is_some());
             let names = |some: Vec<(&String, _)>| some.into_iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
             let detail = json!({ "given": names(given), "taken_away": names(taken) });

@@ -36,6 +36,28 @@ pub(super) fn read(field: &str, text: Option<&str>, edge: Edge) -> Result<Option
     })
 }
 
+/// As [`read`], for what was held or done then: a moment that is still to come is none.
+///
+/// # Errors
+/// [`ServiceError::InvalidFields`] that names the field.
+pub(super) fn read_past(
+    field: &str,
+    text: Option<&str>,
+    edge: Edge,
+    now: Micros,
+) -> Result<Option<Micros>, ServiceError> {
+    match read(field, text, edge)? {
+        Some(at) if at > now => {
+            let detail = format!(
+                "{field} is still to come: what will be held then nobody knows; it is {} now",
+                now.to_rfc3339()
+            );
+            Err(ServiceError::InvalidFields(vec![FieldError::new(field, detail)]))
+        }
+        found => Ok(found),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -50,6 +72,12 @@ mod tests {
         assert_eq!(read("to", Some(exact), Edge::End).unwrap(), at("2026-01-31T10:00:00Z"));
         for odd in ["", "yesterday", "2026-13-01", "2026-1-1", "31.01.2026", "2026-01-31T12:00:00"] {
             assert!(matches!(read("from", Some(odd), Edge::Start), Err(ServiceError::InvalidFields(_))), "{odd}");
+        }
+        let now = at("2026-01-31T12:00:00Z").unwrap();
+        assert_eq!(read_past("at", Some("2026-01-31"), Edge::Start, now).unwrap(), at("2026-01-31T00:00:00Z"));
+        for later in ["2026-01-31T12:00:01Z", "2026-02-01", "2099-01-01"] {
+            let refused = read_past("at", Some(later), Edge::Start, now).unwrap_err();
+            assert!(refused.to_string().contains("still to come"), "{later}: {refused}");
         }
     }
 }

@@ -9,12 +9,11 @@ use super::access::{self, AccessView};
 use super::error::FieldError;
 use super::moments::{self, Edge};
 use super::page::{Format, Page, PageRequest};
-use super::{Caller, Context, ServiceError, tasks};
+use super::subjects::{self, Subject};
+use super::{Caller, Context, ServiceError};
 use crate::base::clock::Micros;
 use crate::base::ids::{IntervalId, UserId};
-use crate::scim::fold;
 use crate::store::interval_list::{self, IntervalFilter, IntervalRow};
-use crate::store::reading;
 use crate::store::reports;
 
 /// What a report is about, and its page.
@@ -60,25 +59,31 @@ impl FromStr for Place {
     }
 }
 
-/// Whom a report is narrowed to.
-enum Person {
-    Anybody,
-    User(UserId),
-    /// Of this address, as nobody of this name is here any more.
-    Address(String),
-}
-
 /// A page of a report: leavers by person, all else newest first.
 ///
 /// # Errors
-/// [`ServiceError::InvalidFields`] for a moment that is none, or where two kinds of report are asked
-/// for at once.
+/// [`ServiceError::InvalidFields`] for a moment that is none or still to come, a person or hub that the
+/// workspace never had, or where two kinds of report are asked for at once.
 pub async fn access(context: &Context, caller: &Caller, query: ReportQuery) -> Result<Page<ReportLine>, ServiceError> {
-    let at = moments::read("at", query.at.as_deref(), Edge::Start)?;
-    let person = match &query.person {
-        None => Person::Anybody,
-        Some(text) => find(context, caller, text).await?,
-    };
+    let at = moments::read_past("at", query.at.as_deref(), Edge::Start, context.clock.now())?;
+    let (workspace, sight) = (caller.workspace, caller.sight.clone());
+    let (text, hub) = (query.person, query.hub.clone());
+    let person = context
+        .store
+        .read(move |conn| {
+            let hub = hub.map_or(Ok(()), |hub| subjects::hub(conn, workspace, &sight, &hub));
+            let person = text.map(|text| subjects::person(conn, workspace, &sight, &text)).transpose();
+            // Both mistakes at once.
+            match (hub, person) {
+                (Err(ServiceError::InvalidFields(mut wrong)), Err(ServiceError::InvalidFields(more))) => {
+                    wrong.extend(more);
+                    Err(ServiceError::InvalidFields(wrong))
+                }
+                (Err(wrong), _) => Err(wrong),
+                (Ok(()), person) => person,
+            }
+        })
+        .await?;
     let page = PageRequest { limit: query.limit, cursor: query.cursor };
     match (query.leavers.unwrap_or(false), at) {
         (false, at) => held(context, caller, at, person, query.hub, &page).await,
@@ -90,29 +95,20 @@ pub async fn access(context: &Context, caller: &Caller, query: ReportQuery) -> R
     }
 }
 
-async fn find(context: &Context, caller: &Caller, text: &str) -> Result<Person, ServiceError> {
-    if let Ok(user) = tasks::user(text) {
-        return Ok(Person::User(user));
-    }
-    let (workspace, key) = (caller.workspace, fold::user_name(text));
-    let found = context.store.read(move |conn| reading::user_by_name(conn, workspace, &key)).await?;
-    Ok(found.map_or_else(|| Person::Address(text.to_owned()), Person::User))
-}
-
 async fn held(
     context: &Context,
     caller: &Caller,
     at: Option<Micros>,
-    person: Person,
+    person: Option<Subject>,
     hub_slug: Option<String>,
     page: &PageRequest,
 ) -> Result<Page<ReportLine>, ServiceError> {
     let workspace = caller.workspace;
     let (limit, before) = (page.limit(), page.after::<IntervalId>()?);
     let (user, person) = match person {
-        Person::Anybody => (None, None),
-        Person::User(user) => (Some(user), None),
-        Person::Address(address) => (None, Some(address)),
+        None => (None, None),
+        Some(Subject::User(user)) => (Some(user), None),
+        Some(Subject::Address(address)) => (None, Some(address)),
     };
     let filter = IntervalFilter { at, user, hub_slug, person, theirs: caller.sight.narrowed() };
     let wanted = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
@@ -124,7 +120,7 @@ async fn held(
 async fn left(
     context: &Context,
     caller: &Caller,
-    person: Person,
+    person: Option<Subject>,
     hub_slug: Option<String>,
     page: &PageRequest,
 ) -> Result<Page<ReportLine>, ServiceError> {
@@ -138,9 +134,9 @@ async fn left(
         .store
         .read(move |conn| {
             let user = match person {
-                Person::Anybody => None,
-                Person::User(user) => Some(user),
-                Person::Address(address) => match interval_list::last_of(conn, workspace, &address)? {
+                None => None,
+                Some(Subject::User(user)) => Some(user),
+                Some(Subject::Address(address)) => match interval_list::last_of(conn, workspace, &address)? {
                     Some(user) => Some(user),
                     None => return Ok(Vec::new()),
                 },

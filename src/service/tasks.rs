@@ -17,6 +17,7 @@ use crate::base::clock::Micros;
 use crate::base::ids::{TaskId, UserId, WorkspaceId};
 use crate::base::visible;
 use crate::domain::decision::DecisionKind;
+use crate::domain::occasion;
 use crate::domain::problem::Cause;
 use crate::domain::task::Task;
 use crate::store::attempts::{self};
@@ -293,7 +294,7 @@ fn retry(tx: &mut Tx<'_>, scribe: &Scribe, task: &Task, by: &ByHand<'_>) -> Resu
                 Some(_) => {
                     parents::look_again(tx, scribe, task.hub, &[user], &task.cause, task.request_id.as_deref())?;
                 }
-                None => marks::touch(tx, scribe.workspace, task.hub, user, scribe.now)?,
+                None => marks::asked(tx, scribe.workspace, task.hub, user, &scribe.change(occasion::RETRY))?,
             }
             Ok(())
         }
@@ -332,7 +333,7 @@ fn done(
         }
     }
     if let Some(user) = task.user {
-        marks::touch(tx, scribe.workspace, task.hub, user, scribe.now)?;
+        marks::asked(tx, scribe.workspace, task.hub, user, &scribe.change(occasion::DONE))?;
     }
     Ok(())
 }

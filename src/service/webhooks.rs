@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, json};
 
-use super::page::{Page, PageRequest};
+use super::error::FieldError;
 use super::scribe::{About, Scribe};
 use super::{Caller, Context, Scope, ServiceError, names};
 use crate::base::ids::{EventId, WebhookId};
@@ -13,7 +13,7 @@ use crate::base::random;
 use crate::base::secret::{Secret, SecretString};
 use crate::domain::event::{EventType, Wanted};
 use crate::domain::webhook;
-use crate::store::deliveries::{self, Delivery, State};
+use crate::store::rules_lock::names_are_given;
 use crate::store::webhooks::{self, Webhook};
 use crate::store::{StoreError, Tx, outbox};
 
@@ -25,7 +25,7 @@ pub struct NewWebhook {
     pub name: String,
     /// Where events go.
     pub url: String,
-    /// What it wants to hear; nothing means everything.
+    /// What it wants to hear; nothing, or an empty list, means everything.
     #[serde(default)]
     pub types: Vec<String>,
 }
@@ -79,46 +79,6 @@ pub struct Made {
     pub secret: SecretString,
 }
 
-/// One event for one endpoint, as the API shows it.
-#[derive(Clone, Debug, Serialize)]
-pub struct DeliveryView {
-    /// `webhook-id`, the same over all attempts.
-    pub id: EventId,
-    /// What happened.
-    #[serde(rename = "type")]
-    pub event_type: String,
-    /// `pending`, `delivered` or `dead`.
-    pub status: &'static str,
-    /// Attempts since it was queued or replayed.
-    pub attempts: i32,
-    /// When it happened.
-    pub created: String,
-    /// Not before then it is tried again.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub next_attempt: Option<String>,
-    /// When it arrived or was given up.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub finished: Option<String>,
-    /// The last answer's status.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub answer: Option<i32>,
-    /// What went wrong last.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub error: Option<String>,
-}
-
-/// Which deliveries, and which page.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DeliveryQuery {
-    /// `pending`, `delivered` or `dead`.
-    pub status: Option<String>,
-    /// Items on the page.
-    pub limit: Option<usize>,
-    /// `next` of the page before.
-    pub cursor: Option<String>,
-}
-
 /// The endpoints of the caller's workspace, oldest first.
 ///
 /// # Errors
@@ -142,15 +102,15 @@ pub async fn show(context: &Context, caller: &Caller, id: &str) -> Result<Webhoo
 /// Make an endpoint.
 ///
 /// # Errors
-/// [`ServiceError::Invalid`] naming the field; [`ServiceError::Conflict`] when there are too many.
+/// [`ServiceError::InvalidFields`]; [`ServiceError::TakenFields`] for another one's name,
+/// [`ServiceError::Conflict`] when there are too many.
 pub async fn create(context: &Context, caller: &Caller, wanted: NewWebhook) -> Result<Made, ServiceError> {
-    names::check("a webhook", &wanted.name)?;
-    check_url(context, &wanted.url)?;
+    let types = checked(context, Some(&wanted.name), Some(&wanted.url), Some(&wanted.types))?;
     let webhook = Webhook {
         id: WebhookId::from_uuid(context.ids.next()),
         name: wanted.name,
         url: wanted.url.trim().to_owned(),
-        wanted: read_types(&wanted.types)?,
+        wanted: types.unwrap_or_default(),
         enabled: true,
         disabled_why: None,
         old_until: None,
@@ -163,7 +123,7 @@ pub async fn create(context: &Context, caller: &Caller, wanted: NewWebhook) -> R
     context
         .store
         .write(move |tx| {
-            let there = webhooks::list(tx, scribe.workspace)?.len();
+            let there = alone(tx, &scribe, &kept)?;
             if i64::try_from(there).unwrap_or(i64::MAX) >= limits::WEBHOOKS {
                 return Err(ServiceError::Conflict(format!("a workspace has at most {} webhooks", limits::WEBHOOKS)));
             }
@@ -177,7 +137,7 @@ pub async fn create(context: &Context, caller: &Caller, wanted: NewWebhook) -> R
 /// Change an endpoint. Switching it on again forgets why it was off.
 ///
 /// # Errors
-/// [`ServiceError::NotFound`], [`ServiceError::Invalid`] naming the field.
+/// [`ServiceError::NotFound`], [`ServiceError::InvalidFields`], [`ServiceError::TakenFields`].
 pub async fn patch(
     context: &Context,
     caller: &Caller,
@@ -185,13 +145,7 @@ pub async fn patch(
     patch: WebhookPatch,
 ) -> Result<WebhookView, ServiceError> {
     let id = read_id(id)?;
-    if let Some(name) = &patch.name {
-        names::check("a webhook", name)?;
-    }
-    if let Some(url) = &patch.url {
-        check_url(context, url)?;
-    }
-    let wanted = patch.types.as_deref().map(read_types).transpose()?;
+    let wanted = checked(context, patch.name.as_deref(), patch.url.as_deref(), patch.types.as_deref())?;
     let scribe = Scribe::new(context, caller);
     let changed = context
         .store
@@ -210,6 +164,9 @@ pub async fn patch(
             if let Some(enabled) = patch.enabled {
                 after.enabled = enabled;
                 after.disabled_why = None;
+            }
+            if after.name != before.name {
+                alone(tx, &scribe, &after)?;
             }
             if after != before {
                 webhooks::update(tx, scribe.workspace, &after)?;
@@ -283,68 +240,6 @@ pub async fn test(context: &Context, caller: &Caller, id: &str) -> Result<EventI
     Ok(event)
 }
 
-/// A page of what was sent to an endpoint or is to be, newest first.
-///
-/// # Errors
-/// [`ServiceError::NotFound`], [`ServiceError::Invalid`] for an unknown status or a bad cursor.
-pub async fn delivery_page(
-    context: &Context,
-    caller: &Caller,
-    id: &str,
-    query: DeliveryQuery,
-) -> Result<Page<DeliveryView>, ServiceError> {
-    let (workspace, id) = (caller.workspace, read_id(id)?);
-    let unknown = |_: &String| ServiceError::Invalid(String::from("status: one of pending, delivered, dead"));
-    let state = query.status.as_ref().map(|word| State::from_word(word).ok_or_else(|| unknown(word))).transpose()?;
-    let page = PageRequest { limit: query.limit, cursor: query.cursor };
-    let (limit, before) = (page.limit(), page.after::<EventId>()?);
-    let wanted = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
-    let found = context
-        .store
-        .read(move |conn| {
-            webhooks::load(conn, workspace, id).map_err(not_found)?;
-            Ok::<_, ServiceError>(deliveries::page(conn, workspace, id, state, before, wanted)?)
-        })
-        .await?;
-    let views = found.into_iter().map(delivery_view).collect();
-    Ok(Page::cut(views, limit, |delivery| delivery.id.to_string()))
-}
-
-/// Send again what was given up or arrived: one delivery, or all dead ones. Answers how many.
-///
-/// # Errors
-/// [`ServiceError::NotFound`]; [`ServiceError::Conflict`] when the delivery is still to be sent.
-pub async fn replay(
-    context: &Context,
-    caller: &Caller,
-    id: &str,
-    delivery: Option<&str>,
-) -> Result<usize, ServiceError> {
-    let id = read_id(id)?;
-    let missing = |_| ServiceError::NotFound("delivery");
-    let event: Option<EventId> = delivery.map(str::parse).transpose().map_err(missing)?;
-    let scribe = Scribe::new(context, caller);
-    context
-        .store
-        .write(move |tx| {
-            let webhook = webhooks::load(tx, scribe.workspace, id).map_err(not_found)?;
-            let count = deliveries::replay(tx, scribe.workspace, id, event, scribe.now)?;
-            if let (0, Some(event)) = (count, event) {
-                return Err(match deliveries::exists(tx, scribe.workspace, id, event)? {
-                    true => ServiceError::Conflict(String::from("this delivery is still to be sent")),
-                    false => ServiceError::NotFound("delivery"),
-                });
-            }
-            if count > 0 {
-                let detail = json!({ "name": webhook.name, "deliveries": count, "delivery": event });
-                let about = About { target: &format!("webhook:{id}"), detail, ..About::default() };
-                scribe.record(tx, "webhook.replayed", about)?;
-            }
-            Ok(count)
-        })
-        .await
-}
-
 fn tell(tx: &mut Tx<'_>, scribe: &Scribe, kind: &str, webhook: &Webhook) -> Result<(), ServiceError> {
     // Without the address: its path may be a key.
     let detail = json!({ "name": webhook.name, "types": webhook.wanted.words(), "enabled": webhook.enabled });
@@ -358,27 +253,57 @@ fn new_secret() -> SecretString {
     webhook::secret_text(&key)
 }
 
-fn read_id(text: &str) -> Result<WebhookId, ServiceError> {
+pub(super) fn read_id(text: &str) -> Result<WebhookId, ServiceError> {
     text.parse().map_err(|_| ServiceError::NotFound("webhook"))
 }
 
-fn not_found(error: StoreError) -> ServiceError {
+pub(super) fn not_found(error: StoreError) -> ServiceError {
     match error {
         StoreError::NotFound => ServiceError::NotFound("webhook"),
         other => other.into(),
     }
 }
 
-fn read_types(words: &[String]) -> Result<Wanted, ServiceError> {
-    let read = |word: &String| word.parse::<EventType>().map_err(|e| ServiceError::Invalid(format!("types: {e}")));
-    Ok(Wanted::these(words.iter().map(read).collect::<Result<_, _>>()?))
+/// What was given is right, all that is not named at once; the choice of events, where one was given.
+fn checked(
+    context: &Context,
+    name: Option<&str>,
+    url: Option<&str>,
+    types: Option<&[String]>,
+) -> Result<Option<Wanted>, ServiceError> {
+    let mut wrong = Vec::new();
+    if let Some(Err(error)) = name.map(|name| names::check("a webhook", name)) {
+        wrong.push(FieldError::new("name", error.to_string()));
+    }
+    if let Some(Err(why)) = url.map(|url| check_url(context, url)) {
+        wrong.push(FieldError::new("url", format!("url: {why}")));
+    }
+    let types = types.map(|words| words.iter().map(|word| word.parse::<EventType>()).collect::<Result<Vec<_>, _>>());
+    match types.transpose() {
+        Ok(found) if wrong.is_empty() => return Ok(found.map(Wanted::these)),
+        Ok(_) => {}
+        Err(error) => wrong.push(FieldError::new("types", format!("types: {error}"))),
+    }
+    Err(ServiceError::InvalidFields(wrong))
 }
 
-fn check_url(context: &Context, url: &str) -> Result<(), ServiceError> {
+fn check_url(context: &Context, url: &str) -> Result<(), String> {
     if url.len() > limits::WEBHOOK_URL_BYTES {
-        return Err(ServiceError::Invalid(format!("url: at most {} bytes", limits::WEBHOOK_URL_BYTES)));
+        return Err(format!("at most {} bytes", limits::WEBHOOK_URL_BYTES));
     }
-    (context.may_call)(url).map_err(|why| ServiceError::Invalid(format!("url: {why}")))
+    (context.may_call)(url)
+}
+
+/// No other endpoint has this one's name, however it is written: commands name endpoints by it. Answers how
+/// many there are. Who gives a name waits for whoever gives another.
+fn alone(tx: &mut Tx<'_>, scribe: &Scribe, one: &Webhook) -> Result<usize, ServiceError> {
+    names_are_given(tx, scribe.workspace)?;
+    let all = webhooks::list(tx, scribe.workspace)?;
+    if all.iter().any(|other| other.id != one.id && other.name.eq_ignore_ascii_case(&one.name)) {
+        let detail = format!("another webhook is called '{}'", one.name);
+        return Err(ServiceError::TakenFields(vec![FieldError::new("name", detail)]));
+    }
+    Ok(all.len())
 }
 
 fn view(context: &Context, caller: &Caller, webhook: Webhook) -> WebhookView {
@@ -405,20 +330,6 @@ fn host_only(url: &str) -> String {
     let (scheme, rest) = url.split_once("://").unwrap_or(("https", url));
     let host = rest.split(['/', '?']).next().unwrap_or_default();
     if rest.len() == host.len() { format!("{scheme}://{host}") } else { format!("{scheme}://{host}/…") }
-}
-
-fn delivery_view(delivery: Delivery) -> DeliveryView {
-    DeliveryView {
-        id: delivery.event,
-        event_type: delivery.event_type,
-        status: delivery.state.as_str(),
-        attempts: delivery.attempts,
-        created: delivery.created_at.to_rfc3339(),
-        next_attempt: (delivery.state == State::Pending).then(|| delivery.due_at.to_rfc3339()),
-        finished: delivery.finished_at.map(|at| at.to_rfc3339()),
-        answer: delivery.status,
-        error: delivery.error,
-    }
 }
 
 #[cfg(test)]

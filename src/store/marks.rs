@@ -14,6 +14,7 @@ use super::wide_marks;
 use crate::base::clock::Micros;
 use crate::base::ids::{GroupId, HubId, SourceId, UserId, WorkspaceId};
 use crate::base::limits::DIRECT_MARKS;
+use crate::domain::occasion;
 use crate::store::mappings::{bind_arrived_group, bind_arrived_user};
 
 /// What made somebody look again: kept on the mark, and later on the task.
@@ -186,23 +187,45 @@ pub fn hub_changed(tx: &mut DbConn, workspace: WorkspaceId, hub: HubId, change: 
     wide_marks::put(tx, workspace, hub, wide_marks::Reach::Everybody, change)
 }
 
-/// Look at one pair again now, without a new settle time: an attempt finished, a person decided.
+/// Look at one pair again now, without a new settle time: an attempt finished.
 ///
 /// # Errors
 /// [`StoreError`] of the statement.
 pub fn touch(tx: &mut DbConn, workspace: WorkspaceId, hub: HubId, user: UserId, now: Micros) -> Result<(), StoreError> {
+    let look = Change { cause: occasion::ATTEMPT_FINISHED, request_id: None, now };
+    asked(tx, workspace, hub, user, &look)
+}
+
+/// As [`touch`], because a person asked for it: the cause is a word of [`crate::domain::occasion`]. What
+/// waits to be looked at for a better reason keeps that.
+///
+/// # Errors
+/// [`StoreError`] of the statement.
+pub fn asked(
+    tx: &mut DbConn,
+    workspace: WorkspaceId,
+    hub: HubId,
+    user: UserId,
+    change: &Change<'_>,
+) -> Result<(), StoreError> {
     let sql = format!(
-        "{INTO}VALUES ($1, $2, $3, $4, $4, 1, 'attempt_finished', NULL, $4) \
+        "{INTO}VALUES ($1, $2, $3, $4, $4, 1, $5, $6, $4) \
          ON CONFLICT (workspace, hub_id, user_id) DO UPDATE SET \
          due_at = CASE WHEN excluded.due_at < reconcile_marks.due_at THEN excluded.due_at \
              ELSE reconcile_marks.due_at END, \
+         cause = CASE WHEN reconcile_marks.cause = $7 THEN excluded.cause ELSE reconcile_marks.cause END, \
+         request_id = CASE WHEN reconcile_marks.cause = $7 THEN excluded.request_id \
+             ELSE reconcile_marks.request_id END, \
          rev = reconcile_marks.rev + 1"
     );
     diesel::sql_query(sql)
         .bind::<BigInt, _>(workspace.0)
         .bind::<Binary, _>(hub.bytes())
         .bind::<Binary, _>(user.bytes())
-        .bind::<BigInt, _>(now.0)
+        .bind::<BigInt, _>(change.now.0)
+        .bind::<Text, _>(change.cause)
+        .bind::<Nullable<Text>, _>(change.request_id)
+        .bind::<Text, _>(occasion::ATTEMPT_FINISHED)
         .kept()
         .execute(tx)?;
     Ok(())

@@ -158,16 +158,16 @@ pub fn look_again(
     workspace: WorkspaceId,
     hub: HubId,
     user: UserId,
-    now: Micros,
+    change: &marks::Change<'_>,
 ) -> Result<(), StoreError> {
     let open = task_rows::open_for(tx, workspace, hub, &facts::subject(user))?;
     if let Some(open) = open.filter(|open| open.status == TaskStatus::Held)
         && let Some(hold) = open.hold
         && holds::load(tx, workspace, hold)?.reason == HoldReason::ProtectedMember.as_str()
     {
-        task_moves::supersede(tx, workspace, open.id, None, now)?;
+        task_moves::supersede(tx, workspace, open.id, None, change.now)?;
     }
-    marks::touch(tx, workspace, hub, user, now)
+    marks::asked(tx, workspace, hub, user, change)
 }
 
 /// Open tasks of a hub that give or take one of these roles and of which nothing is at the app yet:

@@ -17,6 +17,8 @@ use crate::base::ids::WorkspaceId;
 const CORNER: i64 = 0x5c1a_0000_0000_0000;
 /// The same for counting a workspace's people.
 const PEOPLE: i64 = 0x5c1b_0000_0000_0000;
+/// The same for giving names.
+const NAMES: i64 = 0x5c1c_0000_0000_0000;
 
 /// Marks are about to be written by the rules as they are. Many may hold it at once.
 ///
@@ -32,6 +34,15 @@ pub fn rules_are_read(tx: &mut DbConn, workspace: WorkspaceId) -> Result<(), Sto
 /// [`StoreError`] of the statement.
 pub fn rules_change(tx: &mut DbConn, workspace: WorkspaceId) -> Result<(), StoreError> {
     lock(tx, CORNER ^ workspace.0, "SELECT pg_advisory_xact_lock($1)")
+}
+
+/// A name that must be the only one is about to be given where no unique key can see to it: one transaction
+/// of a workspace at a time.
+///
+/// # Errors
+/// [`StoreError`] of the statement.
+pub fn names_are_given(tx: &mut DbConn, workspace: WorkspaceId) -> Result<(), StoreError> {
+    lock(tx, NAMES ^ workspace.0, "SELECT pg_advisory_xact_lock($1)")
 }
 
 /// The guard counts the people of a workspace over all its hubs, and decides on that: one planner

@@ -9,6 +9,7 @@ use crate::domain::guard::{HoldReason, Ruling};
 use crate::domain::hub::Hub;
 use crate::domain::instructions;
 use crate::domain::member::{Bucket, Member, MemberStatus, Presence};
+use crate::domain::occasion;
 use crate::domain::plan::{Action, PRIORITY_LEAVER, Start, Step, Why};
 use crate::domain::principal;
 use crate::domain::problem::Cause;
@@ -174,7 +175,8 @@ impl Recorder<'_, '_> {
             return Ok(());
         };
         if open.priority > PRIORITY_LEAVER {
-            task_moves::hurry(self.tx, self.workspace, open.id, PRIORITY_LEAVER, &pair.mark.cause, self.now)?;
+            let cause = occasion::of_leaver(&pair.mark.cause, pair.facts.person.is_some());
+            task_moves::hurry(self.tx, self.workspace, open.id, PRIORITY_LEAVER, cause, self.now)?;
         }
         Ok(())
     }
@@ -242,7 +244,10 @@ impl Recorder<'_, '_> {
             user: Some(pair.facts.user),
             member: Some(member),
             status,
-            cause: pair.mark.cause.clone(),
+            cause: match action.priority {
+                PRIORITY_LEAVER => occasion::of_leaver(&pair.mark.cause, pair.facts.person.is_some()).to_owned(),
+                _ => pair.mark.cause.clone(),
+            },
             request_id: pair.mark.request_id.clone(),
             effect: action.effect.clone(),
             reasons: action.reasons.clone(),

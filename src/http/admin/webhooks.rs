@@ -8,7 +8,8 @@ use crate::http::App;
 use crate::http::error::ApiFailure;
 use crate::http::extract::{ApiAdmin, ApiJson, ApiQuery, ApiReader};
 use crate::http::respond;
-use crate::service::webhooks::{self, DeliveryQuery, Made, NewWebhook, WebhookPatch};
+use crate::service::deliveries::{self, DeliveryQuery};
+use crate::service::webhooks::{self, Made, NewWebhook, WebhookPatch};
 
 /// An endpoint with the one view of its secret.
 fn made(made: &Made) -> Value {
@@ -101,7 +102,7 @@ pub async fn deliveries(
     query: ApiQuery<DeliveryQuery>,
     app: web::Data<App>,
 ) -> Result<HttpResponse, ApiFailure> {
-    let page = webhooks::delivery_page(&app.context, &caller, &id, query.0).await?;
+    let page = deliveries::list(&app.context, &caller, &id, query.0).await?;
     respond::json(StatusCode::OK, &page)
 }
 
@@ -114,7 +115,7 @@ pub async fn replay_dead(
     id: web::Path<String>,
     app: web::Data<App>,
 ) -> Result<HttpResponse, ApiFailure> {
-    let count = webhooks::replay(&app.context, &caller, &id, None).await?;
+    let count = deliveries::replay(&app.context, &caller, &id, None).await?;
     respond::json(StatusCode::ACCEPTED, &json!({ "replayed": count }))
 }
 
@@ -129,6 +130,6 @@ pub async fn replay(
     app: web::Data<App>,
 ) -> Result<HttpResponse, ApiFailure> {
     let (id, delivery) = path.into_inner();
-    let count = webhooks::replay(&app.context, &caller, &id, Some(&delivery)).await?;
+    let count = deliveries::replay(&app.context, &caller, &id, Some(&delivery)).await?;
     respond::json(StatusCode::ACCEPTED, &json!({ "replayed": count }))
 }

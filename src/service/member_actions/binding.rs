@@ -7,6 +7,7 @@ use crate::base::ids::UserId;
 use crate::domain::hub_rules as rules;
 use crate::domain::mapping::{HubRole, Mapping};
 use crate::domain::member::{Bucket, MemberStatus, Presence};
+use crate::domain::occasion;
 use crate::service::ServiceError;
 use crate::service::whatif::steps::Step;
 use crate::store::{facts, hub_members, intervals, marks};
@@ -37,7 +38,7 @@ impl Desk<'_, '_> {
             HubRole::Owner | HubRole::Manager => self.run(user, &user_name, hub_role)?,
             HubRole::Collaborator => {}
         }
-        marks::touch(self.tx, self.scribe.workspace, self.hub.id, user, self.scribe.now)?;
+        marks::asked(self.tx, self.scribe.workspace, self.hub.id, user, &self.scribe.change(occasion::MATCH))?;
         self.tell(kind, json!({ "by": "hand", "hub_role": hub_role }), None, None)
     }
 
@@ -115,7 +116,7 @@ impl Desk<'_, '_> {
         let mut member = self.member.clone();
         member.managed = true;
         self.keep(&member)?;
-        marks::touch(self.tx, self.scribe.workspace, self.hub.id, user, self.scribe.now)?;
+        marks::asked(self.tx, self.scribe.workspace, self.hub.id, user, &self.scribe.change(occasion::ADOPT))?;
         self.tell("member.adopted", json!({ "role": member.known_role, "by_mapping": given }), None, None)
     }
 }

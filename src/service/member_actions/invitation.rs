@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::Desk;
 use crate::domain::member::{MemberStatus, Presence};
+use crate::domain::occasion;
 use crate::service::ServiceError;
 use crate::store::{decisions, facts, hub_members, marks};
 
@@ -50,7 +51,7 @@ impl Desk<'_, '_> {
         member.status = MemberStatus::Settled;
         hub_members::update(self.tx, self.scribe.workspace, &member, "resend", self.scribe.now)?;
         hub_members::invited(self.tx, self.scribe.workspace, member.id, self.scribe.now, None)?;
-        marks::touch(self.tx, self.scribe.workspace, self.hub.id, user, self.scribe.now)?;
+        marks::asked(self.tx, self.scribe.workspace, self.hub.id, user, &self.scribe.change(occasion::RESEND))?;
         self.tell("member.invited_again", json!({}), None, None)
     }
 }

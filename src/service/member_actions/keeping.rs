@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::Desk;
 use crate::domain::member::{Bucket, MemberStatus};
+use crate::domain::occasion;
 use crate::service::ServiceError;
 use crate::store::{hub_members, marks, people, reading};
 
@@ -39,7 +40,7 @@ impl Desk<'_, '_> {
         self.keep(&member)?;
         hub_members::set_exempt_reason(self.tx, self.scribe.workspace, member.id, None)?;
         for user in self.bearers()? {
-            marks::touch(self.tx, self.scribe.workspace, self.hub.id, user, self.scribe.now)?;
+            marks::asked(self.tx, self.scribe.workspace, self.hub.id, user, &self.scribe.change(occasion::UNEXEMPT))?;
         }
         self.tell("member.unexempted", json!({}), None, None)
     }

@@ -7,6 +7,7 @@ use serde_json::json;
 use super::Desk;
 use crate::base::clock::Micros;
 use crate::domain::member::MemberStatus;
+use crate::domain::occasion;
 use crate::domain::protection::Protection;
 use crate::domain::sync;
 use crate::service::ServiceError;
@@ -66,7 +67,7 @@ impl Desk<'_, '_> {
         let given = Protection { reason: reason.clone(), by: self.scribe.actor.clone(), since: self.scribe.now, until };
         protections::put(self.tx, self.scribe.workspace, &self.member, &given)?;
         if let Some(user) = self.member.user {
-            marks::touch(self.tx, self.scribe.workspace, self.hub.id, user, self.scribe.now)?;
+            marks::asked(self.tx, self.scribe.workspace, self.hub.id, user, &self.scribe.change(occasion::PROTECT))?;
         }
         let detail = json!({ "until": until.map(Micros::to_rfc3339) });
         self.tell("member.protected", detail, Some(json!({ "reason": reason })), None)
@@ -80,7 +81,8 @@ impl Desk<'_, '_> {
             return Err(ServiceError::Conflict(String::from("this account is not protected")));
         }
         if let Some(user) = self.member.user {
-            protections::look_again(self.tx, self.scribe.workspace, self.hub.id, user, self.scribe.now)?;
+            let change = self.scribe.change(occasion::UNPROTECT);
+            protections::look_again(self.tx, self.scribe.workspace, self.hub.id, user, &change)?;
         }
         let personal = note.map(|note| json!({ "note": note }));
         self.tell("member.unprotected", json!({ "by": "hand" }), personal, None)

@@ -3,6 +3,7 @@
 
 mod assets;
 mod carried;
+mod causes;
 mod connecting;
 mod deciding;
 pub mod drift;

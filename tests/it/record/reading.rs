@@ -127,7 +127,33 @@ async fn reports_tell_who_held_what_and_what_leavers_still_hold() {
         let report = async |query: &str| items(&admin, &format!("/api/v1/reports/access?{query}")).await;
         assert_eq!(report("").await.len(), 2);
         assert_eq!(report("at=2001-01-01").await.len(), 0);
-        assert_eq!(report("at=2999-01-01").await.len(), 2, "what lasts is held then");
+        // A typing mistake does not read like "never had anything".
+        for (query, fields) in [
+            ("at=2999-01-01", vec!["at"]),
+            ("person=nobody@example.com", vec!["person"]),
+            ("person=01890a5d-ac96-774b-bcce-b302099a8057", vec!["person"]),
+            ("hub=nope", vec!["hub"]),
+            ("leavers=true&hub=nope&person=nobody", vec!["hub", "person"]),
+        ] {
+            let refused = admin.get(&format!("/api/v1/reports/access?{query}")).await.expect(400).json();
+            let named: Vec<_> = refused["errors"].as_array().unwrap().iter().map(|one| one["field"].clone()).collect();
+            assert_eq!(named, fields, "{}: {query}: {refused}", database.name);
+        }
+        for query in ["at=2999-01-01", "hub=nope", "user=01890a5d-ac96-774b-bcce-b302099a8057"] {
+            admin.get(&format!("/api/v1/access?{query}")).await.expect(400);
+        }
+        for (flag, value) in [("--person", "nobody@example.com"), ("--hub", "nope"), ("--at", "2999-01-01")] {
+            let odd = server.run(&["report", "access", flag, value]);
+            let said = String::from_utf8_lossy(&odd.stderr).into_owned();
+            assert_eq!(odd.status.code(), Some(1), "{flag}: {said}");
+            assert!(
+                odd.stdout.is_empty() && (said.contains(value) || said.contains("still to come")),
+                "{flag}: {said}"
+            );
+        }
+        // Who is known and never had anything has an empty report.
+        user(&scim, "cid@example.com").await;
+        assert_eq!(report("person=cid@example.com").await.len(), 0);
         for person in [ann.as_str(), "ann@example.com", "ANN@example.com"] {
             let found = report(&format!("person={person}")).await;
             assert_eq!((found.len(), &found[0]["user"]), (1, &json!(ann)), "{person}");
@@ -140,7 +166,6 @@ async fn reports_tell_who_held_what_and_what_leavers_still_hold() {
         let left = report("leavers=true&hub=wiki").await;
         assert_eq!(left.len(), 1, "{left:?}");
         assert!(left[0]["left"].is_string() && left[0].get("to").is_none(), "still there: {}", left[0]);
-        assert_eq!(report("leavers=true&hub=other").await.len(), 0);
         admin.get("/api/v1/reports/access?leavers=true&at=2026-01-01").await.expect(400);
         admin.get("/api/v1/reports/access?who=ann").await.expect(400);
 
@@ -168,5 +193,76 @@ async fn reports_tell_who_held_what_and_what_leavers_still_hold() {
         assert!(String::from_utf8_lossy(&remote.stdout).contains("bob@example.com"), "{remote:?}");
         let odd = server.run(&["report", "access", "--at", "yesterday"]);
         assert!(!odd.status.success() && String::from_utf8_lossy(&odd.stderr).contains("2026-01-31"));
+    }
+}
+
+/// A report shows whoever runs a hub that hub, a guest themselves, and tells neither what else there is.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_report_shows_a_manager_their_hub_and_a_guest_themselves() {
+    for database in databases() {
+        let server = Server::start(&database, &[]);
+        let (admin, scim) = clients(&server);
+        let (ann, bob) = story(&admin, &scim).await;
+        manual_hub(&admin, "ops").await;
+        let max = user(&scim, "max@example.com").await;
+        let share = json!({"user": "max@example.com", "hub_role": "manager", "app_role": "member"});
+        mapping(&admin, "ops", &share).await;
+        let gus = admin.post("/api/v1/guests", &json!({"email": "gus@partner.test"})).await.expect(201).json();
+        let gus = gus["id"].as_str().unwrap();
+        mapping(&admin, "ops", &json!({"user": "gus@partner.test", "app_role": "member"})).await;
+        mapping(&admin, "wiki", &json!({"user": "gus@partner.test", "app_role": "member"})).await;
+        for task in tasks(&admin, "kind=add&status=manual", 3).await {
+            let path = format!("/api/v1/tasks/{}/done", task["id"].as_str().unwrap());
+            admin.post(&path, &json!({"note": "done"})).await.expect(200);
+        }
+        let held = async |client: &Client, query: &str| -> Vec<(String, String)> {
+            let mut found: Vec<_> = items(client, &format!("/api/v1/reports/access?{query}"))
+                .await
+                .iter()
+                .map(|one| (one["hub"].as_str().unwrap().into(), one["user"].as_str().unwrap_or_default().into()))
+                .collect();
+            found.sort();
+            found
+        };
+        let pair = |hub: &str, user: &str| (hub.to_owned(), user.to_owned());
+        let sorted = |mut all: Vec<(String, String)>| {
+            all.sort();
+            all
+        };
+        assert_eq!(held(&admin, "").await.len(), 5, "{}", database.name);
+
+        // Max manages one hub and nothing else.
+        let as_max = crate::hub_rules::rights::token(&server, "--as", "max@example.com");
+        let of_ops = sorted(vec![pair("ops", &max), pair("ops", gus)]);
+        assert_eq!(held(&as_max, "").await, of_ops, "{}", database.name);
+        assert_eq!(held(&as_max, "hub=ops").await, of_ops);
+        assert_eq!(held(&as_max, "person=gus@partner.test").await, [pair("ops", gus)], "of that hub only");
+        // A guest has themselves, in each hub.
+        let as_gus = crate::hub_rules::rights::token(&server, "--as", "gus@partner.test");
+        let own = sorted(vec![pair("ops", gus), pair("wiki", gus)]);
+        for query in ["", "person=gus@partner.test", &format!("person={gus}")] {
+            assert_eq!(held(&as_gus, query).await, own, "{}: {query}", database.name);
+        }
+        // What is not theirs is not there: as it is where nothing is.
+        for (client, query) in [
+            (&as_max, "hub=wiki"),
+            (&as_max, "person=ann@example.com"),
+            (&as_max, &*format!("person={bob}")),
+            (&as_gus, "person=max@example.com"),
+            (&as_gus, &*format!("person={ann}")),
+            (&as_gus, "person=bob@example.com"),
+        ] {
+            let there = client.get(&format!("/api/v1/reports/access?{query}")).await.expect(400).json();
+            let (field, value) = query.split_once('=').unwrap();
+            let nowhere = if field == "hub" { "nope" } else { "zoe@example.com" };
+            let nobody = client.get(&format!("/api/v1/reports/access?{field}={nowhere}")).await.expect(400).json();
+            let said = |reply: &Value, asked: &str| reply.to_string().replace(asked, "X");
+            assert_eq!(said(&there, value), said(&nobody, nowhere), "{}: {query}", database.name);
+        }
+        for client in [&as_max, &as_gus] {
+            client.get("/api/v1/reports/access?leavers=true").await.expect(403);
+            let csv = client.get("/api/v1/reports/access?format=csv").await.expect(200).text();
+            assert!(!csv.contains("ann@example.com") && csv.lines().count() == 3, "{csv}");
+        }
     }
 }

@@ -118,10 +118,30 @@ async fn an_endpoint_is_made_changed_turned_off_and_removed() {
             let refused = admin.post("/api/v1/webhooks", &body).await.expect(400).json();
             assert!(refused["detail"].as_str().unwrap().contains(field), "{refused}");
         }
+        // All that is wrong at once, field by field.
+        let body = json!({"name": "a b", "url": "nothing", "types": ["moon.rose"]});
+        let refused = admin.post("/api/v1/webhooks", &body).await.expect(400).json();
+        let fields: Vec<_> = refused["errors"].as_array().unwrap().iter().map(|one| one["field"].clone()).collect();
+        assert_eq!(fields, ["name", "url", "types"], "{refused}");
         assert_eq!(admin.get("/api/v1/webhooks").await.expect(200).json()["items"], json!([]));
 
         let (id, secret) = endpoint(&server, &admin, &receiver, &["hold.opened", "task.failed"]).await;
         assert!(secret.starts_with("whsec_"));
+        // A name stands for one endpoint, however it is written; another choice of events is none of its business.
+        let name = admin.get(&format!("/api/v1/webhooks/{id}")).await.expect(200).json()["name"].clone();
+        let same = name.as_str().unwrap().to_uppercase();
+        let refused = admin.post("/api/v1/webhooks", &json!({"name": same, "url": url})).await.expect(409).json();
+        assert_eq!(refused["errors"][0]["field"], "name", "{}: {refused}", database.name);
+        let other = admin.post("/api/v1/webhooks", &json!({"name": "b", "url": url, "types": []})).await.expect(201);
+        let other = format!("/api/v1/webhooks/{}", other.json()["id"].as_str().unwrap());
+        let all = admin.get(&other).await.expect(200).json()["types"].as_array().unwrap().len();
+        assert!(all > 5, "an empty list is everything: {all}");
+        let refused = admin.patch(&other, &json!({"name": name, "url": "nothing"})).await.expect(400).json();
+        assert_eq!(refused["errors"][0]["field"], "url", "{refused}");
+        let refused = admin.patch(&other, &json!({"name": name})).await.expect(409).json();
+        assert_eq!(refused["errors"][0]["field"], "name", "{refused}");
+        admin.patch(&other, &json!({"name": "B"})).await.expect(200);
+        admin.delete(&other).await.expect(204);
         let path = format!("/api/v1/webhooks/{id}");
         let seen = admin.get(&path).await.expect(200);
         assert!(!seen.text().contains(&secret) && seen.json().get("secret").is_none());

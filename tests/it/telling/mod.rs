@@ -18,7 +18,9 @@ use receiver::Receiver;
 /// An endpoint of this receiver that hears `types`; its id and its secret, which the server's log
 /// must not show.
 async fn endpoint(server: &Server, admin: &Client, receiver: &Receiver, types: &[&str]) -> (String, String) {
-    let body = json!({"name": "ops", "url": receiver.url(), "types": types});
+    // The name is an endpoint's own.
+    let name = format!("ops-{}", uuid::Uuid::new_v4().simple());
+    let body = json!({"name": name, "url": receiver.url(), "types": types});
     let made = admin.post("/api/v1/webhooks", &body).await.expect(201).json();
     let secret = made["secret"].as_str().unwrap().to_owned();
     server.watch("a signing secret", &secret);
