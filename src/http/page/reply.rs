@@ -20,8 +20,9 @@ const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; i
     connect-src 'self'; form-action 'self'; base-uri 'self'; frame-ancestors 'none'";
 
 /// First segments of the paths that belong to the page.
-const SEGMENTS: [&str; 11] =
-    ["", "sign-in", "sign-out", "static", "tasks", "held", "people", "hubs", "history", "manual", "failures"];
+const SEGMENTS: [&str; 12] = [
+    "", "sign-in", "sign-out", "static", "tasks", "held", "people", "hubs", "history", "manual", "failures", "activity",
+];
 
 /// Whether a decoded path belongs to the page.
 pub fn is_page(path: &str) -> bool {
