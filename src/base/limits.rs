@@ -71,6 +71,11 @@ pub const WIDE_MARK_BATCH: i64 = 200;
 pub const DRIFT_STRETCHES: usize = 25;
 /// People named in one repair; more than that is a repair of all.
 pub const REPAIR_NAMES: usize = 500;
+/// Tasks whose taking one undo looks at: some hundred megabytes of rows at once, in a read.
+pub const UNDO_TASKS: usize = 100_000;
+/// Shares that an undo of many writes in one transaction: a millisecond or less each, so that others wait
+/// for no more than some tens.
+pub const UNDO_BATCH: usize = 25;
 /// Changes of mappings in one request of the API; files have no such limit but their size.
 pub const MAPPING_CHANGES: usize = 200;
 /// A page of the API where `limit` is not given, and at most.

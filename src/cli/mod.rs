@@ -3,6 +3,7 @@
 
 mod at;
 mod audit;
+mod connected;
 mod demo;
 pub mod engine;
 mod export;

@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 
 use super::at::{At, Reach};
+use super::connected;
 use super::local::{self, say};
 use super::plan_text::{self, Names};
 use super::read_files;
@@ -62,6 +63,18 @@ pub struct ApplyArguments {
     /// Only where it still means what the plan with this digest showed
     #[arg(long, value_name = "DIGEST")]
     expect: Option<String>,
+    /// Do not look whether the connections of new hubs work. What is found never makes an apply fail
+    #[arg(long)]
+    no_check: bool,
+}
+
+/// Whether new hubs are looked at afterwards.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Check {
+    /// Each, with a line about it.
+    New,
+    /// Not at all.
+    None,
 }
 
 /// Show, or do.
@@ -78,7 +91,7 @@ pub enum Mode {
 /// # Errors
 /// With every mistake of the files as `file:line: …`.
 pub fn plan(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    local::block_on(act(arguments, Mode::Plan))
+    local::block_on(act(arguments, Mode::Plan, Check::None))
 }
 
 /// Do it, asking nothing. Exits with 0 when it is done.
@@ -88,17 +101,19 @@ pub fn plan(arguments: Arguments) -> anyhow::Result<ExitCode> {
 pub fn apply(arguments: ApplyArguments) -> anyhow::Result<ExitCode> {
     // Refused here, so that a slip of the pen does not travel.
     let expect = arguments.expect.map(|text| text.trim().parse::<Digest>()).transpose().context("--expect")?;
-    local::block_on(act(arguments.plan, Mode::Apply(expect)))
+    let check = if arguments.no_check { Check::None } else { Check::New };
+    local::block_on(act(arguments.plan, Mode::Apply(expect), check))
 }
 
-async fn act(arguments: Arguments, mode: Mode) -> anyhow::Result<ExitCode> {
+async fn act(arguments: Arguments, mode: Mode, check: Check) -> anyhow::Result<ExitCode> {
     let wanted = Wanted {
         files: read_files::texts(&arguments.paths)?,
         owner: arguments.owner,
         file_ref: arguments.file_ref,
         prune: arguments.prune,
     };
-    let plan = match arguments.at.open().await? {
+    let reach = arguments.at.open().await?;
+    let plan = match &reach {
         Reach::Remote(remote) => {
             let body = serde_json::to_value(&wanted)?;
             let expect = match mode {
@@ -116,14 +131,18 @@ async fn act(arguments: Arguments, mode: Mode) -> anyhow::Result<ExitCode> {
         Reach::Local(context, caller) => {
             let env = read_files::environment(&context.catalog, &wanted.files);
             match mode {
-                Mode::Plan => files::plan(&context, &caller, wanted, Some(env)).await?,
-                Mode::Apply(expect) => files::apply(&context, &caller, wanted, Some(env), expect).await?,
+                Mode::Plan => files::plan(context, caller, wanted, Some(env)).await?,
+                Mode::Apply(expect) => files::apply(context, caller, wanted, Some(env), expect).await?,
             }
         }
     };
     let names = if arguments.all { Names::All } else { Names::Some };
     let output = if arguments.json { Output::Json } else { arguments.output };
     show(&plan, mode, output, names)?;
+    // A program reads one plan, and asks for itself.
+    if check == Check::New && output == Output::Table {
+        connected::tell(&arguments.at, &reach, &plan).await;
+    }
     Ok(match mode {
         Mode::Plan if !plan.is_empty() => ExitCode::from(CHANGES),
         Mode::Plan | Mode::Apply(_) => ExitCode::SUCCESS,

@@ -122,6 +122,9 @@ fn effect_lines(effect: &HubEffect, names: Names) -> Vec<String> {
     if people.len() > most {
         out.push(format!("… and {} more; --all shows them", people.len().saturating_sub(most)));
     }
+    if effect.more > 0 {
+        out.push(format!("… and {} more that are counted and not named", effect.more));
+    }
     out
 }
 

@@ -145,7 +145,13 @@ async fn carry_out(reach: &Reach, room: &str, id: &str, expect: Digest) -> anyho
             let query = [("expect", digest.as_str())];
             read(remote.call(Method::Post, &[room, id, "undo"], &query, Some(&json!({}))).await?)
         }
-        Reach::Local(context, caller) => Ok(undo::undo(context, caller, taken(room, id)?, Some(expect)).await?),
+        Reach::Local(context, caller) => {
+            let undo::Begun { plan, rest } = undo::undo(context, caller, taken(room, id)?, Some(expect)).await?;
+            if let Some(rest) = rest {
+                rest.finish().await?;
+            }
+            Ok(plan)
+        }
     }
 }
 

@@ -366,7 +366,39 @@ pub(super) fn bind_again(
     Ok(mapping)
 }
 
+/// One of many individual shares: stored and recorded, whose person the caller marks; nobody else of the
+/// hub is reached by it.
+///
+/// # Errors
+/// [`ServiceError::Store`].
+pub(super) fn share_again(
+    tx: &mut Tx<'_>,
+    scribe: &Scribe,
+    hub: &Hub,
+    wanted: &Mapping,
+    before: Option<&Mapping>,
+) -> Result<(), ServiceError> {
+    if before.is_some() {
+        mappings::update(tx, scribe.workspace, wanted, scribe.now)?;
+        return tell_mapping(tx, scribe, hub, wanted, "mapping.changed");
+    }
+    mappings::insert(tx, scribe.workspace, wanted, scribe.now)?;
+    tell_mapping(tx, scribe, hub, wanted, "mapping.added")
+}
+
 fn note_mapping(
+    tx: &mut Tx<'_>,
+    scribe: &Scribe,
+    hub: &Hub,
+    mapping: &Mapping,
+    kind: &str,
+) -> Result<(), ServiceError> {
+    tell_mapping(tx, scribe, hub, mapping, kind)?;
+    Ok(marks::hub_changed(tx, scribe.workspace, hub.id, &scribe.change("mapping_changed"))?)
+}
+
+/// Its activity record.
+fn tell_mapping(
     tx: &mut Tx<'_>,
     scribe: &Scribe,
     hub: &Hub,
@@ -400,9 +432,7 @@ fn note_mapping(
         }
         Binding::Waiting | Binding::Gone => None,
     };
-    scribe.record(tx, kind, About { target: &target, hub: Some(hub.id), user, task: None, detail, personal })?;
-    marks::hub_changed(tx, scribe.workspace, hub.id, &scribe.change("mapping_changed"))?;
-    Ok(())
+    Ok(scribe.record(tx, kind, About { target: &target, hub: Some(hub.id), user, task: None, detail, personal })?)
 }
 
 /// The connection without anything that only a local command may hold.

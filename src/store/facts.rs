@@ -95,6 +95,20 @@ pub fn rules(conn: &mut DbConn, workspace: WorkspaceId, hub: HubId) -> Result<Ve
     rules_of(conn, workspace, found)
 }
 
+/// The same, as far as they can be about these people.
+///
+/// # Errors
+/// [`StoreError`] of the statements.
+pub fn rules_about(
+    conn: &mut DbConn,
+    workspace: WorkspaceId,
+    hub: HubId,
+    people: &[UserId],
+) -> Result<Vec<Rule>, StoreError> {
+    let found = mappings::about(conn, workspace, hub, people)?;
+    rules_of(conn, workspace, found)
+}
+
 /// Any mappings made ready: also ones that are not stored yet, for a preview.
 ///
 /// # Errors

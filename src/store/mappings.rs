@@ -171,6 +171,50 @@ pub fn of_hub(conn: &mut DbConn, workspace: WorkspaceId, hub: HubId) -> Result<V
     Ok(found)
 }
 
+/// Those of a hub's mappings that have one of these subject keys.
+///
+/// # Errors
+/// [`StoreError`] of the statement.
+pub fn with_subjects(
+    conn: &mut DbConn,
+    workspace: WorkspaceId,
+    hub: HubId,
+    keys: &[String],
+) -> Result<Vec<Mapping>, StoreError> {
+    let rows: Vec<Row> = mappings::table
+        .filter(mappings::workspace.eq(workspace.0))
+        .filter(mappings::hub_id.eq(hub.bytes()))
+        .filter(mappings::subject_key.eq_any(keys))
+        .select(Row::as_select())
+        .load(conn)?;
+    rows.into_iter().map(Row::read).collect()
+}
+
+/// Those of a hub's mappings that can be about these people: all of groups, and their own shares. A hub
+/// with thousands of individual shares is planned without reading them all for every few people.
+///
+/// # Errors
+/// [`StoreError`] of the statement.
+pub fn about(
+    conn: &mut DbConn,
+    workspace: WorkspaceId,
+    hub: HubId,
+    people: &[UserId],
+) -> Result<Vec<Mapping>, StoreError> {
+    let theirs = people.iter().map(|user| Some(user.bytes())).collect::<Vec<_>>();
+    let rows: Vec<Row> = mappings::table
+        .filter(mappings::workspace.eq(workspace.0))
+        .filter(mappings::hub_id.eq(hub.bytes()))
+        .filter(
+            mappings::subject_kind.eq("group").or(mappings::binding.ne("bound")).or(mappings::bound_id.eq_any(theirs)),
+        )
+        .select(Row::as_select())
+        .load(conn)?;
+    let mut found = rows.into_iter().map(Row::read).collect::<Result<Vec<_>, _>>()?;
+    found.sort_unstable_by_key(|mapping| mapping.id);
+    Ok(found)
+}
+
 /// The mapping with this identity: (hub, subject, `where`).
 ///
 /// # Errors

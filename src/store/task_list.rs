@@ -125,6 +125,19 @@ pub fn taken(
     rows.iter().map(TaskRow::shown).collect()
 }
 
+/// These tasks, the oldest first; few, by id.
+///
+/// # Errors
+/// A failed statement.
+pub fn these(conn: &mut DbConn, workspace: WorkspaceId, ids: &[TaskId]) -> Result<Vec<Task>, StoreError> {
+    let rows: Vec<TaskRow> = tasks::table
+        .filter(tasks::workspace.eq(workspace.0))
+        .filter(tasks::id.eq_any(ids.iter().map(|id| id.bytes()).collect::<Vec<_>>()))
+        .order(tasks::id)
+        .load(conn)?;
+    rows.iter().map(TaskRow::shown).collect()
+}
+
 /// How many tasks stand in each status, in one hub or in all.
 ///
 /// # Errors

@@ -25,6 +25,16 @@ const PERIOD: Duration = Duration::from_secs(60);
 /// How often a process asks whether it is time.
 const LOOK: Duration = Duration::from_secs(5);
 
+/// Between two looks whether it is time. With debug assertions `SCIMHUB_FAULT_LOOK` in milliseconds
+/// changes it, so that a test of many rounds need not wait for each.
+fn between_looks() -> Duration {
+    #[cfg(debug_assertions)]
+    if let Some(ms) = std::env::var("SCIMHUB_FAULT_LOOK").ok().and_then(|ms| ms.parse().ok()) {
+        return Duration::from_millis(ms);
+    }
+    LOOK
+}
+
 /// Tells people. Cheap to clone.
 #[derive(Clone)]
 pub struct Notifier {
@@ -69,7 +79,7 @@ impl Notifier {
                 tracing::error!(%error, "notifications could not be looked at");
             }
             tokio::select! {
-                () = tokio::time::sleep(LOOK) => {}
+                () = tokio::time::sleep(between_looks()) => {}
                 () = stop.cancelled() => {}
             }
         }

@@ -55,7 +55,8 @@ pub(super) fn plan_batch(
         return Ok(PlannerStep::default());
     };
     let app = &*app.with_login(hub.login);
-    let rules = facts::rules(tx, workspace, hub.id)?;
+    let people: Vec<_> = due.iter().map(|mark| mark.user).collect();
+    let rules = facts::rules_about(tx, workspace, hub.id, &people)?;
     let mut planned = decide_all(tx, workspace, &hub, app, &rules, due, now)?;
     let hub_guard = Guarded { workspace, hub: &hub, app, rules: &rules, now };
     let passes = guarding::rule_all(tx, &hub_guard, &mut planned)?;

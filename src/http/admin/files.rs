@@ -4,12 +4,14 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 use serde::Deserialize;
 
+use super::hubs;
 use crate::http::App;
 use crate::http::error::ApiFailure;
 use crate::http::extract::{ApiAdmin, ApiJson, ApiQuery, ApiReader, Expect, LargeApiJson};
 use crate::http::respond;
 use crate::service::files::{self, Part, Wanted};
 use crate::service::pushing::{self, Pushing};
+use crate::service::whatif::Action;
 
 /// Which hub is meant; the whole workspace without one.
 #[derive(Debug, Default, Deserialize)]
@@ -43,6 +45,9 @@ pub async fn apply(
     app: web::Data<App>,
 ) -> Result<HttpResponse, ApiFailure> {
     let plan = files::apply(&app.context, &caller, wanted, None, expect).await?;
+    for hub in plan.hubs.iter().filter(|hub| hub.action == Action::Add) {
+        hubs::check_soon(&app.context, &caller, hub.hub.clone());
+    }
     respond::json(StatusCode::OK, &plan)
 }
 

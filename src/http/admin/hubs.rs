@@ -18,6 +18,7 @@ use crate::service::members::{self, MemberQuery};
 use crate::service::sync::{self, SyncBody};
 use crate::service::waiting::{self, OverrideBody};
 use crate::service::whatif::Digest;
+use crate::service::{Caller, Context};
 use crate::service::{apps, explain, hub_view, regain, secrets};
 
 /// A secret to set.
@@ -54,16 +55,22 @@ pub async fn create(
     app: web::Data<App>,
 ) -> Result<HttpResponse, ApiFailure> {
     let hub = hubs::create(&app.context, &caller, wanted).await?;
-    if app.context.first_check == FirstCheck::AfterConnecting {
-        let (context, caller, id) = (app.context.clone(), (*caller).clone(), hub.id.clone());
-        // Not waited for: an app may take its time, and the first sync finds out as well.
-        actix_web::rt::spawn(async move {
-            if let Err(error) = checking::after_connecting(&context, &caller, &id).await {
-                tracing::warn!(%error, hub = id, "the new hub could not be checked");
-            }
-        });
-    }
+    check_soon(&app.context, &caller, hub.id.clone());
     respond::json(StatusCode::CREATED, &hub)
+}
+
+/// Have a hub that was just connected, by whatever way, looked at. Not waited for: an app may take its time,
+/// and the first sync finds out as well.
+pub fn check_soon(context: &Context, caller: &Caller, id: String) {
+    if context.first_check != FirstCheck::AfterConnecting {
+        return;
+    }
+    let (context, caller) = (context.clone(), caller.clone());
+    actix_web::rt::spawn(async move {
+        if let Err(error) = checking::after_connecting(&context, &caller, &id).await {
+            tracing::warn!(%error, hub = id, "the new hub could not be checked");
+        }
+    });
 }
 
 /// `GET /api/v1/hubs/{id}`

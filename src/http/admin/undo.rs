@@ -7,7 +7,7 @@ use crate::http::App;
 use crate::http::error::ApiFailure;
 use crate::http::extract::{ApiAdmin, ApiReader, Expect};
 use crate::http::respond;
-use crate::service::undo::{self, Taken};
+use crate::service::undo::{self, Begun, Taken};
 
 /// `GET /api/v1/tasks/{id}/undo`: what granting again would mean; of a parent, for all its children.
 ///
@@ -22,7 +22,8 @@ pub async fn look_at_task(
     respond::json(StatusCode::OK, &plan)
 }
 
-/// `POST /api/v1/tasks/{id}/undo?expect=DIGEST`
+/// `POST /api/v1/tasks/{id}/undo?expect=DIGEST`: 202 where so many are granted again that it goes on
+/// beside the reply.
 ///
 /// # Errors
 /// 404; 400 without a digest; 409 when it took nothing or would mean something else by now.
@@ -32,8 +33,7 @@ pub async fn undo_task(
     Expect(expect): Expect,
     app: web::Data<App>,
 ) -> Result<HttpResponse, ApiFailure> {
-    let plan = undo::undo(&app.context, &caller, Taken::by_task(&id)?, expect).await?;
-    respond::json(StatusCode::OK, &plan)
+    begun(undo::undo(&app.context, &caller, Taken::by_task(&id)?, expect).await?)
 }
 
 /// `GET /api/v1/held/{id}/undo`: of everything that was let out of one held batch.
@@ -59,8 +59,7 @@ pub async fn undo_hold(
     Expect(expect): Expect,
     app: web::Data<App>,
 ) -> Result<HttpResponse, ApiFailure> {
-    let plan = undo::undo(&app.context, &caller, Taken::by_hold(&id)?, expect).await?;
-    respond::json(StatusCode::OK, &plan)
+    begun(undo::undo(&app.context, &caller, Taken::by_hold(&id)?, expect).await?)
 }
 
 /// `GET /api/v1/requests/{id}/undo`: of everything that one request took, an apply among them.
@@ -86,6 +85,22 @@ pub async fn undo_request(
     Expect(expect): Expect,
     app: web::Data<App>,
 ) -> Result<HttpResponse, ApiFailure> {
-    let plan = undo::undo(&app.context, &caller, Taken::ByRequest(id.into_inner()), expect).await?;
-    respond::json(StatusCode::OK, &plan)
+    begun(undo::undo(&app.context, &caller, Taken::ByRequest(id.into_inner()), expect).await?)
+}
+
+/// 200 where all is written; 202 where it goes on, however soon the caller goes away. How far it is, the
+/// parent task of the request tells in each hub.
+fn begun(begun: Begun) -> Result<HttpResponse, ApiFailure> {
+    let Some(rest) = begun.rest else { return respond::json(StatusCode::OK, &begun.plan) };
+    go_on(rest);
+    respond::json(StatusCode::ACCEPTED, &begun.plan)
+}
+
+/// Finish it beside the reply.
+pub fn go_on(rest: undo::Rest) {
+    actix_web::rt::spawn(async move {
+        if let Err(error) = rest.finish().await {
+            tracing::error!(%error, "an undo of many people broke off; a look at it shows who is left");
+        }
+    });
 }

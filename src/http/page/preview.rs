@@ -53,6 +53,9 @@ fn hub(effect: &HubEffect) -> Markup {
                 tbody { @for person in &effect.people { (row(person)) } }
             }
         }
+        @if effect.more > 0 {
+            p { "And " (words::grouped(i64::try_from(effect.more).unwrap_or(i64::MAX))) " more, counted above and not named here." }
+        }
     }
 }
 

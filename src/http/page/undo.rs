@@ -10,6 +10,7 @@ use super::layout::{self, Pace, Place};
 use super::reply::{self, PageFailure};
 use super::{held, preview, tasks};
 use crate::http::App;
+use crate::http::admin::undo::go_on;
 use crate::http::error::Refusal;
 use crate::http::extract::caller::Access;
 use crate::service::ServiceError;
@@ -106,6 +107,12 @@ async fn carry_out(form: &PageActor, app: &App, taken: Taken) -> Result<Plan, Pa
                           and look again";
             Err(Refusal::new(StatusCode::CONFLICT, detail).into())
         }
-        other => Ok(other?),
+        other => {
+            let undo::Begun { plan, rest } = other?;
+            if let Some(rest) = rest {
+                go_on(rest);
+            }
+            Ok(plan)
+        }
     }
 }

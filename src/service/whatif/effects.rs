@@ -78,6 +78,14 @@ pub struct HubEffect {
     pub people: Vec<PersonEffect>,
     /// Whether more people are reached than were looked at.
     pub cut: bool,
+    /// How many of those counted are not named, because they are many.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub more: usize,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn is_none(more: &usize) -> bool {
+    *more == 0
 }
 
 impl HubEffect {
@@ -185,6 +193,10 @@ fn effect(
     let was = was.map(|hub| Ground { app, policy: &hub.policy, rules: &before });
     let mut guard = window.hub(touched.hub.id, people.len());
     for batch in people.chunks(BATCH) {
+        // Of thousands of individual shares only those of these people.
+        let (reach, after, before) = (about(&reach, batch), about(&after, batch), about(&before, batch));
+        let ground = Ground { rules: &after, ..ground };
+        let was = was.map(|was| Ground { rules: &before, ..was });
         let facts = facts::of_people(conn, workspace, touched.hub.id, app, &reach, batch)?;
         let mut judged: Vec<_> =
             facts.into_iter().map(|facts| whatif::effect(app, was.as_ref(), &ground, facts, now)).collect();
@@ -197,6 +209,16 @@ fn effect(
         found.people.push(person);
     }
     Ok(found)
+}
+
+/// The rules that can be about these people.
+fn about(rules: &[Rule], people: &[UserId]) -> Vec<Rule> {
+    let people: BTreeSet<UserId> = people.iter().copied().collect();
+    let concerns = |rule: &&Rule| match rule.mapping.binding {
+        Binding::User(user) => people.contains(&user),
+        Binding::Group(_) | Binding::Waiting | Binding::Gone => true,
+    };
+    rules.iter().filter(concerns).cloned().collect()
 }
 
 impl Touched {

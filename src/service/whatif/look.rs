@@ -11,7 +11,9 @@ use super::digest::{Digest, EffectsDigest, digest, of_effects};
 use super::effects::{HubEffect, Touched, effects};
 use super::outline::Plan;
 use super::steps::Diff;
+use crate::base::clock::Micros;
 use crate::base::ids::WorkspaceId;
+use crate::domain::catalog::Catalog;
 use crate::service::rights::check_steps;
 use crate::service::scribe::Scribe;
 use crate::service::{Context, ServiceError};
@@ -153,6 +155,23 @@ pub(in crate::service) async fn change<T: Send + 'static>(
             carry(tx, diff, Arc::new(effects))
         })
         .await
+}
+
+/// The effects of a change where its digest is still this one.
+///
+/// # Errors
+/// [`ServiceError::Moved`] with what it would mean now.
+pub(in crate::service) fn agreed(
+    conn: &mut DbConn,
+    workspace: WorkspaceId,
+    catalog: &Catalog,
+    diff: &Diff,
+    expect: Digest,
+    now: Micros,
+) -> Result<Vec<HubEffect>, ServiceError> {
+    let effects = effects(conn, workspace, catalog, &diff.touched, now)?;
+    agrees(expect, diff, &effects)?;
+    Ok(effects)
 }
 
 fn agrees(expect: Digest, diff: &Diff, effects: &[HubEffect]) -> Result<EffectsDigest, ServiceError> {

@@ -69,6 +69,13 @@ async fn blocked_first(database: &Database) {
         open.iter().filter(|task| task.effect.kind == TaskKind::Remove).count() == SPACES.len()
     })
     .await;
+    // What was claimed before her removals were planned has met the closed doors: from now on no newcomer
+    // is begun while she is in line.
+    eventually("no newcomer is under way", SOON, async || {
+        let under_way = stage.tasks(&[TaskStatus::Started, TaskStatus::Running]).await;
+        under_way.iter().all(|task| task.effect.kind == TaskKind::Remove)
+    })
+    .await;
     let before: Vec<usize> = SPACES.iter().map(|space| effects(&stage, space).len()).collect();
     doors.iter().for_each(Door::open);
     stage.drained(&server, SOON).await;

@@ -89,3 +89,58 @@ async fn an_address_that_the_server_may_not_call_is_no_broken_credential() {
         assert_eq!(told["items"][0]["actor"], "server", "{told}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hub_of_files_is_checked_like_one_of_the_api_and_never_fails_an_apply() {
+    for database in databases() {
+        let app = sandbox();
+        let daily = [("SCIMHUB_AUTOMATIC_SYNC", String::from("true"))];
+        let server = Server::try_start_in(&database, &["--app-network", "127.0.0.0/8"], &daily).unwrap();
+        let (admin, _) = clients(&server);
+        let file = |id: &str| {
+            format!(
+                "[[hub]]\nid = \"{id}\"\napp = \"sandbox\"\nconnection = {{ base_url = \"{}\", token = {{ env = \"APP\" }} }}\n",
+                app.scim(id)
+            )
+        };
+        let apply = async |id: &str, token: &str, more: &[&str]| {
+            let path = database.folder().join(format!("{id}.toml"));
+            std::fs::write(&path, file(id)).unwrap();
+            let mut command = crate::support::server::scimhub(&database);
+            command.args(["apply", path.to_str().unwrap()]).args(more).env("APP", token);
+            let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+            assert!(output.status.success(), "{output:?}");
+            String::from_utf8(output.stdout).unwrap()
+        };
+        // A pipeline that may not call the app says so, and is done.
+        let told = apply("far", GOOD, &[]).await;
+        assert!(told.contains("far: not checked: this command may not call its address"), "{told}");
+        std::fs::write(database.folder().join("scimhub.toml"), "app_network = [\"127.0.0.0/8\"]\n").unwrap();
+        let told = apply("near", GOOD, &[]).await;
+        assert!(told.contains("near: the connection works"), "{told}");
+        let told = apply("wrong", "revoked", &[]).await;
+        assert!(told.contains("wrong: the connection does not work yet (auth_broken)"), "{told}");
+        let told = apply("quiet", "revoked", &["--no-check"]).await;
+        assert!(!told.contains("quiet: the connection"), "{told}");
+
+        // Through the server, which may not resolve an environment: its secret comes later.
+        let text = file("through").replace("{ env = \"APP\" }", "{ secret = \"TOKEN\" }");
+        let path = database.folder().join("through.toml");
+        std::fs::write(&path, text).unwrap();
+        let mut command = crate::support::server::scimhub(&database);
+        command.args(["apply", path.to_str().unwrap(), "--server", &server.base]);
+        command.env("SCIMHUB_TOKEN", server.token("admin"));
+        let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+        let told = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success() && told.contains("through: not checked: give its secrets first"), "{told}");
+        let open = json!({"files": [{"name": "x.toml", "text": format!(
+            "[[hub]]\nid = \"open\"\napp = \"scim\"\nconnection = {{ base_url = \"{}\" }}\n", app.scim("open")
+        )}]});
+        admin.post("/api/v1/apply", &open).await.expect(200);
+        eventually("the server has looked at it", SOON, async || {
+            let all = admin.get("/api/v1/activity?kind=hub.checked&limit=200").await.expect(200).json();
+            all["items"].as_array().unwrap().iter().any(|one| one["target"] == "hub:open")
+        })
+        .await;
+    }
+}

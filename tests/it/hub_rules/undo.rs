@@ -187,3 +187,76 @@ async fn an_undo_takes_nothing_of_what_was_given_since() {
         assert!(look["notes"].to_string().contains("or more"), "{look}");
     }
 }
+
+/// So many people that an undo is written in batches.
+const MANY: usize = 230;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_undo_of_hundreds_is_shown_in_part_digested_whole_and_done_in_batches() {
+    for database in databases() {
+        let stage = Stage::new(&database, "0s").await;
+        let rule = hubs::mapping(&stage.admin, "box", &json!({"group": "staff", "app_role": "viewer"})).await;
+        let mut staff = Vec::new();
+        for n in 0..MANY {
+            staff.push(hubs::user(&stage.scim, &format!("p{n:03}@example.com")).await);
+        }
+        let members: Vec<&str> = staff.iter().map(String::as_str).collect();
+        hubs::group(&stage.scim, "staff", &members).await;
+        let seats = async || stage.seats.get("/Users?count=1").await.expect(200).json()["totalResults"].clone();
+        let until = async |wanted: usize| {
+            eventually(&format!("{wanted} accounts"), SOON * 10, async || seats().await == wanted).await;
+            stage.at_rest().await;
+        };
+        until(MANY).await;
+        stage.admin.delete(&format!("/api/v1/hubs/box/mappings/{rule}")).await.expect(204);
+        eventually("nobody is left", SOON * 10, async || {
+            for held in stage.admin.get("/api/v1/held").await.expect(200).json()["items"].as_array().unwrap() {
+                let release = format!("/api/v1/held/{}/release", held["id"].as_str().unwrap());
+                stage.admin.post(&release, &json!({})).await;
+            }
+            seats().await == 0
+        })
+        .await;
+        stage.at_rest().await;
+        let task = stage.admin.get(&format!("/api/v1/tasks?hub=box&user={}&kind=remove", staff[0])).await;
+        let parent = task.expect(200).json()["items"][0]["parent"].as_str().expect("a parent").to_owned();
+        // One of them left meanwhile.
+        super::set_active(&stage.scim, &staff[7], false).await;
+
+        let path = format!("/api/v1/tasks/{parent}/undo");
+        let look = stage.admin.get(&path).await.expect(200).json();
+        let effect = &look["effects"][0];
+        assert_eq!(effect["adds"], MANY - 1, "{}: {effect}", database.name);
+        let named = effect["people"].as_array().unwrap().len();
+        assert_eq!((named, &effect["more"]), (200, &json!(MANY - 1 - 200)), "{}", database.name);
+        assert_eq!(look["mappings"].as_array().unwrap().len(), 200);
+        assert!(look["notes"].to_string().contains("29 more individual shares"), "{}", look["notes"]);
+        assert!(look["notes"].to_string().contains("p007@example.com"), "{}", look["notes"]);
+        let refused = stage.admin.post(&format!("{path}?expect={}", "0".repeat(64)), &json!({})).await.expect(409);
+        assert!(refused.body.len() < 200_000, "bounded as well: {}", refused.body.len());
+        assert_eq!(seats().await, 0, "{}: it only showed", database.name);
+
+        let digest = look["digest"].as_str().unwrap();
+        let begun = stage.admin.post(&format!("{path}?expect={digest}"), &json!({})).await.expect(202).json();
+        assert_eq!(begun["effects"][0]["adds"], MANY - 1, "{begun}");
+        until(MANY - 1).await;
+        let mut told = Vec::new();
+        eventually("it is on record, once", SOON, async || {
+            let page = stage.admin.get("/api/v1/activity?kind=access.granted_again").await.expect(200).json();
+            told = page["items"].as_array().unwrap().clone();
+            !told.is_empty()
+        })
+        .await;
+        assert_eq!(told.len(), 1, "{}: {told:?}", database.name);
+        assert_eq!(told[0]["detail"]["granted_again"], MANY - 1, "{told:?}");
+        // How far it is, one parent of the request tells.
+        let batches = stage.admin.get("/api/v1/tasks?kind=batch").await.expect(200).json();
+        let of_undo = |one: &&Value| one["request_id"] == begun["request"];
+        let parents: Vec<&Value> = batches["items"].as_array().unwrap().iter().filter(of_undo).collect();
+        assert_eq!(parents.len(), 1, "{}: {batches}", database.name);
+        assert_eq!(parents[0]["progress"]["done"], MANY - 1, "{}", parents[0]);
+        // They stay, and there is nothing left to grant again.
+        let again = stage.admin.get(&path).await.expect(200).json();
+        assert_eq!(again["effects"].as_array().map_or(0, Vec::len), 0, "{}: {again}", database.name);
+    }
+}

@@ -6,10 +6,23 @@ use std::time::Duration;
 
 use super::http::Reply;
 
-/// Send `bytes` to `base` and read until the server closes or falls silent for two seconds.
+/// How long an answer may take to begin, on a machine that does much else.
+const BEGINS: Duration = Duration::from_secs(30);
+/// How long a connection is listened to that has answered in whole.
+const SILENT: Duration = Duration::from_secs(2);
+
+/// Whether this begins with a whole reply: its head, and as much body as that says.
+fn is_whole(answer: &[u8]) -> bool {
+    let Some(end) = answer.windows(4).position(|w| w == b"\r\n\r\n") else { return false };
+    let head = String::from_utf8_lossy(&answer[..end]).to_lowercase();
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.trim().parse::<usize>().ok());
+    length.is_some_and(|length| answer.len() - end - 4 >= length)
+}
+
+/// Send `bytes` to `base` and read until the server closes, or has answered and falls silent.
 pub fn exchange(base: &str, bytes: &[u8]) -> Vec<u8> {
     let mut stream = TcpStream::connect(base.trim_start_matches("http://")).expect("the server listens");
-    stream.set_read_timeout(Some(Duration::from_secs(2))).expect("a time-out");
+    stream.set_read_timeout(Some(BEGINS)).expect("a time-out");
     // The server may answer and close before it has read everything.
     let _ = stream.write_all(bytes);
     let mut answer = Vec::new();
@@ -19,6 +32,9 @@ pub fn exchange(base: &str, bytes: &[u8]) -> Vec<u8> {
             break;
         }
         answer.extend_from_slice(&buffer[..count]);
+        if is_whole(&answer) {
+            stream.set_read_timeout(Some(SILENT)).expect("a time-out");
+        }
     }
     let _ = stream.shutdown(Shutdown::Both);
     answer

@@ -60,7 +60,8 @@ async fn r6_5_owners_of_a_hub_are_told_by_mail_when_its_tasks_fail() {
         let (mail, app) = (MailServer::start(), mending::sandbox());
         let url = format!("smtp://{}", mail.address());
         let args = ["--app-network", "127.0.0.0/8", "--smtp-url", &url, "--mail-from", "scimhub@example.com"];
-        let server = Server::try_start_in(&database, &args, &[]).unwrap();
+        let soon = [("SCIMHUB_FAULT_LOOK", String::from("100"))];
+        let server = Server::try_start_in(&database, &args, &soon).unwrap();
         let (admin, scim) = hubs::clients(&server);
         for hub in ["ads", "wiki"] {
             mending::sandbox_hub(&admin, hub, &app.scim(hub), mending::GOOD).await;

@@ -2,31 +2,32 @@
 //! looked at. The planner goes by the rules as they are, so a task alone would be taken back at the
 //! next look; what is granted again is an individual share (decision 011).
 
-use std::collections::{BTreeMap, BTreeSet};
+mod many;
+mod share;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use serde_json::json;
 
+pub use self::many::Rest;
 use super::scribe::{About, Scribe};
 use super::whatif::look::{self, Make};
 use super::whatif::steps::{Diff, Step, carry_out, mapping_diff};
 use super::whatif::{Digest, Fate, Plan, Touched};
 use super::{Caller, Context, ServiceError, rights};
 use crate::base::ids::{HoldId, HubId, MappingId, TaskId, UserId, WorkspaceId};
-use crate::base::limits::MAPPING_CHANGES;
-use crate::domain::app::App;
-use crate::domain::assets;
+use crate::base::limits::{MAPPING_CHANGES, UNDO_TASKS};
 use crate::domain::catalog::Catalog;
 use crate::domain::hub::Hub;
 use crate::domain::hub_rules as rules;
-use crate::domain::mapping::{Binding, HubRole, Mapping, SubjectName};
-use crate::domain::permissions::Permissions;
+use crate::domain::mapping::Mapping;
 use crate::domain::plan::takes_away;
 use crate::domain::principal;
-use crate::domain::task::{Before, Task, TaskKind, TaskStatus};
+use crate::domain::task::{Task, TaskStatus};
 use crate::store::task_list::{self, Common};
 use crate::store::users::{self, UserRow};
-use crate::store::{DbConn, StoreError, holds, hubs as hub_rows, mappings as rows, parents, tasks};
+use crate::store::{DbConn, StoreError, Tx, holds, hubs as hub_rows, mappings as rows, parents, tasks};
 
 /// What is to be granted again.
 #[derive(Clone, Debug)]
@@ -78,10 +79,39 @@ pub async fn look(context: &Context, caller: &Caller, taken: Taken) -> Result<Pl
         rights::check_look(conn, &reader, &catalog, &diff)?;
         Ok(diff)
     };
-    look::show(context, &scribe, readable).await
+    Ok(bounded(look::show(context, &scribe, readable).await?))
 }
 
-/// Grant it again, where that still means what was looked at.
+/// The same plan with the first names of many; counts and digest are those of all.
+fn bounded(mut plan: Plan) -> Plan {
+    for effect in &mut plan.effects {
+        effect.more += effect.people.len().saturating_sub(MAPPING_CHANGES);
+        effect.people.truncate(MAPPING_CHANGES);
+    }
+    let more = plan.mappings.len().saturating_sub(MAPPING_CHANGES);
+    plan.mappings.truncate(MAPPING_CHANGES);
+    let left_out = plan.notes.len().saturating_sub(MAPPING_CHANGES);
+    plan.notes.truncate(MAPPING_CHANGES);
+    if more > 0 {
+        plan.notes.push(format!("{more} more individual shares are not listed here; the digest covers them all"));
+    }
+    if left_out > 0 {
+        plan.notes.push(format!("{left_out} more people are not granted again, for reasons like these"));
+    }
+    plan
+}
+
+/// An undo that was begun.
+pub struct Begun {
+    /// What it means, as it was shown; names and shares of the first of many.
+    pub plan: Plan,
+    /// What is still to be written; `None` where all is.
+    pub rest: Option<Rest>,
+}
+
+/// Grant it again, where that still means what was looked at. Up to two hundred shares are written at
+/// once; of more the caller finishes the [`Rest`], batch by batch, so that nobody waits for a transaction
+/// of thousands of rows.
 ///
 /// # Errors
 /// As [`look`]; [`ServiceError::Invalid`] without a digest, [`ServiceError::Moved`] when it is
@@ -91,7 +121,7 @@ pub async fn undo(
     caller: &Caller,
     taken: Taken,
     expect: Option<Digest>,
-) -> Result<Plan, ServiceError> {
+) -> Result<Begun, ServiceError> {
     let Some(expect) = expect else {
         return Err(ServiceError::Invalid(String::from(
             "an undo needs ?expect=DIGEST: look at it first with GET, which shows its digest",
@@ -99,13 +129,30 @@ pub async fn undo(
     };
     let (scribe, catalog, keyring) = (Scribe::new(context, caller), context.catalog.clone(), context.keyring.clone());
     let make = maker(context, &scribe, taken.clone());
-    let first = make.clone();
-    let hubs = context
+    let (first, reader, now, apps) = (make.clone(), scribe.clone(), scribe.now, context.catalog.clone());
+    let size = context
         .store
         .read(move |conn| {
-            Ok::<_, ServiceError>(first(conn)?.touched.iter().map(|one| one.hub.slug.to_string()).collect())
+            let diff = first(conn)?;
+            if diff.steps.len() <= MAPPING_CHANGES {
+                return Ok(Size::Few(diff.touched.iter().map(|one| one.hub.slug.to_string()).collect()));
+            }
+            many::check_rights(conn, &reader, &apps, &diff.steps)?;
+            let effects = look::agreed(conn, reader.workspace, &apps, &diff, expect, now)?;
+            Ok::<_, ServiceError>(Size::Many(many::work(&diff.steps), Plan { effects, ..diff.plan }))
         })
-        .await?;
+        .await;
+    let hubs = match size {
+        Ok(Size::Few(hubs)) => hubs,
+        Ok(Size::Many(work, plan)) => {
+            let mut plan = Plan { digest: expect.to_string(), ..bounded(plan) };
+            plan.request = Some(scribe.request_id().to_owned());
+            let rest = Rest { context: context.clone(), scribe, taken, work, left_out: plan.notes.len() };
+            return Ok(Begun { plan, rest: Some(rest) });
+        }
+        Err(ServiceError::Moved(plan)) => return Err(ServiceError::Moved(Box::new(bounded(*plan)))),
+        Err(other) => return Err(other),
+    };
     let writer = scribe.clone();
     let (mut plan, effects) = look::change(context, &scribe, hubs, Some(expect), make, move |tx, diff, effects| {
         let mut plan = diff.plan;
@@ -115,17 +162,8 @@ pub async fn undo(
         for step in &diff.steps {
             carry_out(tx, &writer, &catalog, &keyring, step, &mut plan)?;
         }
-        let about = About {
-            target: &taken.target(),
-            hub: diff.touched.first().map(|one| one.hub.id),
-            task: match &taken {
-                Taken::ByTask(id) => Some(*id),
-                Taken::ByHold(_) | Taken::ByRequest(_) => None,
-            },
-            detail: json!({ "granted_again": diff.steps.len(), "left_out": plan.notes.len() }),
-            ..About::default()
-        };
-        writer.record(tx, "access.granted_again", about)?;
+        let hub = diff.touched.first().map(|one| one.hub.id);
+        record(tx, &writer, &taken, hub, (diff.steps.len(), plan.notes.len()))?;
         Ok((plan, effects))
     })
     .await?;
@@ -133,7 +171,36 @@ pub async fn undo(
     plan.digest = expect.to_string();
     plan.request = Some(scribe.request_id().to_owned());
     context.nudge.planner();
-    Ok(plan)
+    Ok(Begun { plan, rest: None })
+}
+
+/// Where an undo is written.
+enum Size {
+    /// In one transaction, over these hubs.
+    Few(Vec<String>),
+    /// In batches.
+    Many(Vec<(HubId, Vec<TaskId>)>, Plan),
+}
+
+/// The one record of an undo: how many were granted again, how many not.
+fn record(
+    tx: &mut Tx<'_>,
+    scribe: &Scribe,
+    taken: &Taken,
+    hub: Option<HubId>,
+    (again, left_out): (usize, usize),
+) -> Result<(), StoreError> {
+    let about = About {
+        target: &taken.target(),
+        hub,
+        task: match taken {
+            Taken::ByTask(id) => Some(*id),
+            Taken::ByHold(_) | Taken::ByRequest(_) => None,
+        },
+        detail: json!({ "granted_again": again, "left_out": left_out }),
+        ..About::default()
+    };
+    scribe.record(tx, "access.granted_again", about)
 }
 
 fn maker(context: &Context, scribe: &Scribe, taken: Taken) -> impl Make + use<> {
@@ -163,26 +230,32 @@ fn diff(conn: &mut DbConn, scribe: &Scribe, catalog: &Catalog, taken: &Taken) ->
         };
         let app = rules::app(catalog, &hub.app).map_err(ServiceError::Invalid)?;
         let present = rows::of_hub(conn, scribe.workspace, id)?;
-        let mut after = present.clone();
+        let shares: HashMap<String, &Mapping> = present.iter().filter_map(share::keyed).collect();
+        let mut after: BTreeMap<MappingId, Mapping> = present.iter().map(|one| (one.id, one.clone())).collect();
+        let mut again = BTreeSet::new();
         let mut done = BTreeSet::new();
         // The oldest first: what was held before all of them is what is granted again.
         for task in &tasks {
             if task.user.is_some() && !done.insert(task.user) {
                 continue;
             }
-            match share(scribe, app, &hub, &present, task, task.user.and_then(|user| here.get(&user))) {
-                Ok(step) => add(&mut diff, &mut after, &hub, step),
+            match share::of(scribe, app, &hub, &shares, task, task.user.and_then(|user| here.get(&user))) {
+                Ok(step) => {
+                    again.extend(task.user);
+                    add(&mut diff, &mut after, &hub, step);
+                }
                 Err(why) => diff.plan.notes.push(format!("{} is not granted again: {why}", name(task))),
             }
         }
-        if after != present {
+        // A share is one person's: nobody else is reached by it.
+        if !again.is_empty() {
             diff.touched.push(Touched {
                 was: Some(hub.clone()),
                 hub,
                 before: present,
-                after,
+                after: after.into_values().collect(),
                 fate: Fate::Stays,
-                only: None,
+                only: Some(again),
             });
         }
     }
@@ -239,12 +312,12 @@ fn together(
     common: Common<'_>,
     word: &str,
 ) -> Result<Vec<Task>, ServiceError> {
-    let most = i64::try_from(MAPPING_CHANGES).unwrap_or(i64::MAX);
+    let most = i64::try_from(UNDO_TASKS).unwrap_or(i64::MAX);
     let mut found = task_list::taken(conn, workspace, common, most.saturating_add(1))?;
-    if found.len() > MAPPING_CHANGES {
+    if found.len() > UNDO_TASKS {
         return Err(ServiceError::Conflict(format!(
-            "this {word} took something from more than {MAPPING_CHANGES} people: put its group or mapping back \
-             instead of granting so many individual shares"
+            "this {word} took something in more than {UNDO_TASKS} tasks: put its group or mapping back, or undo the \
+             parts of it (its parent tasks in each hub, its held batches)"
         )));
     }
     found.retain(takes_away);
@@ -254,91 +327,7 @@ fn together(
     Ok(found)
 }
 
-/// The share that gives back what the task took, or why there is none.
-fn share(
-    scribe: &Scribe,
-    app: &App,
-    hub: &Hub,
-    present: &[Mapping],
-    task: &Task,
-    user: Option<&UserRow>,
-) -> Result<Step, String> {
-    let user = user.ok_or("the person is not here any more")?;
-    if !user.active {
-        return Err(String::from("the person left (deactivated at the identity provider)"));
-    }
-    let before = match (&task.effect.before, task.effect.kind) {
-        (Some(before), _) => before.as_ref().clone(),
-        // Planned by an earlier version: a removal names the role held.
-        (None, TaskKind::Remove) => Before {
-            role: task.effect.role.clone(),
-            assets: task.effect.assets.clone(),
-            hub_role: task.effect.hub_role,
-        },
-        (None, TaskKind::UpdateRole | TaskKind::Add | TaskKind::Sync) => {
-            return Err(String::from("what was held before was not recorded"));
-        }
-    };
-    let app_role = before.role.unwrap_or_default();
-    if !app.roles.is_empty() || !app_role.is_empty() {
-        rules::role(app, &app_role)?;
-    }
-    let subject = SubjectName::User(user.user_name.clone());
-    let key = rows::subject_key(&subject, None);
-    let same = |one: &&Mapping| rows::subject_key(&one.subject, one.source) == key && one.scope.is_none();
-    let found = present.iter().find(same);
-    if let Some(owner) = found.and_then(|found| found.owner.as_deref()) {
-        return Err(format!("the individual share belongs to '{owner}'; change it there"));
-    }
-    let mut wanted = Mapping {
-        id: found.map_or_else(|| MappingId::from_uuid(scribe.id()), |found| found.id),
-        hub: hub.id,
-        subject,
-        source: None,
-        binding: Binding::User(user.id),
-        scope: None,
-        hub_role: before.hub_role.unwrap_or(HubRole::Collaborator),
-        app_role,
-        seat: true,
-        assets: before.assets,
-        owner: None,
-        file_ref: Some(format!("granted again by {}, undo of task {}", scribe.actor, task.id)),
-        confirmed_at: scribe.now,
-    };
-    if let Some(found) = found.filter(|found| found.seat) {
-        never_lower(app, found, &mut wanted);
-    }
-    Ok(match found {
-        Some(found) if gives_alike(found, &wanted) => {
-            return Err(String::from("an individual share gives it already, or more"));
-        }
-        Some(found) => {
-            Step::ChangeMapping { hub: hub.clone(), before: Box::new(found.clone()), after: Box::new(wanted) }
-        }
-        None => Step::AddMapping(hub.clone(), wanted),
-    })
-}
-
-/// Somebody may have been given more since: an undo takes nothing of that.
-fn never_lower(app: &App, found: &Mapping, wanted: &mut Mapping) {
-    wanted.hub_role = wanted.hub_role.max(found.hub_role);
-    wanted.assets = assets::united(wanted.assets.iter().chain(&found.assets));
-    if app.ranked && app.rank(&found.app_role) > app.rank(&wanted.app_role) {
-        wanted.app_role.clone_from(&found.app_role);
-    } else if !app.ranked {
-        let (before, since) = (Permissions::read(&wanted.app_role), Permissions::read(&found.app_role));
-        let all: Permissions = before.ids().chain(since.ids()).map(str::to_owned).collect();
-        wanted.app_role = all.settle(app, &since).0.to_string();
-    }
-}
-
-/// Whether two mappings give the same to whom they name.
-fn gives_alike(one: &Mapping, other: &Mapping) -> bool {
-    let but_assets = |mapping: &Mapping| (mapping.hub_role, mapping.app_role.clone(), mapping.seat);
-    but_assets(one) == but_assets(other) && assets::diff(&one.assets, &other.assets).is_empty()
-}
-
-fn add(diff: &mut Diff, after: &mut Vec<Mapping>, hub: &Hub, step: Step) {
+fn add(diff: &mut Diff, after: &mut BTreeMap<MappingId, Mapping>, hub: &Hub, step: Step) {
     let (before, wanted) = match &step {
         Step::AddMapping(_, wanted) => (None, wanted),
         Step::ChangeMapping { before, after, .. } => (Some(before.as_ref()), after.as_ref()),
@@ -350,7 +339,6 @@ fn add(diff: &mut Diff, after: &mut Vec<Mapping>, hub: &Hub, step: Step) {
         | Step::Seal(..) => return,
     };
     diff.plan.mappings.extend(mapping_diff(hub, before, Some(wanted)));
-    after.retain(|one| one.id != wanted.id);
-    after.push(wanted.clone());
+    after.insert(wanted.id, wanted.clone());
     diff.steps.push(step);
 }
