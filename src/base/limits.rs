@@ -183,6 +183,8 @@ pub const PARTNER_PEOPLE: usize = 500;
 /// How far ahead a person may let held changes of one kind pass: a migration takes days, and a
 /// guard that is off for longer is forgotten.
 pub const GUARD_PASS: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+/// Members of groups whose workspace role a file changes, as far as a plan says by name what becomes of them.
+pub const ROLE_EFFECTS: i64 = 25_000;
 /// Assets in one mapping: a list that somebody can still read.
 pub const MAPPING_ASSETS: usize = 1_000;
 /// Assets on one account of an app, as far as they are ours: ten mappings full of them. More is a mistake of the

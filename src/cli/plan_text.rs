@@ -43,6 +43,14 @@ pub fn lines(plan: &Plan, mode: Mode, names: Names) -> Vec<String> {
         };
         out.push(format!("{} mapping {}: {}{scope}: {gives}", sign(mapping.action), mapping.hub, mapping.subject));
     }
+    for role in &plan.roles {
+        let gives = match (&role.before, &role.after) {
+            (Some(before), Some(after)) => format!("{before} -> {after}"),
+            (_, Some(one)) | (Some(one), None) => one.clone(),
+            (None, None) => String::new(),
+        };
+        out.push(format!("{} role mapping group {}: {gives}", sign(role.action), role.group));
+    }
     for secret in &plan.secrets {
         out.push(format!("+ secret {secret} from the environment"));
     }
@@ -52,6 +60,20 @@ pub fn lines(plan: &Plan, mode: Mode, names: Names) -> Vec<String> {
             vec![one.hub.clone(), one.subject.clone(), one.state.clone(), one.to.clone().unwrap_or_default()]
         });
         out.extend(table(&["hub", "subject", "binding", "to"], rows.collect()));
+    }
+    if !plan.role_changes.is_empty() {
+        out.push(String::new());
+        out.push(format!("roles of the workspace: {} people get another one", plan.role_changes.len()));
+        let named = match names {
+            Names::Some => NAMED,
+            Names::All => usize::MAX,
+        };
+        out.extend(
+            plan.role_changes.iter().take(named).map(|one| format!("  {}: {} -> {}", one.name, one.from, one.to)),
+        );
+        if let Some(more) = plan.role_changes.len().checked_sub(named).filter(|more| *more > 0) {
+            out.push(format!("… and {more} more; --all shows them"));
+        }
     }
     for effect in &plan.effects {
         out.push(String::new());
@@ -72,7 +94,10 @@ fn end(plan: &Plan, mode: Mode) -> Vec<String> {
     if plan.is_empty() {
         return vec![String::from("nothing to change")];
     }
-    let what = format!("{}, {}", count(plan.hubs.len(), "hub"), count(plan.mappings.len(), "mapping"));
+    let mut what = format!("{}, {}", count(plan.hubs.len(), "hub"), count(plan.mappings.len(), "mapping"));
+    if !plan.roles.is_empty() {
+        what.push_str(&format!(", {}", count(plan.roles.len(), "role mapping")));
+    }
     match mode {
         Mode::Plan => vec![format!("would change: {what}"), format!("digest: {}", plan.digest)],
         Mode::Apply(_) => {

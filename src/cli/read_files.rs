@@ -75,7 +75,7 @@ fn text(path: &Path) -> anyhow::Result<FileText> {
 pub fn environment(catalog: &Catalog, texts: &[FileText]) -> EnvValues {
     let mut values = EnvValues::new();
     // A file with mistakes is told by the service; there is nothing to look up for it.
-    for hub in files::read(catalog, texts).unwrap_or_default() {
+    for hub in files::read(catalog, texts).unwrap_or_default().hubs {
         for (field, given) in hub.settings.iter().flat_map(|settings| &settings.connection) {
             if let Given::Env(variable) = given
                 && let Ok(value) = std::env::var(variable)

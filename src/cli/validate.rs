@@ -35,9 +35,14 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let catalog = catalog.context("the app manifests cannot be used")?;
     let texts = read_files::texts(&arguments.paths)?;
     match files::read(&catalog, &texts) {
-        Ok(hubs) => {
-            let mappings: usize = hubs.iter().map(|hub| hub.mappings.len()).sum();
-            say(&format!("{} and {}, no mistakes", count(hubs.len(), "hub"), count(mappings, "mapping")));
+        Ok(declared) => {
+            let mappings: usize = declared.hubs.iter().map(|hub| hub.mappings.len()).sum();
+            let roles = match declared.roles.declared.len() {
+                0 => String::new(),
+                roles => format!(" and {}", count(roles, "role mapping")),
+            };
+            let hubs = count(declared.hubs.len(), "hub");
+            say(&format!("{hubs} and {}{roles}, no mistakes", count(mappings, "mapping")));
             Ok(ExitCode::SUCCESS)
         }
         Err(problems) => anyhow::bail!("{}\n{}", count(problems.len(), "mistake"), read_files::lines(&problems)),

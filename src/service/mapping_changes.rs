@@ -158,7 +158,7 @@ fn diff(
                 Step::ChangeMapping { hub, before, after } | Step::BindMapping { hub, before, after } => {
                     mapping_diff(hub, Some(before), Some(after))
                 }
-                Step::AddHub(_) | Step::ChangeHub { .. } | Step::RemoveHub(_) | Step::Seal(..) => None,
+                Step::AddHub(_) | Step::ChangeHub { .. } | Step::RemoveHub(_) | Step::Seal(..) | Step::Role(_) => None,
             });
             diff.steps.push(step);
         }

@@ -310,7 +310,8 @@ async fn alone(
                 | Step::AddHub(_)
                 | Step::ChangeHub { .. }
                 | Step::RemoveHub(_)
-                | Step::Seal(..) => None,
+                | Step::Seal(..)
+                | Step::Role(_) => None,
             };
         }
         let Some((put, id)) = left else { return Ok(None) };

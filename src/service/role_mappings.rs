@@ -8,14 +8,16 @@ use serde_json::json;
 use super::page::{Page, PageRequest};
 use super::roles::RoleBody;
 use super::scribe::{About, Scribe};
+use super::whatif::steps::RoleStep;
 use super::{Caller, Context, ServiceError};
 use crate::base::ids::{GroupId, SELF_MANAGED, WorkspaceId};
 use crate::domain::rights::{Role, may_map};
 use crate::store::groups::{self, GroupRow};
 use crate::store::reach::Reach;
+use crate::store::role_files::{self, RoleRow};
 use crate::store::roles::{self, RoleMapping};
 use crate::store::rules_lock::rules_change;
-use crate::store::{DbConn, StoreError};
+use crate::store::{DbConn, StoreError, Tx};
 
 /// A group that gives a role, as the API shows it.
 #[derive(Clone, Debug, Serialize)]
@@ -31,6 +33,12 @@ pub struct RoleMappingView {
     pub by: String,
     /// When, RFC 3339.
     pub at: String,
+    /// Whose file manages it (`apply --owner`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    /// The commit it came with (`apply --ref`), until a hand changes it.
+    #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
+    pub file_ref: Option<String>,
 }
 
 impl From<RoleMapping> for RoleMappingView {
@@ -41,6 +49,8 @@ impl From<RoleMapping> for RoleMappingView {
             role: mapping.role,
             by: mapping.given_by,
             at: mapping.given_at.to_rfc3339(),
+            owner: mapping.owner,
+            file_ref: mapping.file_ref,
         }
     }
 }
@@ -88,16 +98,17 @@ pub async fn put(
             }
             let before = roles::mapped(tx, workspace, id)?;
             may_map(scribe.caller.maker(), Some(role), before)?;
-            roles::map(tx, workspace, id, role, &scribe.actor, scribe.now)?;
-            let target = format!("group:{id}");
-            let detail = json!({ "group": group.display_name, "role": role, "before": before });
-            scribe.record(tx, "role_mapping.put", About { target: &target, detail, ..About::default() })?;
+            // What a hand changed is no longer what that commit said; whose file has it stays.
+            let owner = role_files::owner(tx, workspace, id)?;
+            set(tx, &scribe, id, &group.display_name, (role, before), (owner.as_deref(), None))?;
             Ok(RoleMappingView {
                 group: id.to_string(),
                 name: Some(group.display_name),
                 role,
                 by: scribe.actor.clone(),
                 at: scribe.now.to_rfc3339(),
+                owner,
+                file_ref: None,
             })
         })
         .await
@@ -116,12 +127,56 @@ pub async fn remove(context: &Context, caller: &Caller, group: &str) -> Result<(
             rules_change(tx, workspace)?;
             let before = roles::mapped(tx, workspace, id)?.ok_or(ServiceError::NotFound("role mapping"))?;
             may_map(scribe.caller.maker(), None, Some(before))?;
-            roles::unmap(tx, workspace, id)?;
-            let target = format!("group:{id}");
-            let detail = json!({ "before": before });
-            Ok(scribe.record(tx, "role_mapping.removed", About { target: &target, detail, ..About::default() })?)
+            unset(tx, &scribe, id, before)
         })
         .await
+}
+
+fn set(
+    tx: &mut Tx<'_>,
+    scribe: &Scribe,
+    group: GroupId,
+    name: &str,
+    (role, before): (Role, Option<Role>),
+    (owner, file_ref): (Option<&str>, Option<&str>),
+) -> Result<(), ServiceError> {
+    roles::map(tx, scribe.workspace, group, role, &scribe.actor, (owner, file_ref), scribe.now)?;
+    let target = format!("group:{group}");
+    let detail = json!({ "group": name, "role": role, "before": before, "owner": owner, "ref": file_ref });
+    Ok(scribe.record(tx, "role_mapping.put", About { target: &target, detail, ..About::default() })?)
+}
+
+fn unset(tx: &mut Tx<'_>, scribe: &Scribe, group: GroupId, before: Role) -> Result<(), ServiceError> {
+    roles::unmap(tx, scribe.workspace, group)?;
+    let target = format!("group:{group}");
+    let detail = json!({ "before": before });
+    Ok(scribe.record(tx, "role_mapping.removed", About { target: &target, detail, ..About::default() })?)
+}
+
+/// What a file says of one group.
+///
+/// # Errors
+/// A failed statement.
+pub(super) fn carry_out(tx: &mut Tx<'_>, scribe: &Scribe, step: &RoleStep) -> Result<(), ServiceError> {
+    let before = step.before.as_ref().map(|before| before.role);
+    match (&step.after, &step.before) {
+        (Some(after), _) => {
+            let from = (after.owner.as_deref(), after.file_ref.as_deref());
+            set(tx, scribe, after.group, &step.name, (after.role, before), from)
+        }
+        (None, Some(gone)) => unset(tx, scribe, gone.group, gone.role),
+        (None, None) => Ok(()),
+    }
+}
+
+/// Whether the caller may make this change of a group's role: as through the API, nobody gives or takes more than
+/// they have.
+///
+/// # Errors
+/// As [`put`].
+pub(super) fn check(scribe: &Scribe, step: &RoleStep) -> Result<(), ServiceError> {
+    let role = |row: &Option<RoleRow>| row.as_ref().map(|row| row.role);
+    may_map(scribe.caller.maker(), role(&step.after), role(&step.before)).map_err(ServiceError::from)
 }
 
 fn parse(id: &str) -> Result<GroupId, ServiceError> {

@@ -64,6 +64,7 @@ pub mod reading;
 pub mod released;
 pub mod reports;
 mod rerun;
+pub mod role_files;
 pub mod roles;
 pub mod rules_lock;
 pub mod schema;

@@ -187,6 +187,10 @@ pub struct RoleMapping {
     pub given_by: String,
     /// When.
     pub given_at: Micros,
+    /// Whose file manages it.
+    pub owner: Option<String>,
+    /// The commit it came with.
+    pub file_ref: Option<String>,
 }
 
 /// A page of the groups that give a role, by id.
@@ -199,12 +203,20 @@ pub fn mappings(
     after: Option<GroupId>,
     limit: i64,
 ) -> Result<Vec<RoleMapping>, StoreError> {
-    let rows: Vec<(Vec<u8>, String, String, i64)> = role_mappings::table
+    type Row = (Vec<u8>, String, String, i64, Option<String>, Option<String>);
+    let rows: Vec<Row> = role_mappings::table
         .filter(role_mappings::workspace.eq(workspace.0))
         .filter(role_mappings::group_id.gt(after.map(GroupId::bytes).unwrap_or_default()))
         .order(role_mappings::group_id)
         .limit(limit)
-        .select((role_mappings::group_id, role_mappings::role, role_mappings::given_by, role_mappings::given_at))
+        .select((
+            role_mappings::group_id,
+            role_mappings::role,
+            role_mappings::given_by,
+            role_mappings::given_at,
+            role_mappings::owner,
+            role_mappings::file_ref,
+        ))
         .kept()
         .load(conn)?;
     let ids: Vec<Vec<u8>> = rows.iter().map(|row| row.0.clone()).collect();
@@ -216,9 +228,10 @@ pub fn mappings(
         .into_iter()
         .collect();
     rows.into_iter()
-        .map(|(group, word, given_by, at)| {
+        .map(|(group, word, given_by, at, owner, file_ref)| {
             let name = names.get(&group).cloned();
-            Ok(RoleMapping { group: group_id(&group)?, name, role: role(&word)?, given_by, given_at: Micros(at) })
+            let role = role(&word)?;
+            Ok(RoleMapping { group: group_id(&group)?, name, role, given_by, given_at: Micros(at), owner, file_ref })
         })
         .collect()
 }
@@ -256,7 +269,8 @@ pub fn mapped_in(conn: &mut DbConn, workspace: WorkspaceId, source: SourceId) ->
     words.iter().map(|word| role(word)).collect()
 }
 
-/// Let a group give its members a role, in place of the one it gave before.
+/// Let a group give its members a role, in place of the one it gave before; with whose file says so, and the
+/// commit.
 ///
 /// # Errors
 /// A failed statement.
@@ -266,6 +280,7 @@ pub fn map(
     group: GroupId,
     role: Role,
     by: &str,
+    (owner, file_ref): (Option<&str>, Option<&str>),
     now: Micros,
 ) -> Result<(), StoreError> {
     unmap(conn, workspace, group)?;
@@ -276,6 +291,8 @@ pub fn map(
             role_mappings::role.eq(role.as_str()),
             role_mappings::given_by.eq(by),
             role_mappings::given_at.eq(now.0),
+            role_mappings::owner.eq(owner),
+            role_mappings::file_ref.eq(file_ref),
         ))
         .kept()
         .execute(conn)?;

@@ -69,6 +69,8 @@ diesel::table! {
         role -> Text,
         given_by -> Text,
         given_at -> BigInt,
+        owner -> Nullable<Text>,
+        file_ref -> Nullable<Text>,
     }
 }
 

@@ -4,6 +4,7 @@
 mod read;
 mod read_mappings;
 mod read_policy;
+mod roles;
 mod table;
 mod write;
 
@@ -12,6 +13,7 @@ use std::fmt;
 use std::time::Duration;
 
 pub use read::{read, shared, together};
+pub use roles::{RoleDecl, RoleSection, read_roles, together_roles, write_roles};
 pub use write::write;
 
 pub use super::hub_rules::Given;

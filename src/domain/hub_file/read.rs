@@ -19,7 +19,10 @@ use crate::scim::fold;
 const HUB_KEYS: [&str; 9] = ["id", "app", "label", "login", "mode", "settle", "connection", "policy", "mapping"];
 /// What a hub that is only named must not have: these make it a declaration.
 const SETTINGS: [&str; 6] = ["label", "login", "mode", "settle", "connection", "policy"];
-/// Read one file.
+/// What a file may have at its top.
+pub(super) const SECTIONS: [&str; 2] = ["hub", super::roles::SECTION];
+
+/// Read the hubs of one file.
 ///
 /// # Errors
 /// All mistakes of the file, by line.
@@ -37,7 +40,7 @@ pub fn read(file: &str, text: &str, catalog: &Catalog) -> Result<Vec<HubDecl>, V
         // The rest of a broken text would be guesses.
         return Err(sorted(reader.problems));
     }
-    let top = Fields::of(&mut reader, document.get_ref(), &document.span(), "the file", &["hub"]);
+    let top = Fields::of(&mut reader, document.get_ref(), &document.span(), "the file", &SECTIONS);
     let mut hubs = Vec::new();
     for item in top.list(&mut reader, "hub") {
         match item.get_ref() {

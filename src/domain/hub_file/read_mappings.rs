@@ -112,7 +112,7 @@ fn app_role(reader: &mut Reader<'_>, fields: &Fields<'_, '_>, roles: Roles<'_>, 
     Some(role.value)
 }
 
-fn subject(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Option<SubjectName> {
+pub(super) fn subject(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Option<SubjectName> {
     let names = ["group", "group_id", "external_id", "user"];
     let given: Vec<&str> = names.into_iter().filter(|name| fields.get(name).is_some()).collect();
     let [one] = given.as_slice() else {

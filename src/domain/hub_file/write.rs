@@ -20,7 +20,7 @@ pub fn write(hubs: &[HubDecl]) -> String {
     out
 }
 
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     toml::Value::String(text.to_owned()).to_string()
 }
 

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use crate::base::ids::SourceId;
+use crate::base::ids::{SourceId, WorkspaceId};
 use crate::domain::hub::{ConnectionValue, Hub};
-use crate::domain::hub_file::{self, HubDecl, MappingDecl, Place, Settings};
+use crate::domain::hub_file::{self, HubDecl, MappingDecl, Place, RoleDecl, Settings};
 use crate::domain::hub_rules::Given;
-use crate::domain::mapping::Mapping;
+use crate::domain::mapping::{Mapping, SubjectName};
+use crate::domain::rights::{Action, Verdict, may};
 use crate::service::{Caller, Context, ServiceError, hubs, names};
-use crate::store::{hubs as hub_rows, mappings as rows, sources};
+use crate::store::{DbConn, StoreError, hubs as hub_rows, mappings as rows, role_files, sources};
 
 /// What to export; everything of the workspace by default.
 #[derive(Clone, Debug, Default)]
@@ -30,6 +31,7 @@ pub async fn export(context: &Context, caller: &Caller, part: Part) -> Result<St
         names::check("an owner", owner)?;
     }
     let (workspace, sight) = (caller.workspace, caller.sight.clone());
+    let reads_people = may(caller.rights, Action::ReadPeople, None) == Verdict::Yes;
     context
         .store
         .read(move |conn| {
@@ -51,9 +53,44 @@ pub async fn export(context: &Context, caller: &Caller, part: Part) -> Result<St
                     declared.push(declaration(hub, mine, mappings, &source_names));
                 }
             }
-            Ok(hub_file::write(&declared))
+            let mut text = hub_file::write(&declared);
+            let roles = match part.hub {
+                None if reads_people => role_declarations(conn, workspace, part.owner.as_deref(), &source_names)?,
+                None | Some(_) => Vec::new(),
+            };
+            if !text.is_empty() && !roles.is_empty() {
+                text.push('\n');
+            }
+            text.push_str(&hub_file::write_roles(&roles));
+            Ok(text)
         })
         .await
+}
+
+/// The groups that give a role, each as what means it alone: its name in its source, else its id.
+fn role_declarations(
+    conn: &mut DbConn,
+    workspace: WorkspaceId,
+    owner: Option<&str>,
+    sources: &BTreeMap<SourceId, String>,
+) -> Result<Vec<RoleDecl>, StoreError> {
+    let mut declared = Vec::new();
+    for row in role_files::all(conn, workspace)? {
+        if owner.is_some_and(|owner| row.owner.as_deref() != Some(owner)) {
+            continue;
+        }
+        let named = match row.called {
+            Some((name, source)) => {
+                let subject = SubjectName::Group(name);
+                let alone = role_files::meant(conn, workspace, &subject, Some(source))?.len() == 1;
+                alone.then(|| (subject, sources.get(&source).cloned()))
+            }
+            None => None,
+        };
+        let (subject, source) = named.unwrap_or((SubjectName::GroupId(row.group), None));
+        declared.push(RoleDecl { place: Place::default(), subject, source, role: row.role });
+    }
+    Ok(declared)
 }
 
 fn declaration(hub: Hub, whole: bool, mappings: Vec<Mapping>, sources: &BTreeMap<SourceId, String>) -> HubDecl {

@@ -1,8 +1,9 @@
-//! Hubs and mappings as files: what would change (`plan`), doing it whole or not at all
+//! Hubs, mappings and groups that give roles, as files: what would change (`plan`), doing it whole or not at all
 //! (`apply`), and the present state as a file whose application changes nothing (`export`).
 
 mod diff;
 mod export;
+mod roles;
 mod rows;
 
 use std::collections::BTreeMap;
@@ -18,7 +19,7 @@ use super::whatif::{Digest, Plan};
 use super::{Caller, Context, ServiceError, names};
 use crate::base::secret::SecretString;
 use crate::domain::catalog::Catalog;
-use crate::domain::hub_file::{self, HubDecl};
+use crate::domain::hub_file::{self, HubDecl, RoleSection};
 use crate::domain::hub_rules::Given;
 
 pub use self::export::{Part, export};
@@ -54,39 +55,58 @@ pub struct Wanted {
 /// Values of `{ env = … }` that a local command read: (hub, field) → value.
 pub type EnvValues = BTreeMap<(String, String), SecretString>;
 
+/// What all files declare together.
+#[derive(Clone, Debug, Default)]
+pub struct Declared {
+    /// The hubs.
+    pub hubs: Vec<HubDecl>,
+    /// Groups that give a workspace role.
+    pub roles: RoleSection,
+}
+
 /// Read and check all files.
 ///
 /// # Errors
 /// Every mistake of every file.
-pub fn read(catalog: &Catalog, files: &[FileText]) -> Result<Vec<HubDecl>, Vec<Problem>> {
-    let mut declared = Vec::new();
+pub fn read(catalog: &Catalog, files: &[FileText]) -> Result<Declared, Vec<Problem>> {
+    let (mut declared, mut sections) = (Vec::new(), Vec::new());
     let mut problems = Vec::new();
     for file in files {
         match hub_file::read(&file.name, &file.text, catalog) {
             Ok(hubs) => declared.extend(hubs),
             Err(found) => problems.extend(found),
         }
+        match hub_file::read_roles(&file.name, &file.text) {
+            Ok(section) => sections.push(section),
+            // A key that is unknown at the top is told by both.
+            Err(found) => problems.extend(found),
+        }
     }
     if !problems.is_empty() {
+        problems.sort();
+        problems.dedup();
         return Err(problems);
     }
     let hubs = hub_file::together(declared)?;
     let shared = hub_file::shared(&hubs, catalog);
-    if shared.is_empty() { Ok(hubs) } else { Err(shared) }
+    if !shared.is_empty() {
+        return Err(shared);
+    }
+    Ok(Declared { hubs, roles: hub_file::together_roles(sections)? })
 }
 
-fn declared(catalog: &Catalog, wanted: &Wanted, env: Option<&EnvValues>) -> Result<Vec<HubDecl>, ServiceError> {
+fn declared(catalog: &Catalog, wanted: &Wanted, env: Option<&EnvValues>) -> Result<Declared, ServiceError> {
     if let Some(owner) = &wanted.owner {
         names::check("an owner", owner)?;
     }
     if wanted.file_ref.as_ref().is_some_and(|text| text.len() > 200 || text.chars().any(char::is_control)) {
         return Err(ServiceError::Invalid(String::from("ref has at most 200 bytes on one line")));
     }
-    let hubs = read(catalog, &wanted.files).map_err(|problems| {
+    let declared = read(catalog, &wanted.files).map_err(|problems| {
         ServiceError::Invalid(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
     })?;
     if env.is_none() {
-        for hub in &hubs {
+        for hub in &declared.hubs {
             for (name, given) in hub.settings.iter().flat_map(|settings| &settings.connection) {
                 if matches!(given, Given::Env(_)) {
                     connection_value(name, given)
@@ -95,7 +115,7 @@ fn declared(catalog: &Catalog, wanted: &Wanted, env: Option<&EnvValues>) -> Resu
             }
         }
     }
-    Ok(hubs)
+    Ok(declared)
 }
 
 /// How the steps are made, as often as it is looked.
@@ -103,14 +123,16 @@ fn maker(
     context: &Context,
     scribe: &Scribe,
     wanted: Wanted,
-    hubs: Vec<HubDecl>,
+    declared: Declared,
     env: Option<EnvValues>,
 ) -> impl Make + use<> {
     let (scribe, catalog, keyring) = (scribe.clone(), context.catalog.clone(), context.keyring.clone());
     let env = env.unwrap_or_default();
     move |conn| {
         let ground = Ground { scribe: &scribe, catalog: &catalog, keyring: &keyring, wanted: &wanted, env: &env };
-        diff(conn, &ground, &hubs)
+        let mut diff = diff(conn, &ground, &declared.hubs)?;
+        roles::steps(conn, &ground, &mut diff, &declared.roles)?;
+        Ok(diff)
     }
 }
 
@@ -125,9 +147,9 @@ pub async fn plan(
     wanted: Wanted,
     env: Option<EnvValues>,
 ) -> Result<Plan, ServiceError> {
-    let hubs = declared(&context.catalog, &wanted, env.as_ref())?;
+    let declared = declared(&context.catalog, &wanted, env.as_ref())?;
     let scribe = Scribe::new(context, caller);
-    let make = maker(context, &scribe, wanted, hubs, env);
+    let make = maker(context, &scribe, wanted, declared, env);
     // A plan names people of every hub it touches: it is for those who may make the change.
     look::show(context, &scribe, look::allowed(context, &scribe, make)).await
 }
@@ -144,10 +166,10 @@ pub async fn apply(
     env: Option<EnvValues>,
     expect: Option<Digest>,
 ) -> Result<Plan, ServiceError> {
-    let hubs = declared(&context.catalog, &wanted, env.as_ref())?;
+    let declared = declared(&context.catalog, &wanted, env.as_ref())?;
     let scribe = Scribe::new(context, caller);
-    let slugs = hubs.iter().map(|hub| hub.slug.to_string()).collect();
-    let make = look::allowed(context, &scribe, maker(context, &scribe, wanted, hubs, env));
+    let slugs = declared.hubs.iter().map(|hub| hub.slug.to_string()).collect();
+    let make = look::allowed(context, &scribe, maker(context, &scribe, wanted, declared, env));
     // Nothing hangs on this look: it only tells afterwards for whom it was.
     let shown = match expect {
         Some(_) => None,

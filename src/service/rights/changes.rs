@@ -14,7 +14,7 @@ use crate::domain::mapping::{Binding, HubRole, Mapping};
 use crate::domain::rights::{Action, Kind, Verdict, may};
 use crate::service::scribe::Scribe;
 use crate::service::whatif::steps::{Diff, Step};
-use crate::service::{ServiceError, owners};
+use crate::service::{ServiceError, owners, role_mappings};
 use crate::store::{DbConn, StoreError, hubs as hub_rows, managers};
 
 /// Hold every step of a change against the rights of whoever makes it.
@@ -30,6 +30,16 @@ pub(in crate::service) fn check_steps(
     if scribe.caller.rights.kind == Kind::Operator {
         return Ok(());
     }
+    for step in &diff.steps {
+        if let Step::Role(step) = step {
+            match may(scribe.caller.rights, Action::ChangeRoles, None) {
+                Verdict::Yes => role_mappings::check(scribe, step)?,
+                verdict @ (Verdict::Own | Verdict::No) => {
+                    return Err(ServiceError::Missing(Box::new(missing(&scribe.caller, Action::ChangeRoles, verdict))));
+                }
+            }
+        }
+    }
     // What is connected with the same change belongs to whoever connects it.
     let made: BTreeSet<HubId> = diff
         .steps
@@ -42,13 +52,12 @@ pub(in crate::service) fn check_steps(
             | Step::ChangeMapping { .. }
             | Step::RemoveMapping(..)
             | Step::BindMapping { .. }
-            | Step::Seal(..) => None,
+            | Step::Seal(..)
+            | Step::Role(_) => None,
         })
         .collect();
-    let others = |step: &&Step| {
-        let (action, hub) = asks(step);
-        action == Action::ConnectHub || !made.contains(&hub.id)
-    };
+    let others =
+        |step: &&Step| asks(step).is_some_and(|(action, hub)| action == Action::ConnectHub || !made.contains(&hub.id));
     diff.steps.iter().filter(others).try_for_each(|step| check_step(conn, scribe, catalog, step))
 }
 
@@ -80,7 +89,7 @@ pub(in crate::service) fn check_step(
     catalog: &Catalog,
     step: &Step,
 ) -> Result<(), ServiceError> {
-    let (action, hub) = asks(step);
+    let Some((action, hub)) = asks(step) else { return Ok(()) };
     check_in(conn, scribe, catalog, action, hub)?;
     check_own(conn, scribe, catalog, step)
 }
@@ -173,7 +182,12 @@ fn check_own(conn: &mut DbConn, scribe: &Scribe, catalog: &Catalog, step: &Step)
         Step::ChangeMapping { hub, before, after } | Step::BindMapping { hub, before, after } => {
             (hub, before.as_ref(), after.hub_role)
         }
-        Step::AddHub(_) | Step::ChangeHub { .. } | Step::RemoveHub(_) | Step::AddMapping(..) | Step::Seal(..) => {
+        Step::AddHub(_)
+        | Step::ChangeHub { .. }
+        | Step::RemoveHub(_)
+        | Step::AddMapping(..)
+        | Step::Seal(..)
+        | Step::Role(_) => {
             return Ok(());
         }
     };
@@ -198,11 +212,11 @@ fn check_own(conn: &mut DbConn, scribe: &Scribe, catalog: &Catalog, step: &Step)
     Ok(())
 }
 
-/// What one step asks for, and in which hub.
-fn asks(step: &Step) -> (Action, &Hub) {
+/// What one step asks for, and in which hub; nothing of any hub where it is about roles of the workspace.
+fn asks(step: &Step) -> Option<(Action, &Hub)> {
     let manages = |mapping: &Mapping| mapping.hub_role > HubRole::Collaborator;
     let about = |any: bool| if any { Action::AssignManagers } else { Action::ManageMembers };
-    match step {
+    Some(match step {
         Step::AddHub(hub) => (Action::ConnectHub, hub),
         Step::ChangeHub { after, .. } => (Action::EditHub, after),
         Step::RemoveHub(hub) => (Action::DeleteHub, hub),
@@ -211,5 +225,6 @@ fn asks(step: &Step) -> (Action, &Hub) {
         Step::ChangeMapping { hub, before, after } | Step::BindMapping { hub, before, after } => {
             (about(manages(before) || manages(after)), hub)
         }
-    }
+        Step::Role(_) => return None,
+    })
 }

@@ -336,7 +336,8 @@ fn add(diff: &mut Diff, after: &mut BTreeMap<MappingId, Mapping>, hub: &Hub, ste
         | Step::RemoveHub(_)
         | Step::RemoveMapping(..)
         | Step::BindMapping { .. }
-        | Step::Seal(..) => return,
+        | Step::Seal(..)
+        | Step::Role(_) => return,
     };
     diff.plan.mappings.extend(mapping_diff(hub, before, Some(wanted)));
     after.insert(wanted.id, wanted.clone());

@@ -16,6 +16,7 @@ use crate::domain::hub::Hub;
 use crate::domain::hub_file::subject_text;
 use crate::domain::mapping::{Binding, Mapping};
 use crate::service::ServiceError;
+use crate::store::role_files::RoleRow;
 
 /// What a plan comes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,7 +65,11 @@ pub(in crate::service) fn digest(diff: &Diff, effects: &EffectsDigest) -> Digest
     let steps: Vec<Value> = diff.steps.iter().map(step).collect();
     let bindings: Vec<Value> =
         diff.plan.bindings.iter().map(|one| json!([one.hub, one.subject, one.state, one.to])).collect();
-    let content = json!(["scimhub plan 1", steps, bindings]);
+    let mut content = vec![json!("scimhub plan 1"), Value::Array(steps), Value::Array(bindings)];
+    if !diff.plan.role_changes.is_empty() {
+        content.push(json!(diff.plan.role_changes));
+    }
+    let content = Value::Array(content);
     Digest(Sha256::new().chain_update(content.to_string()).chain_update(effects.0).finalize().into())
 }
 
@@ -78,6 +83,10 @@ fn step(step: &Step) -> Value {
         Step::RemoveMapping(hub, mapping) => json!(["remove mapping", hub.slug, rule(mapping)]),
         Step::BindMapping { hub, before, after } => json!(["bind mapping", hub.slug, rule(before), rule(after)]),
         Step::Seal(hub, name, _) => json!(["seal", hub.slug, name]),
+        Step::Role(step) => {
+            let gives = |row: &Option<RoleRow>| row.as_ref().map(|row| json!([row.role, row.owner]));
+            json!(["role", step.row().map(|row| row.group.to_string()), gives(&step.before), gives(&step.after)])
+        }
     }
 }
 

@@ -15,4 +15,4 @@ pub use crate::domain::whatif::{Begins, Outcome, PersonEffect};
 pub use digest::Digest;
 pub use effects::HubEffect;
 pub(super) use effects::{Fate, Touched};
-pub use outline::{Action, BindingShown, HubDiff, MappingDiff, Plan};
+pub use outline::{Action, BindingShown, HubDiff, MappingDiff, Plan, RoleChange, RoleDiff};

@@ -58,6 +58,32 @@ pub struct BindingShown {
     pub to: Option<String>,
 }
 
+/// A group that gives its members another workspace role.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoleDiff {
+    /// The group's name.
+    pub group: String,
+    /// What happens.
+    pub action: Action,
+    /// What it gives now.
+    pub before: Option<String>,
+    /// What it will give.
+    pub after: Option<String>,
+}
+
+/// Somebody whose workspace role becomes another.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoleChange {
+    /// The user's SCIM id.
+    pub user: String,
+    /// The userName.
+    pub name: String,
+    /// The role now, whatever gives it.
+    pub from: String,
+    /// The role then.
+    pub to: String,
+}
+
 /// What would change, or did.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
@@ -71,6 +97,12 @@ pub struct Plan {
     pub bindings: Vec<BindingShown>,
     /// What it means for people, for each hub that changes.
     pub effects: Vec<HubEffect>,
+    /// Groups that give a workspace role.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub roles: Vec<RoleDiff>,
+    /// Who has another workspace role by it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub role_changes: Vec<RoleChange>,
     /// What a person should know.
     pub notes: Vec<String>,
     /// What the whole answer comes to, in hex: the same for the same wish in the same world. Giving
@@ -85,7 +117,7 @@ pub struct Plan {
 impl Plan {
     /// Whether nothing would change.
     pub fn is_empty(&self) -> bool {
-        self.hubs.is_empty() && self.mappings.is_empty() && self.secrets.is_empty()
+        self.hubs.is_empty() && self.mappings.is_empty() && self.secrets.is_empty() && self.roles.is_empty()
     }
 
     /// The counts of every hub in one line: `ads: adds 12, promotes 3, demotes 40, removes 7`.

@@ -10,7 +10,8 @@ use crate::domain::hub_file::subject_text;
 use crate::domain::hub_rules as rules;
 use crate::domain::mapping::{HubRole, Mapping};
 use crate::service::scribe::Scribe;
-use crate::service::{ServiceError, hub_changes, secrets};
+use crate::service::{ServiceError, hub_changes, role_mappings, secrets};
+use crate::store::role_files::RoleRow;
 use crate::store::{Keyring, Tx};
 
 /// One step.
@@ -31,6 +32,25 @@ pub(in crate::service) enum Step {
     BindMapping { hub: Hub, before: Box<Mapping>, after: Box<Mapping> },
     /// A secret is sealed.
     Seal(Hub, String, SecretString),
+    /// A group gives its members another workspace role, or none any more.
+    Role(RoleStep),
+}
+
+/// What a group gave and will give.
+pub(in crate::service) struct RoleStep {
+    /// The group's name.
+    pub name: String,
+    /// Now.
+    pub before: Option<RoleRow>,
+    /// Then.
+    pub after: Option<RoleRow>,
+}
+
+impl RoleStep {
+    /// The one or the other.
+    pub fn row(&self) -> Option<&RoleRow> {
+        self.after.as_ref().or(self.before.as_ref())
+    }
 }
 
 /// A change: what to do, what it looks like, and whom it can reach.
@@ -80,6 +100,7 @@ pub(in crate::service) fn carry_out(
         Step::BindMapping { hub, before, .. } => {
             hub_changes::bind_again(tx, scribe, hub, before.as_ref().clone()).map(|_| ())
         }
+        Step::Role(step) => role_mappings::carry_out(tx, scribe, step),
         Step::Seal(hub, name, value) => secrets::put_all(tx, scribe, keyring, hub, &[(name.clone(), value.clone())]),
     }
 }

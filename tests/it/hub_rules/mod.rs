@@ -21,6 +21,7 @@ mod people;
 mod protected;
 mod repair;
 pub mod rights;
+mod role_files;
 mod shapes;
 mod statuses;
 pub mod sync;

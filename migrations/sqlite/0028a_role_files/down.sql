@@ -1,0 +1,2 @@
+ALTER TABLE role_mappings DROP COLUMN file_ref;
+ALTER TABLE role_mappings DROP COLUMN owner;
