@@ -103,7 +103,7 @@ async fn entitle(database: &Database, people: &[(Role, Right, String)], owners: 
     let given = move |tx: &mut scimhub::store::Tx<'_>| {
         let (workspace, now) = (WorkspaceId(1), SystemClock::new().now());
         // One person alone may be Owner by name; a group gives it to all of these at once.
-        roles::map(tx, workspace, owners, Given::Owner, "test", now)?;
+        roles::map(tx, workspace, owners, Given::Owner, "test", (None, None), now)?;
         for (role, right, user) in &people {
             if *role != Given::Owner {
                 roles::give(tx, workspace, *user, *role, "test", now)?;
