@@ -13,8 +13,9 @@ use crate::base::secret::SecretString;
 use crate::domain::hub::Hub;
 use crate::domain::slots::Slots;
 use crate::domain::task::Task;
+use crate::store::claims::{self, Wish};
 use crate::store::lanes::Company;
-use crate::store::leases::{self, Holder, Lease, Wish};
+use crate::store::leases::{Holder, Lease};
 use crate::store::{StoreError, Tx};
 
 /// A task with the right to run it once.
@@ -77,7 +78,7 @@ impl Worker {
             .write(move |tx| {
                 let holder = worker.holder(tx)?;
                 let wish = Wish { holder, lease: worker.pace.lease(), slots: slots.clone(), company };
-                leases::claim_across_workspaces(tx, &wish)
+                claims::claim_across_workspaces(tx, &wish)
             })
             .await?;
         for task in &claim.unreadable {

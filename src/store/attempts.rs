@@ -7,6 +7,7 @@ use super::StoreError;
 use super::conn::DbConn;
 use super::dialect::{Cell, insert_rows};
 use super::kept::Keep as _;
+use super::keyed;
 use super::schema::attempts;
 use crate::base::clock::Micros;
 use crate::base::ids::{TaskId, WorkspaceId};
@@ -118,18 +119,18 @@ pub fn end_all(
     let DbConn::Postgres(conn) = conn else {
         return ends.iter().try_for_each(|(task, epoch, ended)| end(conn, workspace, *task, *epoch, ended, now));
     };
-    diesel::sql_query(
-        "UPDATE attempts a SET finished_at = $1, outcome = e.outcome, error_class = e.class, detail = e.detail \
-         FROM unnest($2, $3, $4, $5, $6) AS e (task, number, outcome, class, detail) \
-         WHERE a.workspace = $7 AND a.task_id = e.task AND a.number = e.number",
-    )
-    .bind::<BigInt, _>(now.0)
+    diesel::sql_query(format!(
+        "UPDATE attempts a SET finished_at = $7, outcome = k.outcome, error_class = k.class, detail = k.detail \
+         FROM {} WHERE a.workspace = k.workspace AND a.task_id = k.task AND a.number = k.number",
+        keyed::keys(&[("task", 2), ("number", 3), ("outcome", 4), ("class", 5), ("detail", 6)])
+    ))
+    .bind::<BigInt, _>(workspace.0)
     .bind::<Array<Binary>, _>(ends.iter().map(|(task, ..)| task.bytes()).collect::<Vec<_>>())
     .bind::<Array<Integer>, _>(ends.iter().map(|(_, epoch, _)| number(*epoch)).collect::<Vec<_>>())
     .bind::<Array<Text>, _>(ends.iter().map(|(.., ended)| ended.outcome).collect::<Vec<_>>())
     .bind::<Array<Nullable<Text>>, _>(ends.iter().map(|(.., ended)| ended.error_class).collect::<Vec<_>>())
     .bind::<Array<Nullable<Text>>, _>(ends.iter().map(|(.., ended)| ended.detail.as_deref()).collect::<Vec<_>>())
-    .bind::<BigInt, _>(workspace.0)
+    .bind::<BigInt, _>(now.0)
     .execute(conn)?;
     Ok(())
 }

@@ -9,6 +9,7 @@ use super::StoreError;
 use super::conn::DbConn;
 use super::dialect::{self, Cell};
 use super::kept::Keep as _;
+use super::keyed;
 use super::schema::access_intervals;
 use crate::base::clock::Micros;
 use crate::base::ids::{HubId, IntervalId, MemberId, TaskId, UserId, WorkspaceId};
@@ -155,7 +156,7 @@ pub fn hold_all(
         return held.iter().try_for_each(|(holding, because)| hold(conn, workspace, holding, because));
     };
     let Some((_, Because { now, .. })) = held.first() else { return Ok(()) };
-    let other = "AND (i.app_role IS DISTINCT FROM h.role OR i.assets <> h.assets)";
+    let other = "AND (i.app_role IS DISTINCT FROM k.role OR i.assets <> k.assets)";
     let ends: Vec<_> =
         held.iter().map(|(holding, because)| (holding.member, holding.app_role, holding.assets, because)).collect();
     end_many(pg, workspace, &ends, *now, other)?;
@@ -189,11 +190,11 @@ fn end_many(
     which: &str,
 ) -> Result<(), StoreError> {
     diesel::sql_query(format!(
-        "UPDATE access_intervals i SET to_at = $1, to_cause = h.cause, to_task = h.task \
-         FROM unnest($2, $3, $4, $5, $6) AS h (member, role, assets, cause, task) \
-         WHERE i.workspace = $7 AND i.member_id = h.member AND i.to_at IS NULL {which}"
+        "UPDATE access_intervals i SET to_at = $7, to_cause = k.cause, to_task = k.task \
+         FROM {} WHERE i.workspace = k.workspace AND i.member_id = k.member AND i.to_at IS NULL {which}",
+        keyed::keys(&[("member", 2), ("role", 3), ("assets", 4), ("cause", 5), ("task", 6)])
     ))
-    .bind::<BigInt, _>(now.0)
+    .bind::<BigInt, _>(workspace.0)
     .bind::<Array<Binary>, _>(ends.iter().map(|(member, ..)| member.bytes()).collect::<Vec<_>>())
     .bind::<Array<Nullable<Text>>, _>(ends.iter().map(|(_, role, ..)| *role).collect::<Vec<_>>())
     .bind::<Array<Text>, _>(ends.iter().map(|(_, _, assets, _)| *assets).collect::<Vec<_>>())
@@ -201,7 +202,7 @@ fn end_many(
     .bind::<Array<Nullable<Binary>>, _>(
         ends.iter().map(|(.., because)| because.task.map(TaskId::bytes)).collect::<Vec<_>>(),
     )
-    .bind::<BigInt, _>(workspace.0)
+    .bind::<BigInt, _>(now.0)
     .execute(conn)?;
     Ok(())
 }

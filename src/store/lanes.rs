@@ -3,7 +3,7 @@
 //! it locks it first, and locks it before any task.
 
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Binary};
+use diesel::sql_types::{Array, BigInt, Binary};
 
 use super::conn::DbConn;
 use super::kept::Keep as _;
@@ -288,9 +288,11 @@ pub fn ready_across_workspaces(
         DbConn::Sqlite(_) => "INDEXED BY tasks_in_flight",
         DbConn::Postgres(_) => "",
     };
-    let crowded = match crowded {
-        [] => String::new(),
-        some => {
+    let without = match (&*conn, crowded) {
+        // One text whoever is crowded, so that it stays prepared: planning it costs more than running it.
+        (DbConn::Postgres(_), _) => String::from("AND l.workspace <> ALL ($2)"),
+        (DbConn::Sqlite(_), []) => String::new(),
+        (DbConn::Sqlite(_), some) => {
             let ids: Vec<_> = some.iter().map(|workspace| workspace.0.to_string()).collect();
             format!("AND l.workspace NOT IN ({})", ids.join(", "))
         }
@@ -321,7 +323,7 @@ pub fn ready_across_workspaces(
            JOIN hubs h ON h.workspace = l.workspace AND h.id = l.hub_id \
            JOIN workspaces w ON w.id = l.workspace \
            WHERE l.blocked_reason IS NULL AND l.next_allowed_at <= $1 \
-           AND (l.breaker <> 'open' OR l.breaker_until <= $1) {crowded}{apart} \
+           AND (l.breaker <> 'open' OR l.breaker_until <= $1) {without}{apart} \
          ) lane \
          WHERE lane.next IS NOT NULL AND (lane.next = {PRIORITY_LEAVER} OR NOT lane.pushes OR NOT {awaits}) \
          ORDER BY MAX(lane.last_claim_at) OVER (PARTITION BY lane.workspace), \
@@ -330,7 +332,14 @@ pub fn ready_across_workspaces(
          LIMIT {limit}"
     );
     // The limit is text: SQLite prepares a statement with a bound limit anew for every execution.
-    let rows: Vec<HubRow> = diesel::sql_query(sql).bind::<BigInt, _>(now.0).kept_if(crowded.is_empty()).load(conn)?;
+    let query = diesel::sql_query(sql).bind::<BigInt, _>(now.0);
+    let rows: Vec<HubRow> = match conn {
+        DbConn::Postgres(conn) => {
+            let crowded: Vec<i64> = crowded.iter().map(|workspace| workspace.0).collect();
+            RunQueryDsl::load(query.bind::<Array<BigInt>, _>(crowded).kept(), conn)?
+        }
+        conn @ DbConn::Sqlite(_) => query.kept_if(crowded.is_empty()).load(conn)?,
+    };
     rows.into_iter()
         .map(|row| {
             let hub = HubId::from_bytes(&row.hub_id).map_err(|_| StoreError::Corrupt("a lane's hub".into()))?;

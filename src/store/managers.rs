@@ -284,6 +284,17 @@ pub fn hubs_left_alone(conn: &mut DbConn, workspace: WorkspaceId) -> Result<Vec<
 /// # Errors
 /// A failed statement.
 pub fn show_owners(conn: &mut DbConn, workspace: WorkspaceId, hub: HubId) -> Result<(), StoreError> {
+    // Most hubs have none by name, and this is asked after every batch of the planner.
+    let owners = hub_managers::table
+        .filter(hub_managers::workspace.eq(workspace.0))
+        .filter(hub_managers::hub_id.eq(hub.bytes()))
+        .filter(hub_managers::role.eq(hub_role_word(HubRole::Owner)))
+        .count()
+        .kept()
+        .get_result::<i64>(conn)?;
+    if owners == 0 {
+        return Ok(());
+    }
     diesel::sql_query(
         "UPDATE hub_members SET hub_role = 'owner' WHERE workspace = $1 AND hub_id = $2 \
          AND user_id IN (SELECT o.user_id FROM hub_managers o WHERE o.workspace = $1 AND o.hub_id = $2 \

@@ -4,10 +4,12 @@
 
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Binary, Nullable, Text};
+use diesel::sqlite::Sqlite;
 
 use super::StoreError;
 use super::conn::DbConn;
 use super::kept::Keep as _;
+use super::keyed;
 use super::rules_lock::rules_are_read;
 use super::schema::{mappings, memberships, reconcile_marks};
 use super::wide_marks;
@@ -317,14 +319,24 @@ fn put_chunk(
     settle: Settle,
     change: &Change<'_>,
 ) -> Result<usize, StoreError> {
-    let rows: Vec<String> = (0..users.len()).map(|n| format!("(${})", n + 1)).collect();
-    let at = users.len();
+    let fixed = match settle {
+        Settle::OfHub => None,
+        Settle::Until(at) => Some(at.0),
+    };
+    // PostgreSQL takes the list as one value: a text with a place for each costs more to read. SQLite
+    // numbers the places by where they first stand, so that the list comes first.
+    let (someone, at) = match tx {
+        DbConn::Postgres(_) => (String::from("SELECT unnest($1)"), 1),
+        DbConn::Sqlite(_) => {
+            let rows: Vec<String> = (1..=users.len()).map(|n| format!("(${n})")).collect();
+            (format!("VALUES {}", rows.join(", ")), users.len())
+        }
+    };
     let p = |n: usize| at + n;
     let sql = format!(
-        "WITH someone (id) AS (VALUES {}) {INTO}\
+        "WITH someone (id) AS ({someone}) {INTO}\
          SELECT h.workspace, h.id, someone.id, ${}, COALESCE(${}, ${} + h.settle_micros), 1, ${}, ${}, ${} \
          FROM hubs h CROSS JOIN someone WHERE h.workspace = ${} AND h.id = ${} ORDER BY h.id, someone.id{COALESCE}",
-        rows.join(", "),
         p(1),
         p(2),
         p(3),
@@ -334,23 +346,31 @@ fn put_chunk(
         p(6),
         p(7),
     );
-    let fixed = match settle {
-        Settle::OfHub => None,
-        Settle::Until(at) => Some(at.0),
-    };
-    let mut query = diesel::sql_query(sql).into_boxed::<<DbConn as Connection>::Backend>();
-    for user in users {
-        query = query.bind::<Binary, _>(user.bytes());
+    macro_rules! bound {
+        ($query:expr) => {
+            $query
+                .bind::<BigInt, _>(due_at.0)
+                .bind::<Nullable<BigInt>, _>(fixed)
+                .bind::<BigInt, _>(change.now.0)
+                .bind::<Text, _>(change.cause)
+                .bind::<Nullable<Text>, _>(change.request_id)
+                .bind::<BigInt, _>(workspace.0)
+                .bind::<Binary, _>(hub.bytes())
+        };
     }
-    Ok(query
-        .bind::<BigInt, _>(due_at.0)
-        .bind::<Nullable<BigInt>, _>(fixed)
-        .bind::<BigInt, _>(change.now.0)
-        .bind::<Text, _>(change.cause.to_owned())
-        .bind::<Nullable<Text>, _>(change.request_id.map(str::to_owned))
-        .bind::<BigInt, _>(workspace.0)
-        .bind::<Binary, _>(hub.bytes())
-        .execute(tx)?)
+    match tx {
+        DbConn::Postgres(conn) => {
+            let ids: Vec<Vec<u8>> = users.iter().map(|user| user.bytes()).collect();
+            Ok(bound!(diesel::sql_query(sql).bind::<Array<Binary>, _>(ids)).execute(conn)?)
+        }
+        DbConn::Sqlite(conn) => {
+            let mut query = diesel::sql_query(sql).into_boxed::<Sqlite>();
+            for user in users {
+                query = query.bind::<Binary, _>(user.bytes());
+            }
+            Ok(bound!(query).execute(conn)?)
+        }
+    }
 }
 
 fn hubs_of_group(conn: &mut DbConn, workspace: WorkspaceId, group: GroupId) -> Result<Vec<HubId>, StoreError> {
@@ -495,6 +515,19 @@ pub fn delete_seen(
     hub: HubId,
     seen: &[(UserId, i64)],
 ) -> Result<usize, StoreError> {
+    if let DbConn::Postgres(conn) = tx {
+        let text = format!(
+            "DELETE FROM reconcile_marks m USING {} WHERE m.workspace = k.workspace AND m.hub_id = k.hub \
+             AND m.user_id = k.id AND m.rev = k.rev",
+            keyed::keys(&[("hub", 2), ("id", 3), ("rev", 4)])
+        );
+        return Ok(diesel::sql_query(text)
+            .bind::<BigInt, _>(workspace.0)
+            .bind::<Array<Binary>, _>(vec![hub.bytes(); seen.len()])
+            .bind::<Array<Binary>, _>(seen.iter().map(|(user, _)| user.bytes()).collect::<Vec<_>>())
+            .bind::<Array<BigInt>, _>(seen.iter().map(|(_, rev)| *rev).collect::<Vec<_>>())
+            .execute(conn)?);
+    }
     let mut deleted = 0;
     for chunk in seen.chunks(USERS_PER_STATEMENT) {
         let rows: Vec<String> = (0..chunk.len()).map(|n| format!("(${}, ${})", 2 * n + 1, 2 * n + 2)).collect();

@@ -13,7 +13,8 @@ use crate::base::ids::{BadId, BootId, HoldId, HubId, MemberId, TaskId, UserId, W
 use crate::domain::task::{Closing, Effect, Principal, Task, TaskKind, TaskStatus};
 
 /// A row, in the order of the table.
-#[derive(Debug, Queryable)]
+#[derive(Debug, Queryable, QueryableByName)]
+#[diesel(table_name = tasks)]
 pub(in crate::store) struct TaskRow {
     workspace: i64,
     id: Vec<u8>,

@@ -75,11 +75,9 @@ pub fn insert_rows(
 ) -> Result<usize, StoreError> {
     let mut written = 0;
     for chunk in rows.chunks(ROWS) {
-        let text = insert_text(table, columns, chunk, tail);
-        let cells = chunk.iter().flatten();
         written += match conn {
-            DbConn::Sqlite(c) => sqlite::insert(c, text, cells)?,
-            DbConn::Postgres(c) => postgres::insert(c, text, cells)?,
+            DbConn::Sqlite(c) => sqlite::insert(c, insert_text(table, columns, chunk, tail), chunk.iter().flatten())?,
+            DbConn::Postgres(c) => postgres::insert(c, table, columns, chunk, tail)?,
         };
     }
     Ok(written)
@@ -112,6 +110,7 @@ pub fn seal(conn: &mut DbConn, workspace: i64, seals: &[Seal]) -> Result<(), Sto
     Ok(())
 }
 
+/// The text for SQLite: a parameter for each value.
 fn insert_text(table: &str, columns: &[&str], rows: &[Vec<Cell>], tail: &str) -> String {
     let mut text = format!("INSERT INTO {table} ({}) VALUES ", columns.join(", "));
     let mut number = 0;

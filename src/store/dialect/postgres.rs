@@ -22,22 +22,95 @@ pub(super) fn may_pass(message: &str) -> bool {
     TEXTS.iter().any(|text| message.starts_with(text))
 }
 
-pub(super) fn insert<'a>(
+/// The values go as one array for each column: a text with a parameter for each of thousands of values
+/// costs PostgreSQL more to read and plan than the rows cost to write.
+pub(super) fn insert(
     conn: &mut PgConnection,
-    text: String,
-    cells: impl Iterator<Item = &'a Cell>,
+    table: &str,
+    columns: &[&str],
+    rows: &[Vec<Cell>],
+    tail: &str,
 ) -> QueryResult<usize> {
+    let (mut chosen, mut arrays, mut given) = (Vec::new(), Vec::new(), Vec::new());
+    for at in 0..columns.len() {
+        match Column::of(rows, at)? {
+            // Without a type, so that it fits any column.
+            None => chosen.push(String::from("NULL")),
+            Some(column) => {
+                given.push(column);
+                chosen.push(format!("r.c{}", given.len()));
+                arrays.push(given.len());
+            }
+        }
+    }
+    let list = |prefix: char| arrays.iter().map(|n| format!("{prefix}{n}")).collect::<Vec<_>>().join(", ");
+    let text = format!(
+        "INSERT INTO {table} ({}) SELECT {} FROM unnest({}) AS r ({}) {tail}",
+        columns.join(", "),
+        chosen.join(", "),
+        list('$'),
+        list('c'),
+    );
     let mut query = diesel::sql_query(text).into_boxed::<Pg>();
-    for cell in cells {
-        query = match cell {
-            Cell::Bytes(value) => query.bind::<Binary, _>(value),
-            Cell::Text(value) => query.bind::<Text, _>(value),
-            Cell::Int(value) => query.bind::<BigInt, _>(value),
-            Cell::Bool(value) => query.bind::<Bool, _>(value),
-            Cell::Null => query,
+    for column in given {
+        query = match column {
+            Column::Bytes(values) => query.bind::<Array<Nullable<Binary>>, _>(values),
+            Column::Text(values) => query.bind::<Array<Nullable<Text>>, _>(values),
+            Column::Int(values) => query.bind::<Array<Nullable<BigInt>>, _>(values),
+            Column::Bool(values) => query.bind::<Array<Nullable<Bool>>, _>(values),
         };
     }
     query.execute(conn)
+}
+
+/// The values of one column.
+enum Column<'a> {
+    Bytes(Vec<Option<&'a [u8]>>),
+    Text(Vec<Option<&'a str>>),
+    Int(Vec<Option<i64>>),
+    Bool(Vec<Option<bool>>),
+}
+
+impl<'a> Column<'a> {
+    /// `None` where no row has a value.
+    fn of(rows: &'a [Vec<Cell>], at: usize) -> QueryResult<Option<Self>> {
+        let cells = || rows.iter().map(move |row| row.get(at).unwrap_or(&Cell::Null));
+        let Some(first) = cells().find(|cell| **cell != Cell::Null) else { return Ok(None) };
+        Ok(Some(match first {
+            Cell::Bytes(_) => Self::Bytes(each(cells(), |cell| match cell {
+                Cell::Bytes(value) => Some(value.as_slice()),
+                Cell::Text(_) | Cell::Int(_) | Cell::Bool(_) | Cell::Null => None,
+            })?),
+            Cell::Text(_) => Self::Text(each(cells(), |cell| match cell {
+                Cell::Text(value) => Some(value.as_str()),
+                Cell::Bytes(_) | Cell::Int(_) | Cell::Bool(_) | Cell::Null => None,
+            })?),
+            Cell::Int(_) => Self::Int(each(cells(), |cell| match cell {
+                Cell::Int(value) => Some(*value),
+                Cell::Bytes(_) | Cell::Text(_) | Cell::Bool(_) | Cell::Null => None,
+            })?),
+            Cell::Bool(_) => Self::Bool(each(cells(), |cell| match cell {
+                Cell::Bool(value) => Some(*value),
+                Cell::Bytes(_) | Cell::Text(_) | Cell::Int(_) | Cell::Null => None,
+            })?),
+            Cell::Null => return Ok(None),
+        }))
+    }
+}
+
+/// The values of cells that are all of one type, or missing.
+fn each<'a, T>(
+    cells: impl Iterator<Item = &'a Cell>,
+    read: impl Fn(&'a Cell) -> Option<T>,
+) -> QueryResult<Vec<Option<T>>> {
+    cells
+        .map(|cell| match read(cell) {
+            None if *cell != Cell::Null => {
+                Err(diesel::result::Error::QueryBuilderError("a column with values of two types".into()))
+            }
+            value => Ok(value),
+        })
+        .collect()
 }
 
 /// One statement for all of them: each would cost a round trip.

@@ -6,6 +6,7 @@ use diesel::sql_types::{Array, BigInt, Binary, Bool, Nullable, Text};
 use super::super::StoreError;
 use super::super::conn::DbConn;
 use super::super::kept::Keep as _;
+use super::super::keyed;
 use super::super::mappings::hub_role_word;
 use super::super::schema::{hub_members, tasks};
 use super::{Row, json, load, of_remotes, update};
@@ -14,8 +15,8 @@ use crate::base::ids::{HubId, MemberId, WorkspaceId};
 use crate::domain::member::{Member, MemberStatus};
 use crate::domain::task::TaskKind;
 
-/// These members of a hub, and those that are these accounts of the app: with whom many endings could
-/// meet. In one statement, planned anew, since its lists differ in length.
+/// These members of a hub; on SQLite also those that are these accounts of the app, with whom many
+/// endings could meet. On PostgreSQL [`learn_all`] meets them: two rows with one account are a conflict.
 ///
 /// # Errors
 /// [`StoreError`] of the statement.
@@ -37,15 +38,10 @@ pub fn of_ends(
         }
         return Ok(found);
     };
-    let rows: Vec<Row> = diesel::sql_query(
-        "SELECT * FROM hub_members WHERE workspace = $1 AND id = ANY ($3) UNION \
-         SELECT * FROM hub_members WHERE workspace = $1 AND hub_id = $2 AND remote_id = ANY ($4)",
-    )
-    .bind::<BigInt, _>(workspace.0)
-    .bind::<Binary, _>(hub.bytes())
-    .bind::<Array<Binary>, _>(ids.iter().map(|id| id.bytes()).collect::<Vec<_>>())
-    .bind::<Array<Text>, _>(remote_ids)
-    .load(pg)?;
+    let rows: Vec<Row> = diesel::sql_query(keyed::rows_of("hub_members", &[("id", 2)], "m.id = k.id"))
+        .bind::<BigInt, _>(workspace.0)
+        .bind::<Array<Binary>, _>(ids.iter().map(|id| id.bytes()).collect::<Vec<_>>())
+        .load(pg)?;
     rows.into_iter().map(Row::read).collect()
 }
 
@@ -66,15 +62,27 @@ pub fn learn_all(
     let each = || learned.iter().map(|(member, _)| member);
     let assets: Vec<String> = each().map(|member| json(&member.known_assets)).collect::<Result<_, _>>()?;
     let reasons: Vec<String> = each().map(|member| json(&member.reasons)).collect::<Result<_, _>>()?;
-    let changed = diesel::sql_query(
-        "UPDATE hub_members m SET remote_id = l.remote, managed = l.managed, status = l.status, \
-         hub_role = l.hub_role, known_state = l.state, known_role = l.role, known_assets = l.assets, \
-         known_at = l.at, known_from = l.known_from, reasons = l.reasons, modified_at = $1 \
-         FROM unnest($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) \
-         AS l (id, remote, managed, status, hub_role, state, role, assets, at, known_from, reasons) \
-         WHERE m.workspace = $13 AND m.id = l.id",
-    )
-    .bind::<BigInt, _>(now.0)
+    let columns = [
+        ("id", 2),
+        ("remote", 3),
+        ("managed", 4),
+        ("status", 5),
+        ("hub_role", 6),
+        ("state", 7),
+        ("role", 8),
+        ("assets", 9),
+        ("at", 10),
+        ("known_from", 11),
+        ("reasons", 12),
+    ];
+    let changed = diesel::sql_query(format!(
+        "UPDATE hub_members m SET remote_id = k.remote, managed = k.managed, status = k.status, \
+         hub_role = k.hub_role, known_state = k.state, known_role = k.role, known_assets = k.assets, \
+         known_at = k.at, known_from = k.known_from, reasons = k.reasons, modified_at = $13 \
+         FROM {} WHERE m.workspace = k.workspace AND m.id = k.id",
+        keyed::keys(&columns)
+    ))
+    .bind::<BigInt, _>(workspace.0)
     .bind::<Array<Binary>, _>(each().map(|member| member.id.bytes()).collect::<Vec<_>>())
     .bind::<Array<Nullable<Text>>, _>(each().map(|member| member.remote_id.as_deref()).collect::<Vec<_>>())
     .bind::<Array<Bool>, _>(each().map(|member| member.managed).collect::<Vec<_>>())
@@ -86,7 +94,7 @@ pub fn learn_all(
     .bind::<Array<BigInt>, _>(each().map(|member| member.known_at.0).collect::<Vec<_>>())
     .bind::<Array<Text>, _>(learned.iter().map(|(_, from)| from.as_str()).collect::<Vec<_>>())
     .bind::<Array<Text>, _>(reasons)
-    .bind::<BigInt, _>(workspace.0)
+    .bind::<BigInt, _>(now.0)
     .execute(pg)?;
     if changed < learned.len() {
         return Err(StoreError::NotFound);

@@ -5,12 +5,14 @@ mod counts;
 mod ends;
 mod exempting;
 mod invitations;
+mod lists;
 mod observed;
 
 pub use counts::{admin_texts, managed_now};
 pub use ends::{learn_all, of_ends, under_way_again};
 pub use exempting::{exempt_reason, exempt_reasons, set_exempt_reason};
 pub use invitations::{accepted_in_group, expire_invitations_across_workspaces, invited};
+pub use lists::{of_ids, of_remotes, of_users, unmatched_by_email};
 pub use observed::{Observed, observed, seen_gone};
 
 use diesel::pg::Pg;
@@ -163,65 +165,6 @@ pub fn page(
     query.load::<Row>(conn)?.into_iter().map(Row::read).collect()
 }
 
-/// The members of a hub that belong to these people.
-///
-/// # Errors
-/// [`StoreError`] of the statement.
-pub fn of_users(
-    conn: &mut DbConn,
-    workspace: WorkspaceId,
-    hub: HubId,
-    users: &[UserId],
-) -> Result<Vec<Member>, StoreError> {
-    let rows: Vec<Row> = hub_members::table
-        .filter(hub_members::workspace.eq(workspace.0))
-        .filter(hub_members::hub_id.eq(hub.bytes()))
-        .filter(hub_members::user_id.eq_any(users.iter().map(|u| u.bytes()).collect::<Vec<_>>()))
-        .select(columns())
-        .kept_if(users.len() == 1)
-        .load(conn)?;
-    rows.into_iter().map(Row::read).collect()
-}
-
-/// Members of a hub by their ids, in id order; ids of other hubs are as unknown as none.
-///
-/// # Errors
-/// [`StoreError`] of the statement.
-pub fn of_ids(
-    conn: &mut DbConn,
-    workspace: WorkspaceId,
-    hub: HubId,
-    ids: &[Vec<u8>],
-) -> Result<Vec<Member>, StoreError> {
-    let rows: Vec<Row> = hub_members::table
-        .filter(hub_members::workspace.eq(workspace.0))
-        .filter(hub_members::hub_id.eq(hub.bytes()))
-        .filter(hub_members::id.eq_any(ids))
-        .order(hub_members::id)
-        .select(columns())
-        .load(conn)?;
-    rows.into_iter().map(Row::read).collect()
-}
-
-/// The members that are these accounts of the app.
-///
-/// # Errors
-/// [`StoreError`] of the statement.
-pub fn of_remotes(
-    conn: &mut DbConn,
-    workspace: WorkspaceId,
-    hub: HubId,
-    remote_ids: &[&str],
-) -> Result<Vec<Member>, StoreError> {
-    let rows: Vec<Row> = hub_members::table
-        .filter(hub_members::workspace.eq(workspace.0))
-        .filter(hub_members::hub_id.eq(hub.bytes()))
-        .filter(hub_members::remote_id.eq_any(remote_ids))
-        .select(columns())
-        .load(conn)?;
-    rows.into_iter().map(Row::read).collect()
-}
-
 /// Store members that a sync found or a batch was planned for, in few statements.
 ///
 /// # Errors
@@ -285,34 +228,6 @@ pub fn insert_all(
         .collect::<Result<Vec<_>, StoreError>>()?;
     dialect::insert_rows(tx, "hub_members", &COLUMNS, &rows, "")?;
     Ok(())
-}
-
-/// Accounts of the hub that belong to nobody here and show one of these e-mails (R4.6). Exempted
-/// ones are among them: whoever is about to add the person must see that their account is kept (R4.5).
-///
-/// # Errors
-/// [`StoreError`] of the statement.
-pub fn unmatched_by_email(
-    conn: &mut DbConn,
-    workspace: WorkspaceId,
-    hub: HubId,
-    email_keys: &[String],
-) -> Result<Vec<Member>, StoreError> {
-    if email_keys.is_empty() {
-        return Ok(Vec::new());
-    }
-    let rows: Vec<Row> = hub_members::table
-        .filter(hub_members::workspace.eq(workspace.0))
-        .filter(hub_members::hub_id.eq(hub.bytes()))
-        .filter(hub_members::user_id.is_null())
-        .filter(hub_members::bucket.eq_any(["unmatched", "exempted"]))
-        .filter(hub_members::known_state.ne("absent"))
-        .filter(hub_members::email_key.eq_any(email_keys))
-        .order(hub_members::id)
-        .select(columns())
-        .kept_if(email_keys.len() == 1)
-        .load(conn)?;
-    rows.into_iter().map(Row::read).collect()
 }
 
 /// Store a new member. `known_from` says where the knowledge comes from: `planner`, `task:<id>`,

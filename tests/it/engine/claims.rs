@@ -1,13 +1,18 @@
 //! Who gets which task: lanes, fairness, pauses, many claimers, two processes, leases.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use diesel::connection::{Connection as _, InstrumentationEvent};
 use scimhub::base::clock::{Micros, TestClock};
 use scimhub::domain::hub::{HubMode, HubPolicy};
+use scimhub::domain::slots::Slots;
 use scimhub::domain::task::{TaskKind, TaskStatus};
 use scimhub::engine::run::Engine;
+use scimhub::store::claims::{self, Wish};
 use scimhub::store::lanes::Company;
+use scimhub::store::leases::Holder;
 use scimhub::store::{StoreError, attempts, hubs, task_moves, workspaces};
 use tokio_util::sync::CancellationToken;
 
@@ -35,6 +40,40 @@ async fn a_lane_is_never_overfull() {
         one.await.unwrap();
         two.await.unwrap();
         assert!(bench.app.most(hub) <= 2, "{}: {} in flight", database.name, bench.app.most(hub));
+    }
+}
+
+/// On PostgreSQL each statement is a round trip.
+#[tokio::test]
+async fn a_claim_of_forty_is_as_many_statements_as_a_claim_of_two() {
+    for database in databases().into_iter().filter(|database| database.name == "postgres") {
+        let bench = Bench::new(&database).await;
+        let hub = bench.hub("wide", lane_of(400)).await;
+        bench.crowd(hub, 100).await;
+        let mut asked = Vec::new();
+        for places in [2, 40] {
+            let worker = bench.worker.clone();
+            let counted = bench.worker.store.write(move |tx| {
+                let statements = Arc::new(AtomicUsize::new(0));
+                let counting = Arc::clone(&statements);
+                tx.set_instrumentation(move |event: InstrumentationEvent<'_>| {
+                    if let InstrumentationEvent::StartQuery { .. } = event {
+                        counting.fetch_add(1, Ordering::SeqCst);
+                    }
+                });
+                let holder =
+                    Holder { boot: worker.boot, now: worker.clock.now(), lease_now: worker.store.lease_now(tx)? };
+                let (slots, company) = (Slots::all(places), Company::Many);
+                let wish = Wish { holder, lease: Duration::from_secs(60), slots, company };
+                let claim = claims::claim_across_workspaces(tx, &wish)?;
+                tx.set_instrumentation(|_: InstrumentationEvent<'_>| {});
+                assert_eq!(claim.tasks.len(), places);
+                assert!(claim.tasks.iter().all(|task| task.status == TaskStatus::Started && task.lease_epoch == 1));
+                Ok::<_, StoreError>(statements.load(Ordering::SeqCst))
+            });
+            asked.push(counted.await.unwrap());
+        }
+        assert_eq!(asked[0], asked[1]);
     }
 }
 

@@ -17,8 +17,9 @@ use scimhub::domain::plan::{PRIORITY_LEAVER, PRIORITY_REDUCE};
 use scimhub::domain::slots::Slots;
 use scimhub::domain::task::{Task, TaskKind, TaskStatus};
 use scimhub::engine::run::Engine;
+use scimhub::store::claims::{self, Wish};
 use scimhub::store::lanes::{self, Company, Locked};
-use scimhub::store::leases::{self, Holder, Wish};
+use scimhub::store::leases::Holder;
 use scimhub::store::{DbConn, StoreError, Tx, hubs, workspaces};
 use tokio_util::sync::CancellationToken;
 
@@ -265,7 +266,7 @@ impl Bench {
             let touched = |conn: &mut DbConn| diesel::sql_query(TOUCHED).get_result::<Touched>(conn);
             let before = touched(tx)?.rows;
             let wish = Wish { holder, lease: Duration::from_secs(60), slots, company: Company::Many };
-            let claim = leases::claim_across_workspaces(tx, &wish)?;
+            let claim = claims::claim_across_workspaces(tx, &wish)?;
             Err::<(), _>(Undo::Counted(claim.tasks.len(), touched(tx)?.rows - before))
         });
         match ended.await {
@@ -351,7 +352,7 @@ async fn t32_a_claim_on_sqlite_only_searches() {
                 let lease_now = worker.store.lease_now(tx)?;
                 let holder = Holder { boot: worker.boot, now: worker.clock.now(), lease_now };
                 let slots = Slots::all(10);
-                leases::claim_across_workspaces(tx, &Wish { holder, lease: Duration::from_secs(60), slots, company })?;
+                claims::claim_across_workspaces(tx, &Wish { holder, lease: Duration::from_secs(60), slots, company })?;
                 tx.set_instrumentation(|_: InstrumentationEvent<'_>| {});
                 Ok::<_, StoreError>(())
             })
