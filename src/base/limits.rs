@@ -205,7 +205,12 @@ pub const LEAVER_PRESENT: Duration = Duration::from_secs(24 * 60 * 60);
 pub const SYNC_STALE: Duration = Duration::from_secs(48 * 60 * 60);
 /// Between two syncs of a hub that nobody asks for (R7.1).
 pub const SYNC_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
-/// Accounts of a sync that one transaction applies: small enough that no writer waits for 50 ms.
+/// How long one transaction of long work may take on SQLite, where every other writer waits for it: with its
+/// commit and that of who waited, well below 50 ms.
+pub const STRETCH: Duration = Duration::from_millis(15);
+/// Pairs that one transaction of the planner looks at, at most; on SQLite as many as [`STRETCH`] allows.
+pub const PLAN_BATCH: i64 = 200;
+/// Accounts of a sync that one transaction applies at most; on SQLite as many as [`STRETCH`] allows.
 pub const SYNC_BATCH: i64 = 200;
 /// Ends of attempts in one transaction on PostgreSQL: their rows stay locked until its commit.
 pub const ENDS_TOGETHER: usize = 100;

@@ -17,6 +17,7 @@ pub mod run;
 pub mod sealing;
 mod starting;
 pub mod steps;
+mod stride;
 mod sweep;
 mod sync;
 pub mod worker;

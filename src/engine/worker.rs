@@ -17,9 +17,11 @@ use super::lease::Pace;
 use super::outcome::{self, Circumstances, End, Verdict};
 use super::recording::{Ending, Pen, Recording};
 use super::steps::Noting;
+use super::stride::Stride;
 use super::sync::SyncAttempt;
 use crate::base::clock::SharedClock;
 use crate::base::ids::{BootId, HubId, WorkspaceId};
+use crate::base::limits::SYNC_BATCH;
 use crate::base::nudge::Nudge;
 use crate::base::random::{Ids, SharedDice};
 use crate::base::secret::SecretString;
@@ -222,7 +224,8 @@ impl Worker {
         let mut running = match effect.kind {
             TaskKind::Sync => {
                 let (worker, task, hub) = (self.clone(), task.clone(), hub.clone());
-                let sync = SyncAttempt { worker, task, epoch: claimed.lease.epoch, hub, connector, context };
+                let stride = Stride::new(SYNC_BATCH);
+                let sync = SyncAttempt { worker, task, epoch: claimed.lease.epoch, hub, connector, context, stride };
                 tokio::spawn(sync.run().in_current_span())
             }
             TaskKind::Add | TaskKind::UpdateRole | TaskKind::Remove => {

@@ -18,7 +18,7 @@ use super::kept::Keep as _;
 use super::keyring::{self, Keyring};
 use super::lock::ServeLock;
 use super::pool::Pool;
-use super::writer::Writer;
+use super::writer::{Share, Writer};
 use super::{migrate, origins, rerun, wakeup};
 use crate::base::clock::{Micros, SharedClock, SystemClock};
 use crate::base::ids::BootId;
@@ -238,7 +238,30 @@ impl Store {
     ///
     /// # Errors
     /// Whatever `work` returned, after its changes were rolled back; or a [`StoreError`].
-    pub async fn write<T, E, F>(&self, mut work: F) -> Result<T, E>
+    pub async fn write<T, E, F>(&self, work: F) -> Result<T, E>
+    where
+        F: FnMut(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        self.write_as(Share::Others, work).await
+    }
+
+    /// [`Store::write`] for one stretch of long work, which takes milliseconds. On SQLite it has a commit
+    /// of its own and takes turns with whoever waits, so that others wait for one stretch and never for two.
+    ///
+    /// # Errors
+    /// As [`Store::write`].
+    pub async fn write_stretch<T, E, F>(&self, work: F) -> Result<T, E>
+    where
+        F: FnMut(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        self.write_as(Share::Alone, work).await
+    }
+
+    async fn write_as<T, E, F>(&self, share: Share, mut work: F) -> Result<T, E>
     where
         F: FnMut(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
         T: Send + 'static,
@@ -246,7 +269,7 @@ impl Store {
     {
         let watch = Watch::here();
         match &self.inner.writer {
-            Some(writer) => writer.write(work, watch).await,
+            Some(writer) => writer.write(work, share, watch).await,
             None => {
                 let sealer = self.inner.keyring.sealer();
                 self.inner.pool.run(move |pool| rerun::write(pool, &mut work, watch, &sealer)).await

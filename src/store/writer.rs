@@ -2,6 +2,7 @@
 //! waits, each in a savepoint of its own, inside one shared transaction: a commit costs a disk
 //! sync whether it carries one change or two hundred. Nobody is answered before the commit.
 
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
@@ -40,6 +41,8 @@ trait Job: Send {
     fn committed(self: Box<Self>);
     /// It could not be committed.
     fn failed(self: Box<Self>, error: StoreError);
+    /// Whether nobody else's change may share its commit.
+    fn long(&self) -> bool;
     /// Whether fault steps are reached for it.
     fn watch(&self) -> Watch;
     /// Nobody waits for the answer any more.
@@ -48,6 +51,7 @@ trait Job: Send {
 
 struct Work<T, E, F> {
     work: F,
+    share: Share,
     watch: Watch,
     result: Option<Result<T, E>>,
     reply: oneshot::Sender<Result<T, E>>,
@@ -81,6 +85,10 @@ where
         let _ = self.reply.send(Err(E::from(error)));
     }
 
+    fn long(&self) -> bool {
+        self.share == Share::Alone
+    }
+
     fn watch(&self) -> Watch {
         self.watch
     }
@@ -88,6 +96,15 @@ where
     fn abandoned(&self) -> bool {
         self.reply.is_closed()
     }
+}
+
+/// Whether a closure's commit is also that of others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Share {
+    /// With whoever waits.
+    Others,
+    /// Alone, by turns with the others: it takes longer than they should wait for twice.
+    Alone,
 }
 
 /// The callers' end of the writer.
@@ -109,7 +126,7 @@ impl Writer {
         sealer: Sealer,
     ) -> Result<Self, StoreError> {
         let (queue, waiting) = mpsc::channel(QUEUE);
-        let writing = Writing { place, conn: Some(conn), clock, sealer };
+        let writing = Writing { place, conn: Some(conn), clock, sealer, long: VecDeque::new(), long_is_next: false };
         std::thread::Builder::new()
             .name(String::from("sqlite-writer"))
             .spawn(move || writing.serve(waiting))
@@ -121,14 +138,14 @@ impl Writer {
     ///
     /// # Errors
     /// Whatever it returned, or a [`StoreError`].
-    pub async fn write<T, E, F>(&self, work: F, watch: Watch) -> Result<T, E>
+    pub async fn write<T, E, F>(&self, work: F, share: Share, watch: Watch) -> Result<T, E>
     where
         F: FnMut(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        let job = Box::new(Work { work, watch, result: None, reply });
+        let job = Box::new(Work { work, share, watch, result: None, reply });
         match self.queue.send_timeout(job, self.wait).await {
             Ok(()) => {}
             Err(SendTimeoutError::Timeout(_)) => return Err(E::from(busy("too many changes are waiting"))),
@@ -146,17 +163,22 @@ struct Writing {
     clock: SharedClock,
     /// Marks the records that are written.
     sealer: Sealer,
+    /// Long ones that wait for their turn.
+    long: VecDeque<Box<dyn Job>>,
+    /// Quick ones went last.
+    long_is_next: bool,
 }
 
 impl Writing {
     fn serve(mut self, mut waiting: mpsc::Receiver<Box<dyn Job>>) {
-        while let Some(first) = waiting.blocking_recv() {
+        while let Some(first) = self.next(&mut waiting) {
             let mut jobs = Vec::new();
             match self.together(first, &mut jobs, &mut waiting) {
                 Ok(()) => jobs.into_iter().for_each(Job::committed),
                 Err(Shared::NotBegun(why)) => {
                     self.conn = None;
                     // The next ones would wait as long for the same lock: tell all at once.
+                    jobs.extend(self.long.drain(..));
                     while jobs.len() < QUEUE
                         && let Ok(job) = waiting.try_recv()
                     {
@@ -173,6 +195,28 @@ impl Writing {
                         self.alone(job);
                     }
                 }
+            }
+        }
+    }
+
+    /// What begins the next commit: quick ones and long ones by turns, so that a quick one waits for one
+    /// long one at most, however many there are. `None` at the end.
+    fn next(&mut self, waiting: &mut mpsc::Receiver<Box<dyn Job>>) -> Option<Box<dyn Job>> {
+        loop {
+            if self.long_is_next
+                && let Some(job) = self.long.pop_front()
+            {
+                self.long_is_next = false;
+                return Some(job);
+            }
+            let job = if self.long.is_empty() { waiting.blocking_recv() } else { waiting.try_recv().ok() };
+            match job {
+                Some(job) if job.long() => self.long.push_back(job),
+                Some(job) => {
+                    self.long_is_next = true;
+                    return Some(job);
+                }
+                None => return self.long.pop_front(),
             }
         }
     }
@@ -194,8 +238,10 @@ impl Writing {
     ) -> Result<(), Shared> {
         let (clock, sealer) = (SharedClock::clone(&self.clock), self.sealer.clone());
         let started = clock.monotonic();
+        let alone = first.long();
         jobs.push(first);
-        let conn = self.conn().map_err(Shared::NotBegun)?;
+        self.conn().map_err(Shared::NotBegun)?;
+        let (Some(conn), long) = (self.conn.as_mut(), &mut self.long) else { return Err(Shared::Poisoned) };
         conn.begin("BEGIN IMMEDIATE").map_err(|error| Shared::NotBegun(error.into()))?;
         let mut next = 0;
         while let Some(job) = jobs.get_mut(next) {
@@ -208,9 +254,12 @@ impl Writing {
                     Ran::Panicked => return Err(Shared::Poisoned),
                 }
             }
-            let full = jobs.len() >= BATCH || clock.monotonic().saturating_sub(started) >= BATCH_TIME;
-            if !full && let Ok(job) = waiting.try_recv() {
-                jobs.push(job);
+            let full = alone || jobs.len() >= BATCH || clock.monotonic().saturating_sub(started) >= BATCH_TIME;
+            while !full
+                && next == jobs.len()
+                && let Ok(job) = waiting.try_recv()
+            {
+                if job.long() { long.push_back(job) } else { jobs.push(job) }
             }
         }
         jobs.iter().for_each(|job| job.watch().reached("in_commit"));

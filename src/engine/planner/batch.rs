@@ -19,8 +19,13 @@ use super::guarding::{self, Guarded};
 use super::nesting::Causes;
 use super::record::{New, Recorder, Settled};
 
-/// Pairs planned in one transaction.
-const BATCH: i64 = 200;
+/// What one transaction planned.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Batch {
+    pub(super) step: PlannerStep,
+    /// More is due than it took.
+    pub(super) more: bool,
+}
 
 /// A pair, decided.
 pub(super) struct Planned {
@@ -31,7 +36,7 @@ pub(super) struct Planned {
     pub(super) ruling: Ruling,
 }
 
-/// Plan the next batch of a hub. Zero pairs planned means nothing is due, or another planner has
+/// Plan the next batch of a hub, so many pairs at most. Zero pairs planned means nothing is due, or another planner has
 /// the hub.
 pub(super) fn plan_batch(
     tx: &mut Tx<'_>,
@@ -39,20 +44,22 @@ pub(super) fn plan_batch(
     hub: HubId,
     apps: &Catalog,
     ids: &Ids,
-    now: Micros,
-) -> Result<PlannerStep, StoreError> {
+    (now, size): (Micros, i64),
+) -> Result<Batch, StoreError> {
     if !facts::lock_hub(tx, workspace, hub)? {
-        return Ok(PlannerStep::default());
+        return Ok(Batch::default());
     }
-    let due = marks::due(tx, workspace, hub, now, BATCH)?;
-    let whole = i64::try_from(due.len()).unwrap_or(BATCH) >= BATCH;
+    let mut due = marks::due(tx, workspace, hub, now, size.saturating_add(1))?;
+    let size = usize::try_from(size).unwrap_or(usize::MAX);
+    let (whole, more) = (due.len() >= size, due.len() > size);
+    due.truncate(size);
     if due.is_empty() {
-        return Ok(PlannerStep::default());
+        return Ok(Batch::default());
     }
     let hub = hubs::load(tx, workspace, hub)?;
     let Some(app) = apps.get(&hub.app) else {
         tracing::warn!(hub.id = %hub.id, app = %hub.app, "hub {} is of an app this server does not know", hub.slug);
-        return Ok(PlannerStep::default());
+        return Ok(Batch::default());
     };
     let app = &*app.with_login(hub.login);
     let people: Vec<_> = due.iter().map(|mark| mark.user).collect();
@@ -78,7 +85,7 @@ pub(super) fn plan_batch(
     let mut step = recorder.finish(&causes, whole)?;
     step.planned = planned.len();
     marks::delete_seen(tx, workspace, hub.id, &seen)?;
-    Ok(step)
+    Ok(Batch { step, more })
 }
 
 fn decide_all(

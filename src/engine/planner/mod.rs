@@ -14,8 +14,11 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::base::clock::SharedClock;
+use self::batch::Batch;
+use super::stride::Stride;
+use crate::base::clock::{Micros, SharedClock};
 use crate::base::ids::{HubId, WorkspaceId};
+use crate::base::limits::PLAN_BATCH;
 use crate::base::nudge::Nudge;
 use crate::base::random::Ids;
 use crate::domain::catalog::Catalog;
@@ -35,6 +38,7 @@ pub struct Planner {
     clock: SharedClock,
     ids: Ids,
     nudge: Nudge,
+    stride: Stride,
 }
 
 /// What a step did.
@@ -65,7 +69,7 @@ impl PlannerStep {
 impl Planner {
     /// A planner over `store` for the apps of the catalog.
     pub fn new(store: Store, apps: Arc<Catalog>, clock: SharedClock, ids: Ids, nudge: Nudge) -> Self {
-        Self { store, apps, clock, ids, nudge }
+        Self { store, apps, clock, ids, nudge, stride: Stride::new(PLAN_BATCH) }
     }
 
     /// Plan everything that is due now, hub by hub, a batch at a time.
@@ -77,40 +81,63 @@ impl Planner {
         let now = self.clock.now();
         let hubs = self.store.read(move |conn| facts::due_hubs_across_workspaces(conn, now)).await?;
         for (workspace, hub) in hubs {
+            let mut more = false;
             loop {
-                let round = self.round(workspace, hub).await?;
-                done.add(round);
-                if round.planned == 0 && round.expanded == 0 {
+                let round = self.round(workspace, hub, more).await?;
+                done.add(round.step);
+                if round.step.planned == 0 && round.step.expanded == 0 {
                     break;
                 }
+                more = round.more;
             }
         }
         Ok(done)
     }
 
-    /// One batch of a hub's wide marks, then one batch of its marks.
-    async fn round(&self, workspace: WorkspaceId, hub: HubId) -> Result<PlannerStep, StoreError> {
+    /// One batch of a hub's wide marks, unless marks of theirs are left, then one batch of its marks.
+    async fn round(&self, workspace: WorkspaceId, hub: HubId, left: bool) -> Result<Batch, StoreError> {
         let now = self.clock.now();
-        let expanded = self
-            .store
-            .write(move |tx| {
-                if facts::lock_hub(tx, workspace, hub)? {
-                    wide_marks::expand_batch(tx, workspace, hub, now)
-                } else {
-                    Ok::<_, StoreError>(Expanded::Nothing)
-                }
-            })
-            .await?;
-        let (apps, ids) = (Arc::clone(&self.apps), self.ids.clone());
-        let mut step = self.store.write(move |tx| batch::plan_batch(tx, workspace, hub, &apps, &ids, now)).await?;
-        if step.tasks > step.held {
+        let expanded = if left {
+            Expanded::Nothing
+        } else {
+            self.store
+                .write(move |tx| {
+                    if facts::lock_hub(tx, workspace, hub)? {
+                        wide_marks::expand_batch(tx, workspace, hub, now)
+                    } else {
+                        Ok::<_, StoreError>(Expanded::Nothing)
+                    }
+                })
+                .await?
+        };
+        let mut batch = self.plan(workspace, hub, now).await?;
+        if batch.step.tasks > batch.step.held {
             self.nudge.workers();
         }
         if let Expanded::Some(marks) = expanded {
             // A finished wide mark over nobody is progress too.
-            step.expanded = marks.max(1);
+            batch.step.expanded = marks.max(1);
         }
-        Ok(step)
+        Ok(batch)
+    }
+
+    /// On PostgreSQL nobody waits for a batch but another planner of the hub.
+    async fn plan(&self, workspace: WorkspaceId, hub: HubId, now: Micros) -> Result<Batch, StoreError> {
+        let alone = self.store.commits_one_by_one();
+        let size = if alone { PLAN_BATCH } else { self.stride.size() };
+        let (apps, ids, clock) = (Arc::clone(&self.apps), self.ids.clone(), Arc::clone(&self.clock));
+        let (batch, took) = self
+            .store
+            .write_stretch(move |tx| {
+                let began = clock.monotonic();
+                let batch = batch::plan_batch(tx, workspace, hub, &apps, &ids, (now, size))?;
+                Ok::<_, StoreError>((batch, clock.monotonic().saturating_sub(began)))
+            })
+            .await?;
+        if !alone && batch.step.planned > 0 {
+            self.stride.took(i64::try_from(batch.step.planned).unwrap_or(size), took);
+        }
+        Ok(batch)
     }
 
     /// Plan whenever nudged, and every half second, until told to stop.

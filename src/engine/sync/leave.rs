@@ -6,7 +6,6 @@ use serde_json::json;
 use super::{Stop, SyncAttempt, add, close, record};
 use crate::base::clock::Micros;
 use crate::base::ids::UserId;
-use crate::base::limits::SYNC_BATCH;
 use crate::base::random::Ids;
 use crate::domain::hub::{Drift, Hub};
 use crate::domain::member::{Bucket, Member, MemberStatus, Presence};
@@ -25,11 +24,11 @@ impl SyncAttempt {
         let (hub, task, ids, now) =
             (self.hub.clone(), self.task.clone(), self.worker.ids.clone(), self.worker.clock.now());
         let run = self
-            .write(move |tx| {
+            .write_stretch(move |tx, size| {
                 let mut run = run.clone();
                 let after = run.after_id.as_deref();
                 let found = match run.conclusive {
-                    true => sync_seen::not_listed(tx, task.workspace, hub.id, task.id, after, SYNC_BATCH)?,
+                    true => sync_seen::not_listed(tx, task.workspace, hub.id, task.id, after, size)?,
                     false => Vec::new(),
                 };
                 let Some((last, _, _)) = found.last() else {

@@ -15,8 +15,9 @@ use std::time::Duration;
 use super::connector::{AttemptContext, Connector, Failure, FailureClass};
 use super::lease::Pace;
 use super::outcome::End;
+use super::stride::Stride;
 use super::worker::Worker;
-use crate::base::clock::Micros;
+use crate::base::clock::{Micros, SharedClock};
 use crate::base::ids::WorkspaceId;
 use crate::base::limits::SYNC_BATCH;
 use crate::domain::hub::Hub;
@@ -36,6 +37,8 @@ pub(super) struct SyncAttempt {
     pub(super) hub: Hub,
     pub(super) connector: Arc<dyn Connector>,
     pub(super) context: AttemptContext,
+    /// How much of the list one transaction applies.
+    pub(super) stride: Stride,
 }
 
 /// Why an attempt stops before its end.
@@ -93,6 +96,31 @@ impl SyncAttempt {
     /// Enough of the attempt is left for another step.
     fn in_time(&self) -> Result<(), Stop> {
         if self.context.left() > reserve(&self.worker.pace) { Ok(()) } else { Err(Stop::Later) }
+    }
+
+    /// [`SyncAttempt::write`] for a stretch of the list: `step` is told how many to do.
+    async fn write_stretch<T, F>(&self, step: F) -> Result<T, Stop>
+    where
+        T: Send + 'static,
+        F: Fn(&mut Tx<'_>, i64) -> Result<T, StoreError> + Send + 'static,
+    {
+        let (workspace, task, epoch) = (self.task.workspace, self.task.id, self.epoch);
+        let (store, clock) = (&self.worker.store, SharedClock::clone(&self.worker.clock));
+        // On PostgreSQL nobody waits for it.
+        let alone = store.commits_one_by_one();
+        let size = if alone { SYNC_BATCH } else { self.stride.size() };
+        let (written, took) = store
+            .write_stretch(move |tx| {
+                let began = clock.monotonic();
+                sync_runs::still_ours(tx, workspace, task, epoch)?;
+                let written = step(tx, size)?;
+                Ok::<_, StoreError>((written, clock.monotonic().saturating_sub(began)))
+            })
+            .await?;
+        if !alone {
+            self.stride.took(size, took);
+        }
+        Ok(written)
     }
 
     /// Write under the attempt's lease; a sync that was taken over changes nothing.

@@ -8,7 +8,6 @@ use serde_json::json;
 use super::{Stop, SyncAttempt, account, add, close};
 use crate::base::clock::Micros;
 use crate::base::ids::{IntervalId, MemberId, UserId, WorkspaceId};
-use crate::base::limits::SYNC_BATCH;
 use crate::base::random::Ids;
 use crate::domain::hub::{Drift, Hub};
 use crate::domain::mapping::HubRole;
@@ -28,9 +27,9 @@ impl SyncAttempt {
         let (hub, task, ids, now) =
             (self.hub.clone(), self.task.clone(), self.worker.ids.clone(), self.worker.clock.now());
         let run = self
-            .write(move |tx| {
+            .write_stretch(move |tx, size| {
                 let mut run = run.clone();
-                let listed = sync_seen::after(tx, task.workspace, task.id, run.after_key.as_deref(), SYNC_BATCH)?;
+                let listed = sync_seen::after(tx, task.workspace, task.id, run.after_key.as_deref(), size)?;
                 let Some((_, last)) = listed.last() else {
                     run.phase = Phase::Leaving;
                     sync_runs::save(tx, task.workspace, &run)?;
