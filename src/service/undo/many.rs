@@ -72,7 +72,8 @@ pub(super) fn wish(step: &Step) -> Option<(&Mapping, Option<&Mapping>)> {
         | Step::RemoveHub(_)
         | Step::RemoveMapping(..)
         | Step::BindMapping { .. }
-        | Step::Seal(..) => None,
+        | Step::Seal(..)
+        | Step::Role(_) => None,
     }
 }
 
