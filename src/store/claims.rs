@@ -228,3 +228,14 @@ fn sort(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_claimable_is_written_as_the_states_have_it() {
+        let words: Vec<_> = TaskEvent::Claimed.starts_from().iter().map(|s| format!("'{}'", s.as_str())).collect();
+        assert_eq!(CLAIMABLE, format!("tasks.status IN ({})", words.join(", ")));
+    }
+}

@@ -314,14 +314,3 @@ pub fn queue_across_workspaces(conn: &mut DbConn, now: Micros) -> Result<(i64, O
     .get_result(conn)?;
     Ok((queue.ready, queue.oldest.map(Micros)))
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_claimable_is_written_as_the_states_have_it() {
-        let words: Vec<_> = TaskEvent::Claimed.starts_from().iter().map(|s| format!("'{}'", s.as_str())).collect();
-        assert_eq!(CLAIMABLE, format!("tasks.status IN ({})", words.join(", ")));
-    }
-}
