@@ -19,7 +19,7 @@ use crate::scim::user::{self, UserKeys};
 use crate::store::activity::{self, Entry};
 use crate::store::memberships::{self, Member, MemberKind};
 use crate::store::users::{self, UserRow};
-use crate::store::{StoreError, Tx, given_fields, marks, pending, reach::Reach, roles, user_with_groups};
+use crate::store::{DbConn, StoreError, Tx, given_fields, marks, pending, reach::Reach, roles, user_with_groups};
 
 /// What a write transaction of this file needs besides its own arguments.
 #[derive(Clone)]
@@ -118,17 +118,13 @@ pub async fn read(
     let id = parse_id(id)?;
     let (workspace, reach) = (caller.workspace, shown::reach(caller));
     let with_groups = projection.wants(ResourceKind::User, "groups");
-    let (row, groups) = context
-        .store
-        .point(move |conn| {
-            if with_groups {
-                user_with_groups::load(conn, workspace, reach, id)
-            } else {
-                Ok::<_, StoreError>((users::load(conn, workspace, reach, id)?, Vec::new()))
-            }
-        })
-        .await
-        .map_err(not_found)?;
+    let (row, groups) = if with_groups {
+        user_with_groups::read(&context.store, workspace, reach, id).await
+    } else {
+        let load = move |conn: &mut DbConn| users::load(conn, workspace, reach, id);
+        context.store.point(load).await.map(|row| (row, Vec::new()))
+    }
+    .map_err(not_found)?;
     if !conditions.wants_body(row.version)? {
         return Ok(Found::Unchanged { etag: etag::of(row.version) });
     }

@@ -71,7 +71,7 @@ pub enum Place {
     Postgres(Arc<str>),
 }
 
-/// What a SQLite connection is for; its settings follow.
+/// What a connection is for; its settings follow. PostgreSQL's writer and readers are the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Role {
     /// The one connection that writes.
@@ -96,6 +96,11 @@ const SQLITE_READER: &str = "PRAGMA query_only = ON; PRAGMA cache_size = -4096; 
 const SQLITE_POINT: &str = "PRAGMA query_only = ON; PRAGMA cache_size = -4096; PRAGMA mmap_size = 33554432;";
 /// A transaction left open by a stuck process must not hold row locks and the vacuum for ever.
 const POSTGRES_SETUP: &str = "SET idle_in_transaction_session_timeout = '60s'; SET lock_timeout = '10s'";
+/// Rows by their whole key, always the same way whatever the statistics say: a plan made while the
+/// tables were small, or for a short list, must do for all sizes and lists (T-32).
+const POSTGRES_POINT: &str = "SET default_transaction_read_only = on; SET plan_cache_mode = force_generic_plan; \
+     SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET jit = off; \
+     SET statement_timeout = '5s'";
 
 impl FromStr for Place {
     type Err = StoreError;
@@ -200,6 +205,10 @@ impl Place {
                     other => failed(other),
                 })?;
                 conn.batch_execute(POSTGRES_SETUP)?;
+                match role {
+                    Role::Writer | Role::Reader => {}
+                    Role::Point => conn.batch_execute(POSTGRES_POINT)?,
+                }
                 Ok(DbConn::Postgres(conn))
             }
         }

@@ -20,6 +20,7 @@ pub mod facts;
 pub mod failures;
 pub mod filter_sql;
 pub mod fingerprint;
+mod gathered;
 pub mod given_fields;
 pub mod group_list;
 pub mod groups;

@@ -17,6 +17,9 @@ use crate::base::clock::SharedClock;
 
 /// A connection idle for this long is asked whether it still lives before it is used.
 const IDLE: Duration = Duration::from_secs(1);
+/// A connection to PostgreSQL is replaced after this long, so that a moved or rebalanced server takes
+/// its connections over time.
+pub(super) const LIFETIME: Duration = Duration::from_secs(30 * 60);
 
 /// A pooled connection with what happened on it.
 pub(super) struct Pooled {
@@ -138,8 +141,7 @@ impl Pool {
         let size = size.max(1);
         let lifetime = match place {
             Place::Sqlite(_) => None,
-            // Lets a moved or rebalanced server take its connections over time.
-            Place::Postgres(_) => Some(Duration::from_secs(30 * 60)),
+            Place::Postgres(_) => Some(LIFETIME),
         };
         let pool = r2d2::Pool::builder()
             .max_size(size)

@@ -14,10 +14,12 @@ use diesel::sql_types::BigInt;
 
 use super::StoreError;
 use super::conn::{DbConn, Place, Role};
+use super::gathered::Gatherer;
 use super::kept::Keep as _;
 use super::keyring::{self, Keyring};
 use super::lock::ServeLock;
 use super::pool::Pool;
+use super::user_with_groups::UserWithGroups;
 use super::writer::{Share, Writer};
 use super::{migrate, origins, rerun, wakeup};
 use crate::base::clock::{Micros, SharedClock, SystemClock};
@@ -117,6 +119,8 @@ struct Inner {
     pool: Pool,
     /// SQLite's; PostgreSQL writes through the pool.
     writer: Option<Writer>,
+    /// PostgreSQL's; SQLite reads them inline.
+    users: Option<Gatherer<UserWithGroups>>,
     _lock: Option<ServeLock>,
 }
 
@@ -165,10 +169,14 @@ impl Store {
             }
             Place::Postgres(_) => None,
         };
+        let users = match &place {
+            Place::Sqlite(_) => None,
+            Place::Postgres(_) => Some(Gatherer::start(&place, &config.clock, config.wait)?),
+        };
         let pool = Pool::new(&place, &config.clock, config.connections, config.wait);
         let boot = BootId::from_uuid(Ids::new(Arc::clone(&config.clock)).next());
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let inner = Inner { number, place, clock: config.clock, boot, keyring, pool, writer, _lock: lock };
+        let inner = Inner { number, place, clock: config.clock, boot, keyring, pool, writer, users, _lock: lock };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -310,6 +318,11 @@ impl Store {
             Place::Sqlite(_) => self.inline(work),
             Place::Postgres(_) => self.pooled(None, work).await,
         }
+    }
+
+    /// Where reads of users are gathered, on PostgreSQL.
+    pub(super) fn users(&self) -> Option<&Gatherer<UserWithGroups>> {
+        self.inner.users.as_ref()
     }
 
     async fn pooled<T, E, F>(&self, begin: Option<&'static str>, work: F) -> Result<T, E>

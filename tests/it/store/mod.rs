@@ -2,6 +2,7 @@
 
 mod back_then;
 mod contract;
+mod gathered;
 mod group_cost;
 mod keys;
 mod list_cost;
