@@ -19,7 +19,7 @@ use crate::scim::schema::ResourceKind;
 use crate::store::activity::{self, Entry};
 use crate::store::groups::{self, GroupRow};
 use crate::store::memberships::{self, ShownMember};
-use crate::store::{StoreError, Tx, marks, pending, reach::Reach};
+use crate::store::{Locks, StoreError, Tx, marks, pending, reach::Reach};
 
 /// Ids in one activity record; a larger change takes several.
 const IDS_PER_RECORD: usize = 1_000;
@@ -117,7 +117,7 @@ pub async fn create(
     let (workspace, source) = (caller.workspace, caller.source);
     let (row, unknown) = context
         .store
-        .write(move |tx| {
+        .write_with(Locks::rules(workspace), move |tx| {
             let row = groups::insert(tx, workspace, source, id, &keys, &document, work.now)?;
             let mut delta = Delta::default();
             group_steps::add(tx, &work, id, &named, &mut delta)?;
@@ -230,7 +230,7 @@ pub async fn delete(context: &Context, caller: &Caller, id: &str, conditions: Co
     let (workspace, source) = (caller.workspace, caller.source);
     context
         .store
-        .write(move |tx| {
+        .write_with(Locks::rules(workspace), move |tx| {
             let row = groups::load_for_update(tx, workspace, Reach::Source(source), id).map_err(not_found)?;
             conditions.check_write(row.version)?;
             marks::group_deleted(tx, workspace, id, &work.change("group_deleted"))?;
@@ -272,7 +272,7 @@ where
     let (workspace, source) = (caller.workspace, caller.source);
     let (row, unknown, marked) = context
         .store
-        .write(move |tx| {
+        .write_with(Locks::rules(workspace), move |tx| {
             let row = groups::load_for_update(tx, workspace, Reach::Source(source), id).map_err(not_found)?;
             conditions.check_write(row.version)?;
             let before = shown::parse(&row.document)?;

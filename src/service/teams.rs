@@ -18,7 +18,7 @@ use crate::scim::group::{self, GroupKeys};
 use crate::store::groups::{self, GroupRow};
 use crate::store::memberships::{self, Leaving, Member, MemberKind};
 use crate::store::reach::Reach;
-use crate::store::{DbConn, StoreError, Tx, marks, reading, sources, teams as rows};
+use crate::store::{DbConn, Locks, StoreError, Tx, marks, reading, sources, teams as rows};
 
 /// Who says who is in it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -104,7 +104,7 @@ pub async fn create(context: &Context, caller: &Caller, body: TeamBody) -> Resul
     let (scribe, catalog) = (Scribe::new(context, caller), context.catalog.clone());
     let team = context
         .store
-        .write(move |tx| {
+        .write_with(Locks::rules(caller.workspace), move |tx| {
             let workspace = scribe.workspace;
             let (keys, document) = named(&body.name)?;
             free(tx, workspace, &keys, None)?;
@@ -128,7 +128,7 @@ pub async fn rename(context: &Context, caller: &Caller, id: &str, body: TeamBody
     let (scribe, id, catalog) = (Scribe::new(context, caller), parse(id)?, context.catalog.clone());
     let team = context
         .store
-        .write(move |tx| {
+        .write_with(Locks::rules(caller.workspace), move |tx| {
             let workspace = scribe.workspace;
             let team = ours(tx, workspace, id)?;
             let (keys, document) = named(&body.name)?;
@@ -154,7 +154,7 @@ pub async fn delete(context: &Context, caller: &Caller, id: &str) -> Result<(), 
     let (scribe, id, catalog) = (Scribe::new(context, caller), parse(id)?, context.catalog.clone());
     context
         .store
-        .write(move |tx| {
+        .write_with(Locks::rules(caller.workspace), move |tx| {
             let workspace = scribe.workspace;
             let team = ours(tx, workspace, id)?;
             check_group(tx, &scribe, &catalog, id)?;
@@ -194,7 +194,7 @@ pub async fn place(
     let user: UserId = user.parse().map_err(|_| ServiceError::NotFound("user"))?;
     let changed = context
         .store
-        .write(move |tx| {
+        .write_with(Locks::rules(caller.workspace), move |tx| {
             let workspace = scribe.workspace;
             let team = ours(tx, workspace, id)?;
             check_group(tx, &scribe, &catalog, id)?;

@@ -19,7 +19,9 @@ use crate::scim::user::{self, UserKeys};
 use crate::store::activity::{self, Entry};
 use crate::store::memberships::{self, Member, MemberKind};
 use crate::store::users::{self, UserRow};
-use crate::store::{DbConn, StoreError, Tx, given_fields, marks, pending, reach::Reach, roles, user_with_groups};
+use crate::store::{
+    DbConn, Locks, StoreError, Tx, arrivals, given_fields, marks, pending, reach::Reach, roles, user_with_groups,
+};
 
 /// What a write transaction of this file needs besides its own arguments.
 #[derive(Clone)]
@@ -78,11 +80,13 @@ pub async fn create(
     let stored = document.clone();
     let made = context
         .store
-        .write(move |tx| {
-            pending::announce_arrival(tx, workspace, source)?;
-            users::insert(tx, workspace, source, id, &keys, &stored, now)?;
-            let groups = join_waiting(tx, &work, id, keys.external_id.as_deref())?;
-            marks::user_arrived(tx, workspace, id, &keys.user_name_key, &work.change("user_created"))?;
+        .write_with(Locks::arrival(workspace, source), move |tx| {
+            let waited = arrivals::insert(tx, workspace, source, id, &keys, &stored, now)?;
+            let groups = join(tx, &work, id, &waited.groups)?;
+            // Of somebody new, rules know nothing but what waited for them.
+            if waited.shares || !groups.is_empty() {
+                marks::user_arrived(tx, workspace, id, &keys.user_name_key, &work.change("user_created"))?;
+            }
             let detail = json!({ "active": keys.active, "joined": groups });
             work.record(tx, id, "user.created", detail, &keys.user_name)?;
             Ok::<_, ServiceError>(groups.is_empty())
@@ -200,7 +204,7 @@ pub async fn delete(context: &Context, caller: &Caller, id: &str, conditions: Co
     let (workspace, source) = (caller.workspace, caller.source);
     context
         .store
-        .write(move |tx| {
+        .write_with(Locks::rules(workspace), move |tx| {
             // Groups before the user, as a change of members does it, so that the two never wait
             // for each other crosswise.
             let groups = memberships::group_ids_of(tx, workspace, id.uuid())?;
@@ -239,7 +243,7 @@ async fn change(
     let wanted_name = std::sync::Arc::clone(&taken);
     let outcome = context
         .store
-        .write(move |tx| {
+        .write_with(Locks::rules(workspace), move |tx| {
             let row = users::load_for_update(tx, workspace, Reach::Source(source), id).map_err(not_found)?;
             conditions.check_write(row.version)?;
             let before = shown::parse(&row.document)?;
@@ -309,25 +313,30 @@ fn owner_left(tx: &mut Tx<'_>, work: &Work, id: UserId, name: &str) -> Result<()
     Ok(())
 }
 
-/// Groups that named this user before it arrived take it in now.
+/// Groups that named this user before it had this externalId take it in now.
 fn join_waiting(
     tx: &mut Tx<'_>,
     work: &Work,
     id: UserId,
     external_id: Option<&str>,
 ) -> Result<Vec<GroupId>, StoreError> {
-    let (workspace, source) = (work.caller.workspace, work.caller.source);
     let text_id = id.to_string();
     let values: Vec<&str> = std::iter::once(text_id.as_str()).chain(external_id).collect();
-    let groups = pending::take(tx, workspace, source, &values)?;
-    memberships::lock_groups(tx, workspace, &groups)?;
+    let groups = pending::take(tx, work.caller.workspace, work.caller.source, &values)?;
+    join(tx, work, id, &groups)
+}
+
+/// These groups waited for this user and take it in.
+fn join(tx: &mut Tx<'_>, work: &Work, id: UserId, groups: &[GroupId]) -> Result<Vec<GroupId>, StoreError> {
+    let workspace = work.caller.workspace;
+    memberships::lock_groups(tx, workspace, groups)?;
     let mut joined = Vec::new();
     for group in groups {
         let member = Member { id: id.uuid(), kind: MemberKind::User };
-        let added = memberships::add(tx, workspace, group, &[member], work.now)?;
+        let added = memberships::add(tx, workspace, *group, &[member], work.now)?;
         if !added.added.is_empty() {
-            marks::members_changed(tx, workspace, group, &[id], &work.change("pending_member_arrived"))?;
-            joined.push(group);
+            marks::members_changed(tx, workspace, *group, &[id], &work.change("pending_member_arrived"))?;
+            joined.push(*group);
         }
     }
     memberships::touch_groups(tx, workspace, &joined, work.now)?;

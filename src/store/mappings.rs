@@ -385,6 +385,27 @@ pub fn bind_arrived_group(
     Ok(hubs)
 }
 
+/// The subject's key of an individual share.
+pub(super) fn user_key(user_name_key: &str) -> String {
+    format!("user:{user_name_key}")
+}
+
+/// Whether individual shares wait for this userName.
+///
+/// # Errors
+/// [`StoreError`] of the statement.
+pub(super) fn any_waits_for_user(
+    conn: &mut DbConn,
+    workspace: WorkspaceId,
+    user_name_key: &str,
+) -> Result<bool, StoreError> {
+    let waiting = mappings::table
+        .filter(mappings::workspace.eq(workspace.0))
+        .filter(mappings::subject_key.eq(user_key(user_name_key)))
+        .filter(mappings::binding.eq("waiting"));
+    Ok(waiting.select(mappings::id).limit(1).kept().get_result::<Vec<u8>>(conn).optional()?.is_some())
+}
+
 /// Bind the individual shares that waited for this userName.
 ///
 /// # Errors
@@ -398,7 +419,7 @@ pub fn bind_arrived_user(
 ) -> Result<(), StoreError> {
     let waiting: Vec<Row> = mappings::table
         .filter(mappings::workspace.eq(workspace.0))
-        .filter(mappings::subject_key.eq(format!("user:{user_name_key}")))
+        .filter(mappings::subject_key.eq(user_key(user_name_key)))
         .filter(mappings::binding.eq("waiting"))
         .order(mappings::id)
         .select(Row::as_select())

@@ -12,6 +12,7 @@ use super::kept::Keep as _;
 use super::keyed;
 use super::rules_lock::rules_are_read;
 use super::schema::{mappings, memberships, reconcile_marks};
+use super::tx::Tx;
 use super::wide_marks;
 use crate::base::clock::Micros;
 use crate::base::ids::{GroupId, HubId, SourceId, UserId, WorkspaceId};
@@ -71,7 +72,7 @@ const USERS_PER_STATEMENT: usize = 250;
 /// # Errors
 /// [`StoreError`] of the statements.
 pub fn members_changed(
-    tx: &mut DbConn,
+    tx: &mut Tx<'_>,
     workspace: WorkspaceId,
     group: GroupId,
     users: &[UserId],
@@ -91,7 +92,7 @@ pub fn members_changed(
 /// # Errors
 /// [`StoreError`] of the statement.
 pub fn user_changed(
-    tx: &mut DbConn,
+    tx: &mut Tx<'_>,
     workspace: WorkspaceId,
     user: UserId,
     change: &Change<'_>,
@@ -122,7 +123,7 @@ pub fn user_changed(
 /// # Errors
 /// [`StoreError`] of the statements.
 pub fn user_arrived(
-    tx: &mut DbConn,
+    tx: &mut Tx<'_>,
     workspace: WorkspaceId,
     user: UserId,
     user_name_key: &str,
@@ -139,7 +140,7 @@ pub fn user_arrived(
 /// # Errors
 /// [`StoreError`] of the statements.
 pub fn group_arrived(
-    tx: &mut DbConn,
+    tx: &mut Tx<'_>,
     workspace: WorkspaceId,
     source: SourceId,
     group: GroupId,
@@ -161,7 +162,7 @@ pub fn group_arrived(
 /// # Errors
 /// [`StoreError`] of the statements.
 pub fn group_deleted(
-    tx: &mut DbConn,
+    tx: &mut Tx<'_>,
     workspace: WorkspaceId,
     group: GroupId,
     change: &Change<'_>,

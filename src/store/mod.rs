@@ -3,6 +3,7 @@
 
 pub mod activity;
 pub mod around;
+pub mod arrivals;
 pub mod attempts;
 pub mod back_then;
 pub mod census;
@@ -43,6 +44,7 @@ pub mod lanes;
 pub mod leases;
 pub mod leavers;
 mod lock;
+mod locks;
 pub mod mail_refusals;
 pub mod managers;
 pub mod mappings;
@@ -99,4 +101,5 @@ mod writer;
 pub use conn::{DbConn, Place};
 pub use error::StoreError;
 pub use keyring::Keyring;
+pub use locks::Locks;
 pub use tx::{Purpose, Store, StoreConfig, Tx};

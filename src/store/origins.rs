@@ -5,6 +5,7 @@ use diesel::prelude::*;
 use uuid::Uuid;
 
 use super::conn::DbConn;
+use super::locks::Locks;
 use super::reading::corrupt;
 use super::schema::activity;
 use super::{StoreError, Tx, seals, settings};
@@ -79,7 +80,7 @@ pub(super) fn begin(conn: &mut DbConn, sealer: &Sealer, now: Micros, alone: bool
         let signed = sealer.sign_unmarked(now.plus(RECORDS_UNMARKED).0);
         settings::put_across_workspaces(conn, UNMARKED_UNTIL, &signed)?;
     }
-    let mut tx = Tx::over(conn, sealer);
+    let mut tx = Tx::over(conn, Locks::default(), sealer);
     for workspace in seals::waiting_across_workspaces(&mut tx)? {
         while seals::seal_some(&mut tx, workspace, sealer, (Unmarked::Ours, now), SEAL_BATCH)?.sealed > 0 {}
     }

@@ -2,7 +2,7 @@
 //! join their group when a user with that id or externalId arrives in the same source.
 
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Binary, Integer, Text};
+use diesel::sql_types::{BigInt, Binary, Text};
 
 use super::conn::DbConn;
 use super::groups::group_id;
@@ -19,25 +19,18 @@ struct GroupRaw {
     group_id: Vec<u8>,
 }
 
-#[derive(QueryableByName)]
-struct Done {
-    #[diesel(sql_type = Integer)]
-    #[expect(dead_code, reason = "the statement is run for its lock")]
-    done: i32,
-}
-
 /// Advisory locks of ours begin with this number, so that they meet nobody else's.
 const LOCK_CLASS: i64 = 0x5C1A;
 
-fn advisory(tx: &mut Tx<'_>, function: &str, workspace: WorkspaceId, source: SourceId) -> Result<(), StoreError> {
-    if matches!(&**tx, DbConn::Sqlite(_)) {
-        return Ok(());
+/// The number of the lock on arrivals in a source.
+pub(super) const fn number(workspace: WorkspaceId, source: SourceId) -> i64 {
+    (LOCK_CLASS << 48) ^ (workspace.0 << 16) ^ source.0
+}
+
+fn lock(tx: &mut Tx<'_>, statement: &str, workspace: WorkspaceId, source: SourceId) -> Result<(), StoreError> {
+    if matches!(&**tx, DbConn::Postgres(_)) {
+        diesel::sql_query(statement).bind::<BigInt, _>(number(workspace, source)).kept().execute(tx)?;
     }
-    let key = (LOCK_CLASS << 48) ^ (workspace.0 << 16) ^ source.0;
-    diesel::sql_query(format!("SELECT 1 AS done FROM (SELECT {function}($1)) AS held"))
-        .bind::<BigInt, _>(key)
-        .kept()
-        .load::<Done>(tx)?;
     Ok(())
 }
 
@@ -48,7 +41,10 @@ fn advisory(tx: &mut Tx<'_>, function: &str, workspace: WorkspaceId, source: Sou
 /// # Errors
 /// [`StoreError::Database`] when the statement fails.
 pub fn announce_arrival(tx: &mut Tx<'_>, workspace: WorkspaceId, source: SourceId) -> Result<(), StoreError> {
-    advisory(tx, "pg_advisory_xact_lock_shared", workspace, source)
+    if tx.held().arrival == Some((workspace, source)) {
+        return Ok(());
+    }
+    lock(tx, "SELECT pg_advisory_xact_lock_shared($1)", workspace, source)
 }
 
 /// Wait until no arrival is under way in `source`, and keep new ones waiting until the
@@ -57,7 +53,7 @@ pub fn announce_arrival(tx: &mut Tx<'_>, workspace: WorkspaceId, source: SourceI
 /// # Errors
 /// [`StoreError::Database`] when the statement fails.
 pub fn wait_for_arrivals(tx: &mut Tx<'_>, workspace: WorkspaceId, source: SourceId) -> Result<(), StoreError> {
-    advisory(tx, "pg_advisory_xact_lock", workspace, source)
+    lock(tx, "SELECT pg_advisory_xact_lock($1)", workspace, source)
 }
 
 /// Keep `values` as members to come; answers those that were not kept before.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
-use diesel::connection::{Connection, InstrumentationEvent};
+use diesel::connection::{Connection, InstrumentationEvent, SimpleConnection as _};
 use diesel::r2d2::{self, ManageConnection, NopErrorHandler, PooledConnection, R2D2Connection};
 use diesel::result::{DatabaseErrorKind, Error};
 use tokio::sync::Semaphore;
@@ -186,30 +186,48 @@ impl Pool {
     /// Connections that died while idle are thrown away on the way.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`] with the reason.
-    pub fn get(&self, begin: Option<&str>) -> Result<Checked, StoreError> {
+    /// [`NotBegun`] with [`StoreError::Unavailable`] and the reason, or what a lock met that is a part of
+    /// `begin`.
+    pub fn get(&self, begin: Option<&str>) -> Result<Checked, NotBegun> {
         let mut tries = 0;
         loop {
-            let mut checked = self.pool.get_timeout(self.wait).map_err(|e| StoreError::Unavailable(Box::new(e)))?;
+            let mut checked = self.pool.get_timeout(self.wait).map_err(|error| NotBegun::without(Box::new(error)))?;
             let now = self.clock.monotonic();
             let idle = now.saturating_sub(checked.used_at);
             checked.used_at = now;
             checked.broken = true;
+            checked.seen.clear();
             let ready = match begin {
                 Some(statement) => checked.conn.begin(statement),
                 None if idle > IDLE => checked.conn.ping(),
                 None => Ok(()),
             };
             match ready {
-                Ok(()) => {
-                    checked.seen.clear();
-                    return Ok(checked);
+                Ok(()) => return Ok(checked),
+                // It lives, so it was a lock that could not be had.
+                Err(error) if begin.is_some() && checked.conn.batch_execute("ROLLBACK").is_ok() => {
+                    checked.broken = false;
+                    return Err(NotBegun { error: error.into(), again: checked.seen.asks_to_retry() });
                 }
                 // A whole pool may have died with the server; the next one is a fresh one.
-                Err(error) if tries > self.size => return Err(StoreError::Unavailable(Box::new(error))),
+                Err(error) if tries > self.size => return Err(NotBegun::without(Box::new(error))),
                 Err(_) => tries += 1,
             }
         }
+    }
+}
+
+/// Why nothing began.
+pub(super) struct NotBegun {
+    /// For the caller.
+    pub error: StoreError,
+    /// PostgreSQL asked to try once more (40001, 40P01).
+    pub again: bool,
+}
+
+impl NotBegun {
+    fn without(reason: Box<dyn std::error::Error + Send + Sync>) -> Self {
+        Self { error: StoreError::Unavailable(reason), again: false }
     }
 }
 

@@ -5,7 +5,8 @@ use std::time::Duration;
 use diesel::connection::SimpleConnection;
 
 use super::StoreError;
-use super::pool::Pool;
+use super::locks::Locks;
+use super::pool::{NotBegun, Pool};
 use super::tx::Tx;
 use crate::base::random::{Dice, SystemDice};
 use crate::base::steps::Watch;
@@ -15,24 +16,32 @@ use crate::domain::seal::Sealer;
 const RUNS: u32 = 8;
 const FIRST_PAUSE: Duration = Duration::from_millis(5);
 
-/// Run `work` in a transaction on a pooled connection, on a blocking thread.
+/// Run `work` in a transaction that holds `locks`, on a pooled connection, on a blocking thread.
 ///
 /// # Errors
 /// Whatever `work` returned; [`StoreError::Unavailable`] when the connection broke (the outcome of
 /// a broken commit is unknown) or the transaction lost against others too often.
-pub(super) fn write<T, E, F>(pool: &Pool, work: &mut F, watch: Watch, sealer: &Sealer) -> Result<T, E>
+pub(super) fn write<T, E, F>(pool: &Pool, locks: Locks, work: &mut F, watch: Watch, sealer: &Sealer) -> Result<T, E>
 where
     F: FnMut(&mut Tx<'_>) -> Result<T, E>,
     E: From<StoreError>,
 {
+    let begin = locks.begin();
     let mut last = None;
     for run in 0..RUNS {
         if run > 0 {
             let span = FIRST_PAUSE.saturating_mul(1 << run).mul_f64(SystemDice.roll());
             std::thread::sleep(span);
         }
-        let mut checked = pool.get(Some("BEGIN ISOLATION LEVEL READ COMMITTED")).map_err(E::from)?;
-        let result = work(&mut Tx::over(&mut checked.conn, sealer));
+        let mut checked = match pool.get(Some(&begin)) {
+            Ok(checked) => checked,
+            Err(NotBegun { error, again: true }) => {
+                last = Some(E::from(error));
+                continue;
+            }
+            Err(NotBegun { error, again: false }) => return Err(E::from(error)),
+        };
+        let result = work(&mut Tx::over(&mut checked.conn, locks, sealer));
         match result {
             Ok(value) => {
                 watch.reached("before_commit");

@@ -18,12 +18,13 @@ use super::gathered::Gatherer;
 use super::kept::Keep as _;
 use super::keyring::{self, Keyring};
 use super::lock::ServeLock;
+use super::locks::Locks;
 use super::pool::Pool;
 use super::user_with_groups::UserWithGroups;
 use super::writer::{Share, Writer};
 use super::{migrate, origins, rerun, wakeup};
 use crate::base::clock::{Micros, SharedClock, SystemClock};
-use crate::base::ids::BootId;
+use crate::base::ids::{BootId, WorkspaceId};
 use crate::base::nudge::Nudge;
 use crate::base::random::Ids;
 use crate::base::steps::Watch;
@@ -32,17 +33,29 @@ use crate::domain::seal::Sealer;
 /// A write transaction. Dereferences to the connection.
 pub struct Tx<'a> {
     conn: &'a mut DbConn,
+    held: Locks,
     sealer: &'a Sealer,
 }
 
 impl<'a> Tx<'a> {
-    pub(super) const fn over(conn: &'a mut DbConn, sealer: &'a Sealer) -> Self {
-        Self { conn, sealer }
+    /// `held` is what the transaction began with.
+    pub(super) const fn over(conn: &'a mut DbConn, held: Locks, sealer: &'a Sealer) -> Self {
+        Self { conn, held, sealer }
     }
 
     /// What marks the records that are written here.
     pub(super) const fn sealer(&self) -> &'a Sealer {
         self.sealer
+    }
+
+    /// The locks that it holds and knows of.
+    pub(super) const fn held(&self) -> Locks {
+        self.held
+    }
+
+    /// It holds the lock on the rules of this workspace now, until it ends.
+    pub(super) const fn hold_rules(&mut self, workspace: WorkspaceId) {
+        self.held.rules = Some(workspace);
     }
 }
 
@@ -252,7 +265,20 @@ impl Store {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        self.write_as(Share::Others, work).await
+        self.write_as(Share::Others, Locks::default(), work).await
+    }
+
+    /// As [`Store::write`], in a transaction that holds `locks` from its beginning.
+    ///
+    /// # Errors
+    /// As [`Store::write`].
+    pub async fn write_with<T, E, F>(&self, locks: Locks, work: F) -> Result<T, E>
+    where
+        F: FnMut(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        self.write_as(Share::Others, locks, work).await
     }
 
     /// [`Store::write`] for one stretch of long work, which takes milliseconds. On SQLite it has a commit
@@ -266,10 +292,10 @@ impl Store {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        self.write_as(Share::Alone, work).await
+        self.write_as(Share::Alone, Locks::default(), work).await
     }
 
-    async fn write_as<T, E, F>(&self, share: Share, mut work: F) -> Result<T, E>
+    async fn write_as<T, E, F>(&self, share: Share, locks: Locks, mut work: F) -> Result<T, E>
     where
         F: FnMut(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
         T: Send + 'static,
@@ -280,7 +306,7 @@ impl Store {
             Some(writer) => writer.write(work, share, watch).await,
             None => {
                 let sealer = self.inner.keyring.sealer();
-                self.inner.pool.run(move |pool| rerun::write(pool, &mut work, watch, &sealer)).await
+                self.inner.pool.run(move |pool| rerun::write(pool, locks, &mut work, watch, &sealer)).await
             }
         }
     }
@@ -332,7 +358,7 @@ impl Store {
         E: From<StoreError> + Send + 'static,
     {
         let run = move |pool: &Pool| {
-            let mut checked = pool.get(begin).map_err(E::from)?;
+            let mut checked = pool.get(begin).map_err(|not_begun| E::from(not_begun.error))?;
             let result = work(&mut checked.conn);
             let ended = match begin {
                 // Nothing was written: undoing is the cheaper way to end it.

@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::StoreError;
 use super::conn::{DbConn, Place, Role};
+use super::locks::Locks;
 use super::pool::busy;
 use super::tx::Tx;
 use crate::base::clock::SharedClock;
@@ -65,7 +66,7 @@ where
 {
     fn run(&mut self, conn: &mut DbConn, sealer: &Sealer) -> Ran {
         self.result = None;
-        match catch_unwind(AssertUnwindSafe(|| (self.work)(&mut Tx::over(conn, sealer)))) {
+        match catch_unwind(AssertUnwindSafe(|| (self.work)(&mut Tx::over(conn, Locks::default(), sealer)))) {
             Ok(result) => {
                 let ran = if result.is_ok() { Ran::Keep } else { Ran::Undo };
                 self.result = Some(result);
