@@ -63,6 +63,7 @@ pub mod teams;
 pub mod tokens;
 pub mod told;
 pub mod undo;
+mod user_joining;
 pub mod user_list;
 pub mod users;
 pub mod waiting;

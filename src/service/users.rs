@@ -4,6 +4,7 @@
 use serde_json::{Value, json};
 
 use super::shown::{self, Conditions, Found, Shown};
+use super::user_joining;
 use super::{Caller, Context, ServiceError};
 use crate::base::clock::Micros;
 use crate::base::ids::{GroupId, SELF_MANAGED, UserId};
@@ -17,18 +18,18 @@ use crate::scim::resource::{self, Object};
 use crate::scim::schema::ResourceKind;
 use crate::scim::user::{self, UserKeys};
 use crate::store::activity::{self, Entry};
-use crate::store::memberships::{self, Member, MemberKind};
+use crate::store::memberships;
 use crate::store::users::{self, UserRow};
 use crate::store::{
     DbConn, Locks, StoreError, Tx, arrivals, given_fields, marks, pending, reach::Reach, roles, user_with_groups,
 };
 
-/// What a write transaction of this file needs besides its own arguments.
+/// What a write transaction on a user needs besides its own arguments.
 #[derive(Clone)]
-struct Work {
-    caller: Caller,
+pub(super) struct Work {
+    pub(super) caller: Caller,
     ids: Ids,
-    now: Micros,
+    pub(super) now: Micros,
 }
 
 impl Work {
@@ -36,7 +37,7 @@ impl Work {
         Self { caller: caller.clone(), ids: context.ids.clone(), now: context.clock.now() }
     }
 
-    fn change<'a>(&'a self, cause: &'a str) -> marks::Change<'a> {
+    pub(super) fn change<'a>(&'a self, cause: &'a str) -> marks::Change<'a> {
         marks::Change { cause, request_id: Some(&self.caller.request_id), now: self.now }
     }
 
@@ -82,7 +83,7 @@ pub async fn create(
         .store
         .write_with(Locks::arrival(workspace, source), move |tx| {
             let waited = arrivals::insert(tx, workspace, source, id, &keys, &stored, now)?;
-            let groups = join(tx, &work, id, &waited.groups)?;
+            let groups = user_joining::join(tx, &work, id, &waited.groups)?;
             // Of somebody new, rules know nothing but what waited for them.
             if waited.shares || !groups.is_empty() {
                 marks::user_arrived(tx, workspace, id, &keys.user_name_key, &work.change("user_created"))?;
@@ -283,7 +284,7 @@ fn store_change(
         Vec::new()
     } else {
         pending::announce_arrival(tx, workspace, work.caller.source)?;
-        join_waiting(tx, work, before.id, keys.external_id.as_deref())?
+        user_joining::by_external_id(tx, work, before.id, keys.external_id.as_deref())?
     };
     let (kind, cause) = match (before.active, keys.active) {
         (true, false) => ("user.deactivated", "deactivated"),
@@ -311,36 +312,6 @@ fn owner_left(tx: &mut Tx<'_>, work: &Work, id: UserId, name: &str) -> Result<()
         work.record(tx, id, "workspace.owner_left", json!({}), name)?;
     }
     Ok(())
-}
-
-/// Groups that named this user before it had this externalId take it in now.
-fn join_waiting(
-    tx: &mut Tx<'_>,
-    work: &Work,
-    id: UserId,
-    external_id: Option<&str>,
-) -> Result<Vec<GroupId>, StoreError> {
-    let text_id = id.to_string();
-    let values: Vec<&str> = std::iter::once(text_id.as_str()).chain(external_id).collect();
-    let groups = pending::take(tx, work.caller.workspace, work.caller.source, &values)?;
-    join(tx, work, id, &groups)
-}
-
-/// These groups waited for this user and take it in.
-fn join(tx: &mut Tx<'_>, work: &Work, id: UserId, groups: &[GroupId]) -> Result<Vec<GroupId>, StoreError> {
-    let workspace = work.caller.workspace;
-    memberships::lock_groups(tx, workspace, groups)?;
-    let mut joined = Vec::new();
-    for group in groups {
-        let member = Member { id: id.uuid(), kind: MemberKind::User };
-        let added = memberships::add(tx, workspace, *group, &[member], work.now)?;
-        if !added.added.is_empty() {
-            marks::members_changed(tx, workspace, *group, &[id], &work.change("pending_member_arrived"))?;
-            joined.push(*group);
-        }
-    }
-    memberships::touch_groups(tx, workspace, &joined, work.now)?;
-    Ok(joined)
 }
 
 fn read_keys(document: &Object) -> Result<UserKeys, ServiceError> {

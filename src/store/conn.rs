@@ -97,10 +97,11 @@ const SQLITE_POINT: &str = "PRAGMA query_only = ON; PRAGMA cache_size = -4096; P
 /// A transaction left open by a stuck process must not hold row locks and the vacuum for ever.
 const POSTGRES_SETUP: &str = "SET idle_in_transaction_session_timeout = '60s'; SET lock_timeout = '10s'";
 /// Rows by their whole key, always the same way whatever the statistics say: a plan made while the
-/// tables were small, or for a short list, must do for all sizes and lists (T-32).
+/// tables were small, or for a short list, must do for all sizes and lists (T-32). Asked of the server's
+/// own list, because older ones know fewer settings.
 const POSTGRES_POINT: &str = "SET default_transaction_read_only = on; SET plan_cache_mode = force_generic_plan; \
-     SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET jit = off; \
-     SET statement_timeout = '5s'";
+     SET statement_timeout = '5s'; SELECT set_config(name, 'off', false) FROM pg_settings \
+     WHERE name IN ('enable_seqscan', 'enable_hashjoin', 'enable_mergejoin', 'enable_memoize', 'jit')";
 
 impl FromStr for Place {
     type Err = StoreError;
@@ -141,7 +142,7 @@ fn absolute(file: &Path) -> Result<PathBuf, StoreError> {
 
 /// Ours come first: of a parameter given twice, libpq takes the last.
 fn with_parameters(url: &str) -> String {
-    const OURS: &str = "fallback_application_name=scimhub&connect_timeout=5&keepalives_idle=30";
+    const OURS: &str = "fallback_application_name=scimhub&connect_timeout=5&keepalives_idle=30&tcp_user_timeout=30000";
     match url.split_once('?') {
         Some((head, theirs)) => format!("{head}?{OURS}&{theirs}"),
         None => format!("{url}?{OURS}"),

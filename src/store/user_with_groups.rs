@@ -25,12 +25,12 @@ const SQLITE: &str = "(SELECT group_concat(packed, '') FROM (\
     FROM memberships m JOIN user_groups g ON g.workspace = m.workspace AND g.id = m.group_id \
     WHERE m.workspace = users.workspace AND m.member_id = users.id AND g.source <> 0 ORDER BY m.group_id))";
 const _: () = assert!(SELF_MANAGED.0 == 0, "both statements leave out the teams that are managed here");
-// The length is that of what arrives here, whatever encoding the database keeps.
-const POSTGRES: &str = "(SELECT string_agg(\
-    encode(g.id, 'hex') || octet_length(convert_to(g.display_name, 'UTF8')) || ':' || g.display_name, '' \
-    ORDER BY m.group_id) \
+// The length is that of what arrives here, whatever encoding the database keeps. It does not flatten
+// the ordered sub-select either; an order inside the aggregate would sort what the index has sorted.
+const POSTGRES: &str = "(SELECT string_agg(packed, '') FROM (SELECT \
+    encode(g.id, 'hex') || octet_length(convert_to(g.display_name, 'UTF8')) || ':' || g.display_name AS packed \
     FROM memberships m JOIN user_groups g ON g.workspace = m.workspace AND g.id = m.group_id \
-    WHERE m.workspace = users.workspace AND m.member_id = users.id AND g.source <> 0)";
+    WHERE m.workspace = users.workspace AND m.member_id = users.id AND g.source <> 0 ORDER BY m.group_id) AS sorted)";
 
 /// A user's groups by id and `displayName`, in the order of their ids.
 pub type Groups = Vec<(GroupId, String)>;

@@ -26,15 +26,16 @@ use crate::support::{Database, databases};
 
 const WORKSPACE: WorkspaceId = WorkspaceId(1);
 
-struct Bench {
-    context: Context,
-    caller: Caller,
+pub(super) struct Bench {
+    pub context: Context,
+    pub caller: Caller,
+    pub hub: HubId,
     clock: Arc<TestClock>,
 }
 
 impl Bench {
     /// A workspace with one hub and one mapping, waiting for a group called `team`.
-    async fn open(database: &Database) -> Self {
+    pub async fn open(database: &Database) -> Self {
         let clock = TestClock::at(Micros(1_763_867_400_000_000));
         let shared: SharedClock = clock.clone();
         let store = Store::open_with(StoreConfig { clock: shared, ..database.config() }).unwrap();
@@ -56,6 +57,7 @@ impl Bench {
             file_ref: None,
             revision: 1,
         };
+        let id = hub.id;
         let mapping = Mapping {
             id: MappingId::from_uuid(Uuid::now_v7()),
             hub: hub.id,
@@ -93,22 +95,22 @@ impl Bench {
             token: None,
             request_id: "r1".into(),
         };
-        Self { context, caller, clock }
+        Self { context, caller, hub: id, clock }
     }
 
-    async fn user(&self, name: &str) -> String {
+    pub async fn user(&self, name: &str) -> String {
         let shown = users::create(&self.context, &self.caller, user(name), Projection::all()).await.unwrap();
         serde_json::from_str::<Value>(&shown.body).unwrap()["id"].as_str().unwrap().to_owned()
     }
 
-    async fn change(&self, team: &str, body: Value) -> Result<usize, ServiceError> {
+    pub async fn change(&self, team: &str, body: Value) -> Result<usize, ServiceError> {
         self.clock.advance(Duration::from_secs(1));
         let all = Projection::all();
         groups::patch(&self.context, &self.caller, team, body, Conditions::default(), all).await.map(|c| c.pending)
     }
 
     /// Whom the changes since the last look marked, in key order; the marks are gone afterwards.
-    async fn marked(&self) -> Vec<String> {
+    pub async fn marked(&self) -> Vec<String> {
         let ids: Vec<Vec<u8>> = self
             .context
             .store

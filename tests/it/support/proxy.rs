@@ -73,6 +73,16 @@ impl Proxy {
         self.state.cuts.load(Ordering::SeqCst) > 0
     }
 
+    /// Count statements from now on, each a round trip; none is cut.
+    pub fn count(&self) {
+        self.arm(usize::MAX, Cut::BeforeStatement);
+    }
+
+    /// How many there were.
+    pub fn counted(&self) -> usize {
+        usize::MAX - self.state.left.load(Ordering::SeqCst)
+    }
+
     /// Cut every connection there is.
     pub fn cut_all(&self) {
         for stream in self.state.streams.lock().expect("the streams").drain(..) {
