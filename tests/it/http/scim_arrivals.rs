@@ -149,7 +149,8 @@ async fn an_arrival_and_a_group_that_names_it_always_meet() {
             let rules = bench.context.store.write(|tx| rules_change(tx, WORKSPACE));
             let (arrived, named, ruled) = tokio::join!(futures_util::future::join_all(arrivals), named, rules);
             let arrived: Vec<UserId> = arrived.into_iter().map(Result::unwrap).collect();
-            (named.unwrap(), ruled.unwrap());
+            named.unwrap();
+            ruled.unwrap();
             assert_eq!(groups_of(&bench, arrived[0]).await, ["Team"], "{} {round}", database.name);
             assert_eq!(bench.marked().await, [arrived[0].to_string()], "{} {round}", database.name);
         }

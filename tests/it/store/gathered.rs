@@ -64,7 +64,7 @@ async fn name_of(store: &Store, workspace: WorkspaceId, id: UserId) -> Result<St
     let (row, groups) = user_with_groups::read(store, workspace, Reach::Source(SOURCE), id).await?;
     assert_eq!(row.id, id, "somebody else's row");
     let names: Vec<String> = groups.into_iter().map(|(_, name)| name).collect();
-    assert_eq!(names, [row.user_name.clone()], "the groups of the same person");
+    assert_eq!(names, std::slice::from_ref(&row.user_name), "the groups of the same person");
     Ok(row.user_name)
 }
 
