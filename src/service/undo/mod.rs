@@ -139,13 +139,13 @@ pub async fn undo(
             }
             many::check_rights(conn, &reader, &apps, &diff.steps)?;
             let effects = look::agreed(conn, reader.workspace, &apps, &diff, expect, now)?;
-            Ok::<_, ServiceError>(Size::Many(many::work(&diff.steps), Plan { effects, ..diff.plan }))
+            Ok::<_, ServiceError>(Size::Many(many::work(&diff.steps), Box::new(Plan { effects, ..diff.plan })))
         })
         .await;
     let hubs = match size {
         Ok(Size::Few(hubs)) => hubs,
         Ok(Size::Many(work, plan)) => {
-            let mut plan = Plan { digest: expect.to_string(), ..bounded(plan) };
+            let mut plan = Plan { digest: expect.to_string(), ..bounded(*plan) };
             plan.request = Some(scribe.request_id().to_owned());
             let rest = Rest { context: context.clone(), scribe, taken, work, left_out: plan.notes.len() };
             return Ok(Begun { plan, rest: Some(rest) });
@@ -179,7 +179,7 @@ enum Size {
     /// In one transaction, over these hubs.
     Few(Vec<String>),
     /// In batches.
-    Many(Vec<(HubId, Vec<TaskId>)>, Plan),
+    Many(Vec<(HubId, Vec<TaskId>)>, Box<Plan>),
 }
 
 /// The one record of an undo: how many were granted again, how many not.
