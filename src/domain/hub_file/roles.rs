@@ -150,7 +150,7 @@ pub fn write_roles(declared: &[RoleDecl]) -> String {
 mod tests {
     use super::*;
 
-    const GOOD: &str = "[[role_mapping]]\ngroup = \"it \\\"admins\\\"\"\nsource = \"okta\"\nrole = \"admin\"\n\n\
+    const GOOD: &str = "[[role_mapping]]\ngroup = 'it \"admins\"'\nsource = \"okta\"\nrole = \"admin\"\n\n\
                         [[role_mapping]]\nexternal_id = \"00g1\"\nrole = \"auditor\"\n";
 
     #[test]
