@@ -77,7 +77,7 @@ fn plant(database: &Database, bob: &str) {
         ("mail_refusals", format!("{ws}, 'owner:{bob}', 'bob@example.com', 1, 1, '550'")),
         ("decisions", format!("{ws}, {hub}, 'user:{bob}', {other}, 'rejected', NULL, 'cli', NULL, 1")),
         ("decisions", format!("{ws}, {hub}, 'remote:7', {other}, 'rejected', NULL, 'cli', {note}, 1")),
-        ("sync_seen", format!("{ws}, {other}, 'r7', {other}, 'bob@example.com', 'B', NULL, 'active', NULL, 1")),
+        ("sync_seen", format!("{ws}, {other}, 'r7', {other}, 'bob@example.com', 'B', NULL, 'active', NULL, 1, NULL")),
         ("hub_waits", format!("{ws}, {hub}, 1, 2, {note}, 'add', 2, 'user:{bob}'")),
         ("guard_passes", format!("{ws}, {hub}, 'mass', {other}, 9000000000000000, 'cli', {note}, 1")),
         ("holds", format!("{ws}, {other}, {hub}, 'mass', 'closed', 1, 2, 'cli', {note}")),
