@@ -165,7 +165,7 @@ fn rows(hub: &str, page: &Page<MemberView>) -> Markup {
         @else {
             table.rows #members {
                 thead { tr {
-                    th scope="col" { "Account" } th scope="col" { "Known" } th scope="col" { "Seen by the sync" }
+                    th scope="col" { "Account" } th scope="col" { "Known" } th scope="col" { "Last seen in the app" }
                     th scope="col" { "Status" } th scope="col" { "Why" }
                 } }
                 tbody { @for member in &page.items { (row(hub, member)) } }
@@ -182,7 +182,7 @@ fn row(hub: &str, member: &MemberView) -> Markup {
                 @if let Some(email) = member.email.as_deref().filter(|email| *email != name(member)) { small { (email) } }
             } }
             td data-name="Known" { div { (words::presence(member.known, member.role.as_deref())) } }
-            td data-name="Seen by the sync" { div { (seen(member.observed.as_ref())) } }
+            td data-name="Last seen in the app" { div { (seen(member.observed.as_ref())) } }
             td data-name="Status" { div { (status(member)) } }
             td data-name="Why" { div { (why(hub, member)) } }
         }

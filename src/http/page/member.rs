@@ -86,7 +86,7 @@ fn view(
                 @if let Some(email) = &member.email { div { dt { "E-mail" } dd { (email) } } }
                 @if let Some(remote) = &member.remote_id { div { dt { "The app's id" } dd { (remote) } } }
                 div { dt { "Known" } dd { (words::presence(member.known, member.role.as_deref())) } }
-                div { dt { "Seen by the sync" } dd { (seen(member.observed.as_ref())) } }
+                div { dt { "Last seen in the app" } dd { (seen(member.observed.as_ref())) } }
                 @if let Some(given) = &member.protection {
                     div #protection { dt { "Protected" } dd {
                         "“" (given.reason) "”" small { " by " (given.by) ", since " (words::at(&given.since))

@@ -1,24 +1,28 @@
 //! Reconcile marks: "look at (hub, user) again, not before T". Written in the same transaction as
 //! any change that may alter an entitlement, one row per pair, so that repeated events coalesce
-//! (DESIGN.md sections 2.2 and 2.3). Nothing here decides what the pair should hold.
+//! (DESIGN.md sections 2.2 and 2.3). Nothing here decides what the pair should hold. What the planner
+//! reads and takes away again is in [`due`].
+
+mod due;
 
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Binary, Nullable, Text};
 use diesel::sqlite::Sqlite;
 
-use super::StoreError;
-use super::conn::DbConn;
-use super::kept::Keep as _;
-use super::keyed;
-use super::rules_lock::rules_are_read;
-use super::schema::{mappings, memberships, reconcile_marks};
-use super::tx::Tx;
-use super::wide_marks;
 use crate::base::clock::Micros;
 use crate::base::ids::{GroupId, HubId, SourceId, UserId, WorkspaceId};
 use crate::base::limits::DIRECT_MARKS;
 use crate::domain::occasion;
+use crate::store::StoreError;
+use crate::store::conn::DbConn;
+use crate::store::kept::Keep as _;
 use crate::store::mappings::{bind_arrived_group, bind_arrived_user};
+use crate::store::rules_lock::rules_are_read;
+use crate::store::schema::{mappings, memberships, reconcile_marks};
+use crate::store::tx::Tx;
+use crate::store::wide_marks;
+
+pub use due::{Mark, delete_seen, due, of_pair, postpone};
 
 /// What made somebody look again: kept on the mark, and later on the task.
 #[derive(Clone, Copy, Debug)]
@@ -29,25 +33,6 @@ pub struct Change<'a> {
     pub request_id: Option<&'a str>,
     /// The moment of the change; the settle time counts from it.
     pub now: Micros,
-}
-
-/// A mark as the planner sees it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mark {
-    /// Whom to look at.
-    pub user: UserId,
-    /// Not before.
-    pub due_at: Micros,
-    /// A removal or downgrade of an active user waits until then.
-    pub settle_until: Micros,
-    /// Counts upserts; a mark is deleted only at the revision that was seen.
-    pub rev: i64,
-    /// The newest cause.
-    pub cause: String,
-    /// The newest request.
-    pub request_id: Option<String>,
-    /// When the first event came.
-    pub created_at: Micros,
 }
 
 /// Earliest due, latest settle, one revision more, the newest cause. `CASE` because the two
@@ -431,139 +416,4 @@ fn mark_members(
         .map(|id| UserId::from_bytes(id).map_err(|_| StoreError::Corrupt("a member id".into())))
         .collect::<Result<Vec<_>, _>>()?;
     put(tx, workspace, hubs, &users, change.now, Settle::OfHub, change)
-}
-
-type MarkRow = (Vec<u8>, i64, i64, i64, String, Option<String>, i64);
-
-/// Due marks of one hub, longest due first, at most `limit`.
-///
-/// # Errors
-/// [`StoreError`] of the statement.
-pub fn due(
-    conn: &mut DbConn,
-    workspace: WorkspaceId,
-    hub: HubId,
-    now: Micros,
-    limit: i64,
-) -> Result<Vec<Mark>, StoreError> {
-    let rows: Vec<MarkRow> = reconcile_marks::table
-        .filter(reconcile_marks::workspace.eq(workspace.0))
-        .filter(reconcile_marks::hub_id.eq(hub.bytes()))
-        .filter(reconcile_marks::due_at.le(now.0))
-        .order((reconcile_marks::due_at, reconcile_marks::user_id))
-        .limit(limit)
-        .select((
-            reconcile_marks::user_id,
-            reconcile_marks::due_at,
-            reconcile_marks::settle_until,
-            reconcile_marks::rev,
-            reconcile_marks::cause,
-            reconcile_marks::request_id,
-            reconcile_marks::created_at,
-        ))
-        .kept()
-        .load(conn)?;
-    rows.into_iter().map(mark).collect()
-}
-
-/// The mark of one pair, when there is one.
-///
-/// # Errors
-/// [`StoreError`] of the statement.
-pub fn of_pair(
-    conn: &mut DbConn,
-    workspace: WorkspaceId,
-    hub: HubId,
-    user: UserId,
-) -> Result<Option<Mark>, StoreError> {
-    let row: Option<MarkRow> = reconcile_marks::table
-        .find((workspace.0, hub.bytes(), user.bytes()))
-        .select((
-            reconcile_marks::user_id,
-            reconcile_marks::due_at,
-            reconcile_marks::settle_until,
-            reconcile_marks::rev,
-            reconcile_marks::cause,
-            reconcile_marks::request_id,
-            reconcile_marks::created_at,
-        ))
-        .kept()
-        .get_result(conn)
-        .optional()?;
-    row.map(mark).transpose()
-}
-
-fn mark(row: MarkRow) -> Result<Mark, StoreError> {
-    let (user, due_at, settle_until, rev, cause, request_id, created_at) = row;
-    Ok(Mark {
-        user: UserId::from_bytes(&user).map_err(|_| StoreError::Corrupt("a mark's user".into()))?,
-        due_at: Micros(due_at),
-        settle_until: Micros(settle_until),
-        rev,
-        cause,
-        request_id,
-        created_at: Micros(created_at),
-    })
-}
-
-/// Delete marks that are still at the revision seen; one that moved meanwhile stays.
-///
-/// # Errors
-/// [`StoreError`] of the statements.
-pub fn delete_seen(
-    tx: &mut DbConn,
-    workspace: WorkspaceId,
-    hub: HubId,
-    seen: &[(UserId, i64)],
-) -> Result<usize, StoreError> {
-    if let DbConn::Postgres(conn) = tx {
-        let text = format!(
-            "DELETE FROM reconcile_marks m USING {} WHERE m.workspace = k.workspace AND m.hub_id = k.hub \
-             AND m.user_id = k.id AND m.rev = k.rev",
-            keyed::keys(&[("hub", 2), ("id", 3), ("rev", 4)])
-        );
-        return Ok(diesel::sql_query(text)
-            .bind::<BigInt, _>(workspace.0)
-            .bind::<Array<Binary>, _>(vec![hub.bytes(); seen.len()])
-            .bind::<Array<Binary>, _>(seen.iter().map(|(user, _)| user.bytes()).collect::<Vec<_>>())
-            .bind::<Array<BigInt>, _>(seen.iter().map(|(_, rev)| *rev).collect::<Vec<_>>())
-            .execute(conn)?);
-    }
-    let mut deleted = 0;
-    for chunk in seen.chunks(USERS_PER_STATEMENT) {
-        let rows: Vec<String> = (0..chunk.len()).map(|n| format!("(${}, ${})", 2 * n + 1, 2 * n + 2)).collect();
-        let sql = format!(
-            "WITH seen (id, rev) AS (VALUES {}) DELETE FROM reconcile_marks \
-             WHERE workspace = ${} AND hub_id = ${} AND EXISTS (SELECT 1 FROM seen \
-             WHERE seen.id = reconcile_marks.user_id AND seen.rev = reconcile_marks.rev)",
-            rows.join(", "),
-            2 * chunk.len() + 1,
-            2 * chunk.len() + 2,
-        );
-        let mut query = diesel::sql_query(sql).into_boxed::<<DbConn as Connection>::Backend>();
-        for (user, rev) in chunk {
-            query = query.bind::<Binary, _>(user.bytes()).bind::<BigInt, _>(*rev);
-        }
-        deleted += query.bind::<BigInt, _>(workspace.0).bind::<Binary, _>(hub.bytes()).execute(tx)?;
-    }
-    Ok(deleted)
-}
-
-/// Look at this pair later, unless the mark moved since it was seen.
-///
-/// # Errors
-/// [`StoreError`] of the statement.
-pub fn postpone(
-    tx: &mut DbConn,
-    workspace: WorkspaceId,
-    hub: HubId,
-    seen: (UserId, i64),
-    due_at: Micros,
-) -> Result<(), StoreError> {
-    diesel::update(reconcile_marks::table.find((workspace.0, hub.bytes(), seen.0.bytes())))
-        .filter(reconcile_marks::rev.eq(seen.1))
-        .set(reconcile_marks::due_at.eq(due_at.0))
-        .kept()
-        .execute(tx)?;
-    Ok(())
 }
