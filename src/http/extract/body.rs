@@ -15,7 +15,6 @@ use serde_json::Value;
 
 use crate::base::limits;
 use crate::http::error::{ApiFailure, Refusal, ScimFailure};
-use crate::http::extract::wording;
 use crate::http::respond::{JSON, SCIM_JSON};
 use crate::scim::error::ScimType;
 use crate::scim::json;
@@ -89,10 +88,26 @@ fn typed<T: DeserializeOwned>(
     let payload = payload.take();
     async move {
         let value = read(head, payload, limit).await?;
-        wording::read(value).map_err(|told| {
-            Refusal::new(StatusCode::BAD_REQUEST, format!("the body is not what this address takes: {told}"))
+        serde_json::from_value(value).map_err(|error| {
+            Refusal::new(
+                StatusCode::BAD_REQUEST,
+                format!("the body is not what this address takes: {}", without_value(&error)),
+            )
         })
     }
+}
+
+/// What is wrong, without what was sent: a secret in the wrong place must not come back (threat T-25).
+fn without_value(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    for kind in ["invalid type: ", "invalid value: "] {
+        // From the right: the value may say "expected" too.
+        if let Some((found, expected)) = text.strip_prefix(kind).and_then(|rest| rest.rsplit_once(", expected ")) {
+            let what = found.split(['"', '`']).next().unwrap_or_default().trim_end();
+            return format!("{kind}{what}, expected {expected}");
+        }
+    }
+    text
 }
 
 /// What can be told from the head alone: 415 and a declared length that is too large.

@@ -8,7 +8,6 @@ pub mod caller;
 pub mod expect;
 pub mod query;
 pub mod request_id;
-mod wording;
 
 pub use body::{ApiJson, LargeApiJson, LargeScimJson, ScimJson};
 pub use caller::{ApiAdmin, ApiReader, ScimCaller, ScimReader};

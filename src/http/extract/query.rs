@@ -3,13 +3,11 @@
 use std::future::{Ready, ready};
 
 use actix_web::dev::Payload;
-use actix_web::error::QueryPayloadError;
 use actix_web::http::StatusCode;
 use actix_web::{FromRequest, HttpRequest, web};
 use serde::de::DeserializeOwned;
 
 use crate::http::error::{ApiFailure, Refusal, ScimFailure};
-use crate::http::extract::wording;
 use crate::scim::error::ScimType;
 
 /// All `name=value` pairs in order, percent-decoded; for `scim::query::ListQuery::read`.
@@ -37,13 +35,7 @@ impl<T: DeserializeOwned> FromRequest for ApiQuery<T> {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         ready(web::Query::<T>::from_query(request.query_string()).map(|query| Self(query.into_inner())).map_err(
-            |error| {
-                let told = match &error {
-                    QueryPayloadError::Deserialize(inner) => wording::plain(&inner.to_string()),
-                    other => other.to_string(),
-                };
-                ApiFailure(Refusal::new(StatusCode::BAD_REQUEST, format!("the query is not right: {told}")))
-            },
+            |error| ApiFailure(Refusal::new(StatusCode::BAD_REQUEST, format!("the query is not right: {error}"))),
         ))
     }
 }
