@@ -328,17 +328,7 @@ fn together(
 }
 
 fn add(diff: &mut Diff, after: &mut BTreeMap<MappingId, Mapping>, hub: &Hub, step: Step) {
-    let (before, wanted) = match &step {
-        Step::AddMapping(_, wanted) => (None, wanted),
-        Step::ChangeMapping { before, after, .. } => (Some(before.as_ref()), after.as_ref()),
-        Step::AddHub(_)
-        | Step::ChangeHub { .. }
-        | Step::RemoveHub(_)
-        | Step::RemoveMapping(..)
-        | Step::BindMapping { .. }
-        | Step::Seal(..)
-        | Step::Role(_) => return,
-    };
+    let Some((wanted, before)) = many::wish(&step) else { return };
     diff.plan.mappings.extend(mapping_diff(hub, before, Some(wanted)));
     after.insert(wanted.id, wanted.clone());
     diff.steps.push(step);

@@ -34,6 +34,25 @@ pub struct Mark {
 
 type MarkRow = (Vec<u8>, i64, i64, i64, String, Option<String>, i64);
 
+/// What a [`MarkRow`] holds, in its order.
+const COLUMNS: (
+    reconcile_marks::user_id,
+    reconcile_marks::due_at,
+    reconcile_marks::settle_until,
+    reconcile_marks::rev,
+    reconcile_marks::cause,
+    reconcile_marks::request_id,
+    reconcile_marks::created_at,
+) = (
+    reconcile_marks::user_id,
+    reconcile_marks::due_at,
+    reconcile_marks::settle_until,
+    reconcile_marks::rev,
+    reconcile_marks::cause,
+    reconcile_marks::request_id,
+    reconcile_marks::created_at,
+);
+
 /// Due marks of one hub, longest due first, at most `limit`.
 ///
 /// # Errors
@@ -51,15 +70,7 @@ pub fn due(
         .filter(reconcile_marks::due_at.le(now.0))
         .order((reconcile_marks::due_at, reconcile_marks::user_id))
         .limit(limit)
-        .select((
-            reconcile_marks::user_id,
-            reconcile_marks::due_at,
-            reconcile_marks::settle_until,
-            reconcile_marks::rev,
-            reconcile_marks::cause,
-            reconcile_marks::request_id,
-            reconcile_marks::created_at,
-        ))
+        .select(COLUMNS)
         .kept()
         .load(conn)?;
     rows.into_iter().map(mark).collect()
@@ -77,15 +88,7 @@ pub fn of_pair(
 ) -> Result<Option<Mark>, StoreError> {
     let row: Option<MarkRow> = reconcile_marks::table
         .find((workspace.0, hub.bytes(), user.bytes()))
-        .select((
-            reconcile_marks::user_id,
-            reconcile_marks::due_at,
-            reconcile_marks::settle_until,
-            reconcile_marks::rev,
-            reconcile_marks::cause,
-            reconcile_marks::request_id,
-            reconcile_marks::created_at,
-        ))
+        .select(COLUMNS)
         .kept()
         .get_result(conn)
         .optional()?;
