@@ -5,12 +5,15 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::rights::check_arrival;
 use super::roster::{self, PersonView};
 use super::scribe::{About, Scribe};
 use super::{Caller, Context, ServiceError, shown};
 use crate::base::ids::{SELF_MANAGED, UserId, WorkspaceId};
+use crate::domain::catalog::Catalog;
 use crate::domain::sync;
 use crate::scim::user::{self, UserKeys};
+use crate::store::managers::Awaited;
 use crate::store::reach::Reach;
 use crate::store::rules_lock::rules_change;
 use crate::store::{DbConn, StoreError, Tx, marks, memberships, partners, people, roles, users};
@@ -62,18 +65,20 @@ impl GuestBody {
     }
 }
 
-/// Bring in somebody from outside. Shares and teams that wait for their name take them in at once.
+/// Bring in somebody from outside. Shares that wait for their name are theirs at once.
 ///
 /// # Errors
 /// [`ServiceError::Invalid`] naming the field; [`ServiceError::Conflict`] for whoever is in the
-/// directory, who becomes a normal member, and for a guest who is here already.
+/// directory, who becomes a normal member, and for a guest who is here already;
+/// [`ServiceError::Missing`] where a hub waits for somebody of this name and the caller may not manage its
+/// members.
 pub async fn invite(context: &Context, caller: &Caller, body: &GuestBody) -> Result<PersonView, ServiceError> {
     let invitation = Invitation::read(body)?;
     let (scribe, catalog) = (Scribe::new(context, caller), context.catalog.clone());
     let made = context
         .store
         .write(move |tx| {
-            let id = invitation.take_in(tx, &scribe, json!({}))?;
+            let id = invitation.take_in(tx, &scribe, &catalog, json!({}))?;
             roster::person(tx, scribe.workspace, &catalog, id, scribe.now)
         })
         .await?;
@@ -101,11 +106,19 @@ impl Invitation {
     /// Bring them in; `detail` goes into the record.
     ///
     /// # Errors
-    /// [`ServiceError::Conflict`] for whoever is here already.
-    pub fn take_in(&self, tx: &mut Tx<'_>, scribe: &Scribe, detail: Value) -> Result<UserId, ServiceError> {
+    /// [`ServiceError::Conflict`] for whoever is here already; [`ServiceError::Missing`] naming the hubs in
+    /// which they would take up a waiting share that is not the caller's to give.
+    pub fn take_in(
+        &self,
+        tx: &mut Tx<'_>,
+        scribe: &Scribe,
+        catalog: &Catalog,
+        detail: Value,
+    ) -> Result<UserId, ServiceError> {
         let (workspace, keys) = (scribe.workspace, &self.keys);
         rules_change(tx, workspace)?;
         nobody_has(tx, workspace, &keys.user_name_key, &keys.emails)?;
+        check_arrival(tx, scribe, catalog, Awaited::Person(&keys.user_name_key))?;
         let id = UserId::from_uuid(scribe.id());
         users::insert(tx, workspace, SELF_MANAGED, id, keys, &self.document, scribe.now)?;
         marks::user_arrived(tx, workspace, id, &keys.user_name_key, &scribe.change("guest_invited"))?;

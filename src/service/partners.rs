@@ -174,7 +174,7 @@ pub async fn invite(
     body: &GuestBody,
 ) -> Result<PartnerView, ServiceError> {
     let (invitation, id) = (Invitation::read(body)?, parse(id)?);
-    let scribe = Scribe::new(context, caller);
+    let (scribe, catalog) = (Scribe::new(context, caller), context.catalog.clone());
     let shown = context
         .store
         .write(move |tx| {
@@ -185,7 +185,7 @@ pub async fn invite(
                 )));
             }
             room(tx, scribe.workspace, id)?;
-            let user = invitation.take_in(tx, &scribe, json!({ "partner": partner.name }))?;
+            let user = invitation.take_in(tx, &scribe, &catalog, json!({ "partner": partner.name }))?;
             let belonging = Belonging { user, role: PartnerRole::Guest, given_at: scribe.now };
             rows::put(tx, scribe.workspace, id, belonging, &scribe.actor)?;
             detail(tx, scribe.workspace, id)

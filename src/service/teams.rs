@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::page::{Page, PageRequest};
-use super::rights::{check_group, check_name};
+use super::rights::{check_arrival, check_group};
 use super::scribe::{About, Scribe};
 use super::{Caller, Context, ServiceError, shown};
 use crate::base::ids::{GroupId, SELF_MANAGED, SourceId, UserId, WorkspaceId};
@@ -16,6 +16,7 @@ use crate::base::limits::TEAM_SHOWN;
 use crate::base::visible;
 use crate::scim::group::{self, GroupKeys};
 use crate::store::groups::{self, GroupRow};
+use crate::store::managers::Awaited;
 use crate::store::memberships::{self, Leaving, Member, MemberKind};
 use crate::store::reach::Reach;
 use crate::store::{DbConn, Locks, StoreError, Tx, marks, reading, sources, teams as rows};
@@ -108,7 +109,7 @@ pub async fn create(context: &Context, caller: &Caller, body: TeamBody) -> Resul
             let workspace = scribe.workspace;
             let (keys, document) = named(&body.name)?;
             free(tx, workspace, &keys, None)?;
-            check_name(tx, &scribe, &catalog, &keys.display_name_key)?;
+            check_arrival(tx, &scribe, &catalog, Awaited::Group(&keys.display_name_key))?;
             let id = GroupId::from_uuid(scribe.id());
             groups::insert(tx, workspace, SELF_MANAGED, id, &keys, &document, scribe.now)?;
             arrived(tx, &scribe, id, &keys)?;
@@ -135,7 +136,7 @@ pub async fn rename(context: &Context, caller: &Caller, id: &str, body: TeamBody
             free(tx, workspace, &keys, Some(id))?;
             // A share may wait for this name, and would give its role to who is in already. Looked at before
             // it does: afterwards the caller may be one of them.
-            check_name(tx, &scribe, &catalog, &keys.display_name_key)?;
+            check_arrival(tx, &scribe, &catalog, Awaited::Group(&keys.display_name_key))?;
             groups::replace(tx, workspace, &team, &keys, &document, scribe.now)?;
             arrived(tx, &scribe, id, &keys)?;
             tell(tx, &scribe, id, "team.renamed", None, json!({ "from": team.display_name, "to": keys.display_name }))?;

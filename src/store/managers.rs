@@ -6,10 +6,10 @@ use diesel::sql_types::{BigInt, Binary};
 use super::StoreError;
 use super::conn::DbConn;
 use super::kept::Keep as _;
-use super::mappings::{hub_role, hub_role_word};
+use super::mappings::{hub_role, hub_role_word, user_key};
 use super::schema::{hub_managers, hub_members, mappings};
 use crate::base::clock::Micros;
-use crate::base::ids::{GroupId, HubId, UserId, WorkspaceId};
+use crate::base::ids::{GroupId, HubId, SELF_MANAGED, UserId, WorkspaceId};
 use crate::domain::mapping::HubRole;
 
 /// Somebody who was made Owner or Manager by name.
@@ -233,19 +233,34 @@ pub fn hubs_run_by(conn: &mut DbConn, workspace: WorkspaceId, group: GroupId) ->
     rows.iter().map(|id| HubId::from_bytes(id).map_err(|_| StoreError::Corrupt("a hub id".into()))).collect()
 }
 
-/// Hubs in which a share waits for a group of this folded name, and as what.
+/// Whom a share may wait for: somebody who is made here, by the folded name they will have.
+#[derive(Clone, Copy, Debug)]
+pub enum Awaited<'a> {
+    /// A group of this displayName.
+    Group(&'a str),
+    /// A person of this userName.
+    Person(&'a str),
+}
+
+/// Hubs in which a share waits for this group or person and would be theirs, and as what. One that names
+/// the identity provider it waits for is not: who is made here comes from none.
 ///
 /// # Errors
 /// A failed statement, [`StoreError::Corrupt`].
 pub fn hubs_waiting_for(
     conn: &mut DbConn,
     workspace: WorkspaceId,
-    name_key: &str,
+    awaited: Awaited<'_>,
 ) -> Result<Vec<(HubId, HubRole)>, StoreError> {
+    let key = match awaited {
+        Awaited::Group(name_key) => format!("group:{name_key}"),
+        Awaited::Person(name_key) => user_key(name_key),
+    };
     let rows: Vec<(Vec<u8>, String)> = mappings::table
         .filter(mappings::workspace.eq(workspace.0))
-        .filter(mappings::subject_key.eq(format!("group:{name_key}")))
+        .filter(mappings::subject_key.eq(key))
         .filter(mappings::binding.eq("waiting"))
+        .filter(mappings::subject_source.is_null().or(mappings::subject_source.eq(SELF_MANAGED.0)))
         .select((mappings::hub_id, mappings::hub_role))
         .distinct()
         .order(mappings::hub_id)

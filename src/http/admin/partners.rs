@@ -59,7 +59,8 @@ pub async fn delete(caller: ApiAdmin, id: web::Path<String>, app: web::Data<App>
 /// `POST /api/v1/partners/{id}/guests` with an `email`, and names.
 ///
 /// # Errors
-/// 404; 400 naming the field; 403 for a guest; 409 for whoever is here already, and when it is full.
+/// 404; 400 naming the field; 403 for a guest, and as an invitation of any guest; 409 for whoever is here already,
+/// and when it is full.
 pub async fn invite(
     caller: ApiAdmin,
     id: web::Path<String>,

@@ -84,7 +84,8 @@ pub async fn transfer(
 /// `POST /api/v1/guests` with an `email`, and names.
 ///
 /// # Errors
-/// 400 naming the field; 409 for whoever is here already.
+/// 400 naming the field; 403 where a hub waits for them whose members the caller does not manage; 409 for whoever
+/// is here already.
 pub async fn invite(
     caller: ApiAdmin,
     ApiJson(body): ApiJson<GuestBody>,

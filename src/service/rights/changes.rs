@@ -5,8 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::missing;
 use super::standing::right_in;
+use super::{Missing, missing};
 use crate::base::ids::{GroupId, HubId};
 use crate::domain::catalog::Catalog;
 use crate::domain::hub::Hub;
@@ -15,7 +15,8 @@ use crate::domain::rights::{Action, Kind, Verdict, may};
 use crate::service::scribe::Scribe;
 use crate::service::whatif::steps::{Diff, Step};
 use crate::service::{ServiceError, owners, role_mappings};
-use crate::store::{DbConn, StoreError, hubs as hub_rows, managers};
+use crate::store::managers::{self, Awaited};
+use crate::store::{DbConn, StoreError, hubs as hub_rows};
 
 /// Hold every step of a change against the rights of whoever makes it.
 ///
@@ -149,29 +150,47 @@ fn check_hubs(conn: &mut DbConn, scribe: &Scribe, catalog: &Catalog, hubs: &[Hub
     Ok(())
 }
 
-/// Whether the caller may let a team take up every share that waits for a group of this name: it gives
-/// the team's members what the hub's people wanted for a group of the identity provider.
+/// Whether the caller may let whoever they make here, a team or a guest, take up every share that waits
+/// for somebody of this name: it gives them what the hubs' people wanted for somebody of the identity
+/// provider. Every entrance that makes a team or a person asks this before the rows are written.
 ///
 /// # Errors
-/// [`ServiceError::Missing`] naming the hub.
-pub(in crate::service) fn check_name(
+/// [`ServiceError::Missing`] naming all hubs whose members the caller does not manage.
+pub(in crate::service) fn check_arrival(
     conn: &mut DbConn,
     scribe: &Scribe,
     catalog: &Catalog,
-    name_key: &str,
+    awaited: Awaited<'_>,
 ) -> Result<(), ServiceError> {
     if scribe.caller.rights.kind == Kind::Operator {
         return Ok(());
     }
-    for (id, role) in managers::hubs_waiting_for(conn, scribe.workspace, name_key)? {
+    let mut given: BTreeMap<HubId, HubRole> = BTreeMap::new();
+    for (id, role) in managers::hubs_waiting_for(conn, scribe.workspace, awaited)? {
+        given.entry(id).and_modify(|most| *most = role.max(*most)).or_insert(role);
+    }
+    let mut refused = Vec::new();
+    for (id, role) in given {
         let hub = match hub_rows::load(conn, scribe.workspace, id) {
             Err(StoreError::NotFound) => continue,
             other => other?,
         };
         let action = if role > HubRole::Collaborator { Action::AssignManagers } else { Action::ManageMembers };
-        check_in(conn, scribe, catalog, action, &hub)?;
+        match check_in(conn, scribe, catalog, action, &hub) {
+            Err(ServiceError::Missing(missing)) => refused.push(*missing),
+            other => other?,
+        }
     }
-    Ok(())
+    all_refused(refused)
+}
+
+/// One refusal for several hubs: it names them all, and needs what the strictest of them needs.
+fn all_refused(refused: Vec<Missing>) -> Result<(), ServiceError> {
+    let detail = refused.iter().map(|missing| missing.detail.as_str()).collect::<Vec<_>>().join("; ");
+    match refused.into_iter().max_by_key(|missing| missing.action == Action::AssignManagers) {
+        None => Ok(()),
+        Some(strictest) => Err(ServiceError::Missing(Box::new(Missing { detail, ..strictest }))),
+    }
 }
 
 /// Nobody takes their own role as Owner or Manager away, and no hub loses its last Owner, by a share of

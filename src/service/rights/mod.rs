@@ -6,7 +6,7 @@
 mod changes;
 mod standing;
 
-pub(super) use changes::{check_group, check_look, check_name, check_step, check_steps};
+pub(super) use changes::{check_arrival, check_group, check_look, check_step, check_steps};
 pub use standing::{Source, Through, has_service_account, strongest};
 pub(super) use standing::{Standing, standings};
 

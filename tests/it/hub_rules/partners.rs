@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::people::connect;
 use super::rights::{ids, lacks, token};
 use super::{Stage, set_active};
 use crate::hubs;
@@ -166,5 +167,57 @@ async fn r9_2_guest_admins_remove_guests_and_host_admins_both() {
         for (kind, times) in [("partner.created", 2), ("partner.member_removed", 3), ("partner.role_given", 4)] {
             assert_eq!(stage.told(kind).await.len(), times, "{}: {kind}", database.name);
         }
+    }
+}
+
+/// What waits for somebody of the identity provider is no way in for whom a colleague invites.
+#[tokio::test(flavor = "multi_thread")]
+async fn r3_2_a_guest_takes_up_a_waiting_share_only_by_who_manages_the_hub() {
+    for database in databases() {
+        let stage = Stage::new(&database, "0s").await;
+        let (admin, scim, server) = (&stage.admin, &stage.scim, &stage.server);
+        let mut ids_of = Vec::new();
+        for name in ["eve", "hal", "box", "both"] {
+            ids_of.push(hubs::user(scim, &format!("{name}@example.com")).await);
+        }
+        let [_, hal, runs_box, runs_both] = &ids_of[..] else { panic!() };
+        connect(admin, "post").await;
+        let late = "late@example.com";
+        hubs::mapping(admin, "box", &json!({"user": "Late@Example.com", "app_role": "admin"})).await;
+        hubs::mapping(admin, "post", &json!({"user": late, "app_role": "member"})).await;
+        let acme = partner(admin, "Acme").await;
+        make(admin, &acme, hal, "host_admin").await.expect(200);
+        for (hub, who) in [("box", runs_box), ("box", runs_both), ("post", runs_both)] {
+            let path = format!("/api/v1/hubs/{hub}/managers/{who}");
+            admin.put(&path, &json!({"role": "manager"})).await.expect(200);
+        }
+        let [as_eve, as_hal, as_box, as_both] =
+            ["eve", "hal", "box", "both"].map(|name| token(server, "--as", &format!("{name}@example.com")));
+
+        // All hubs are named, by whichever way the person would come in; and nobody came.
+        let body = json!({ "email": late });
+        for reply in [as_eve.post("/api/v1/guests", &body).await, as_hal.post(&format!("{acme}/guests"), &body).await] {
+            lacks(&reply, "manage_members");
+            for hub in ["hub 'box'", "hub 'post'"] {
+                assert!(reply.text().contains(hub), "{}: {}", database.name, reply.text());
+            }
+        }
+        let reply = as_box.post("/api/v1/guests", &body).await;
+        lacks(&reply, "manage_members");
+        assert!(!reply.text().contains("hub 'box'") && reply.text().contains("hub 'post'"), "{}", reply.text());
+        assert_eq!(admin.get("/api/v1/people?role=guest").await.expect(200).json()["items"], json!([]));
+        assert_eq!(stage.told("guest.invited").await.len(), 0, "{}", database.name);
+        // A share that would make an Owner or Manager is not theirs to give either.
+        let head = json!({"user": "head@example.com", "app_role": "viewer", "hub_role": "manager"});
+        hubs::mapping(admin, "box", &head).await;
+        let reply = as_both.post("/api/v1/guests", &json!({"email": "head@example.com"})).await;
+        lacks(&reply, "assign_managers");
+
+        // Nobody waits for these; and who runs all the hubs says that a guest is meant.
+        as_eve.post("/api/v1/guests", &json!({"email": "new@example.com"})).await.expect(201);
+        guest(&as_hal, &acme, "new@acme.test").await;
+        assert_eq!(stage.role_in_app(late).await, None, "{}", database.name);
+        as_both.post("/api/v1/guests", &body).await.expect(201);
+        stage.until_role(late, Some("admin")).await;
     }
 }
