@@ -42,6 +42,16 @@ pub struct Facts {
     pub protection: Option<Protection>,
 }
 
+impl Facts {
+    /// Whether they are still with us, as far as the identity provider says.
+    pub fn standing(&self) -> Standing {
+        match &self.person {
+            Some(person) if person.active => Standing::Stays,
+            Some(_) | None => Standing::Left,
+        }
+    }
+}
+
 /// What all pairs of a hub share.
 #[derive(Clone, Copy, Debug)]
 pub struct Ground<'a> {
@@ -60,14 +70,10 @@ pub fn decide(ground: &Ground<'_>, facts: &Facts, now: Micros, settle_until: Mic
         Some(person) => entitlement(person, ground.rules, ground.app, held),
         None => Entitlement::default(),
     };
-    let standing = match &facts.person {
-        Some(person) if person.active => Standing::Stays,
-        Some(_) | None => Standing::Left,
-    };
     let document = facts.person.as_ref().map(|person| &person.document);
     let filled = create_fields::fill(ground.app, ground.policy, &facts.given, document);
     let verdict = plan(&Situation {
-        standing,
+        standing: facts.standing(),
         entitlement: &entitled,
         principal: &facts.principal,
         member: facts.member.as_ref(),

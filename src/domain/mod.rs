@@ -23,6 +23,7 @@ pub mod hub_file;
 pub mod hub_rules;
 pub mod hub_status;
 pub mod instructions;
+pub mod leaver;
 pub mod mapping;
 pub mod member;
 pub mod notice;

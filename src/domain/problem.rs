@@ -1,6 +1,8 @@
 //! Problems: what stands in the way of many tasks at once (DESIGN.md section 2.13). One per cause
 //! and hub, whatever the number of tasks; a closed set, so that each can say what a person must do.
 
+use crate::domain::task::TaskKind;
+
 /// Why something in a hub needs a person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Cause {
@@ -128,6 +130,21 @@ impl Cause {
     /// The cause behind an error class of a task; classes that concern one task alone have none.
     pub fn of_class(class: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|cause| cause.as_str() == class || cause.sets_aside().contains(&class))
+    }
+
+    /// Whether tasks of this kind cannot get through to the app while it is open.
+    pub const fn stands_against(self, kind: TaskKind) -> bool {
+        match self {
+            Self::AuthBroken
+            | Self::AddressRefused
+            | Self::ConnectionIncomplete
+            | Self::RateLimited
+            | Self::Forbidden
+            | Self::Unavailable => true,
+            // A removal needs no seat, and nothing about the person.
+            Self::SeatLimit | Self::NeedsData => matches!(kind, TaskKind::Add),
+            Self::LeaverPresent | Self::SyncHalted => false,
+        }
     }
 
     /// Whether a person's word that it is mended is enough to close it until it is met again. That

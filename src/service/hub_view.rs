@@ -1,6 +1,6 @@
 //! Hubs as people see them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 
@@ -14,7 +14,7 @@ use crate::domain::hub::{ConnectionValue, HubMode, HubPolicy, Login};
 use crate::domain::hub_file::text;
 use crate::domain::hub_status::HubStatus;
 use crate::store::hubs::{self as rows, HubRecord};
-use crate::store::{DbConn, hub_secrets, waits};
+use crate::store::{DbConn, waits};
 
 /// A hub as the API shows it: secrets by name only.
 #[derive(Clone, Debug, Serialize)]
@@ -116,13 +116,12 @@ fn view(
     workspace: WorkspaceId,
     record: HubRecord,
 ) -> Result<HubView, ServiceError> {
-    let set: BTreeSet<String> = hub_secrets::names(conn, workspace, record.hub.id)?.into_iter().collect();
     let (status, syncs) = (standing.of(&record), standing.syncs(&record));
     let hub = record.hub;
     let waiting = waits::current(conn, workspace, hub.id, standing.now())?.as_ref().map(WaitingView::of);
     Ok(HubView {
         status,
-        secrets_missing: secrets::referenced(&hub).difference(&set).cloned().collect(),
+        secrets_missing: secrets::missing(conn, workspace, &hub)?,
         id: hub.slug.to_string(),
         app: hub.app,
         label: hub.label,

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize};
 
+use super::leavers::{self, Place};
 use super::page::{Page, PageRequest};
 use super::{Caller, Context, ServiceError, hubs};
 use crate::base::clock::Micros;
@@ -54,6 +55,11 @@ pub struct MemberView {
     pub managed: bool,
     /// Never removed or demoted without a person.
     pub protected: bool,
+    /// Whether the person left: deactivated or deleted at the identity provider.
+    pub left: bool,
+    /// Of who left and is still in the app: that they are, and what lets them stay.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub still_there: Option<String>,
     /// `inviting`, `awaiting_update` … (docs/api.md); empty when there is nothing to report.
     pub status: MemberStatus,
     /// What is missing before it can be added, by the create field's name.
@@ -165,6 +171,8 @@ impl From<Member> for MemberView {
             bucket: member.bucket,
             managed: member.managed,
             protected: member.protected,
+            left: false,
+            still_there: None,
             status: member.status,
             needs: Vec::new(),
             known: member.known,
@@ -188,6 +196,7 @@ impl From<Member> for MemberView {
 pub async fn show(context: &Context, caller: &Caller, slug: &str, member: &str) -> Result<MemberView, ServiceError> {
     let id: MemberId = member.parse().map_err(|_| ServiceError::NotFound("member"))?;
     let (workspace, slug, catalog) = (caller.workspace, slug.to_owned(), context.catalog.clone());
+    let now = context.clock.now();
     context
         .store
         .read(move |conn| {
@@ -200,7 +209,8 @@ pub async fn show(context: &Context, caller: &Caller, slug: &str, member: &str) 
             let these = vec![member];
             let needs = needs(conn, workspace, &catalog, &hub, &these)?.remove(&id).unwrap_or_default();
             let Some(member) = these.into_iter().next() else { return Err(ServiceError::NotFound("member")) };
-            Ok(MemberView { needs, ..whole(conn, workspace, member)? })
+            let place = Place { workspace, hub: &hub, app: catalog.get(&hub.app), now };
+            Ok(MemberView { needs, ..whole(conn, &place, member)? })
         })
         .await
 }
@@ -222,15 +232,17 @@ fn needs(
 }
 
 /// An account with everything that is known around it.
-pub(super) fn whole(conn: &mut DbConn, workspace: WorkspaceId, member: Member) -> Result<MemberView, ServiceError> {
-    let id = member.id;
+pub(super) fn whole(conn: &mut DbConn, place: &Place<'_>, member: Member) -> Result<MemberView, ServiceError> {
+    let (workspace, id) = (place.workspace, member.id);
     let exempt_reason = hub_members::exempt_reason(conn, workspace, id)?;
     let seen = hub_members::observed(conn, workspace, &[id])?.into_iter().next();
     let observed = seen.map(|(_, seen)| observed_view(seen));
     let protection = protections::of_members(conn, workspace, [&member])?.get(&id).map(ProtectionView::from);
     let these = std::slice::from_ref(&member);
     let held = protections::waiting(conn, workspace, member.hub, these)?.get(&id).map(HeldChange::from);
-    Ok(MemberView { exempt_reason, observed, protection, held, ..MemberView::from(member) })
+    let gone = leavers::among(conn, place, these)?.remove(&id);
+    let (left, still_there) = (gone.is_some(), gone.flatten());
+    Ok(MemberView { exempt_reason, observed, protection, held, left, still_there, ..MemberView::from(member) })
 }
 
 pub(super) fn observed_view(seen: hub_members::Observed) -> ObservedView {
@@ -248,6 +260,7 @@ pub async fn list(
     query: MemberQuery,
 ) -> Result<Page<MemberView>, ServiceError> {
     let (workspace, slug, catalog) = (caller.workspace, slug.to_owned(), context.catalog.clone());
+    let now = context.clock.now();
     let page = PageRequest { limit: query.limit, cursor: query.cursor };
     let (limit, after) = (page.limit(), page.after::<MemberId>()?);
     let bucket = match query.bucket.as_deref() {
@@ -268,6 +281,8 @@ pub async fn list(
             let waiting = protections::waiting(conn, workspace, hub.id, &rows)?;
             let mut seen: BTreeMap<MemberId, _> = hub_members::observed(conn, workspace, &ids)?.into_iter().collect();
             let mut missing = needs(conn, workspace, &catalog, &hub, &rows)?;
+            let place = Place { workspace, hub: &hub, app: catalog.get(&hub.app), now };
+            let mut gone = leavers::among(conn, &place, &rows)?;
             let view = |member: Member| {
                 let exempt_reason = reasons.remove(&member.id);
                 let seen = seen.remove(&member.id);
@@ -275,7 +290,18 @@ pub async fn list(
                 let needs = missing.remove(&member.id).unwrap_or_default();
                 let protection = protected.get(&member.id).map(ProtectionView::from);
                 let held = waiting.get(&member.id).map(HeldChange::from);
-                MemberView { exempt_reason, observed, needs, protection, held, ..MemberView::from(member) }
+                let gone = gone.remove(&member.id);
+                let (left, still_there) = (gone.is_some(), gone.flatten());
+                MemberView {
+                    exempt_reason,
+                    observed,
+                    needs,
+                    protection,
+                    held,
+                    left,
+                    still_there,
+                    ..MemberView::from(member)
+                }
             };
             Ok::<_, ServiceError>(rows.into_iter().map(view).collect::<Vec<_>>())
         })

@@ -12,7 +12,7 @@ use crate::base::ids::{HubId, WorkspaceId};
 use crate::base::nearest;
 use crate::base::secret::SecretString;
 use crate::domain::hub::{ConnectionValue, Hub};
-use crate::store::{DbConn, Keyring, Tx, marks, secrets as sealed};
+use crate::store::{DbConn, Keyring, StoreError, Tx, hub_secrets, marks, secrets as sealed};
 
 /// The longest secret, in bytes: a long JWT or a private key in PEM fits.
 pub const SECRET_BYTES: usize = 16 * 1024;
@@ -26,6 +26,15 @@ pub(super) fn referenced(hub: &Hub) -> BTreeSet<String> {
             ConnectionValue::Plain(_) => None,
         })
         .collect()
+}
+
+/// Those of them for which no value is stored.
+///
+/// # Errors
+/// A failed statement.
+pub(super) fn missing(conn: &mut DbConn, workspace: WorkspaceId, hub: &Hub) -> Result<Vec<String>, StoreError> {
+    let set: BTreeSet<String> = hub_secrets::names(conn, workspace, hub.id)?.into_iter().collect();
+    Ok(referenced(hub).difference(&set).cloned().collect())
 }
 
 /// A secret's value.

@@ -167,36 +167,63 @@ pub fn close(
 /// # Errors
 /// A failed statement.
 pub fn open(conn: &mut DbConn, workspace: WorkspaceId, limit: i64) -> Result<Vec<Problem>, StoreError> {
-    type Row = (Vec<u8>, String, String, i64, i64, i64, Option<i64>);
     let rows: Vec<Row> = problems::table
         .filter(problems::workspace.eq(workspace.0))
         .filter(problems::closed_at.is_null())
         .order((problems::opened_at.desc(), problems::hub_id, problems::cause))
         .limit(limit)
-        .select((
-            problems::hub_id,
-            problems::cause,
-            problems::message,
-            problems::occurrences,
-            problems::opened_at,
-            problems::seen_at,
-            problems::closed_at,
-        ))
+        .select(COLUMNS)
         .kept()
         .load(conn)?;
-    rows.into_iter()
-        .map(|(hub, cause, message, occurrences, opened, seen, closed)| {
-            Ok(Problem {
-                hub: HubId::from_bytes(&hub).map_err(|_| StoreError::Corrupt("a problem's hub".into()))?,
-                cause: Cause::from_word(&cause).ok_or_else(|| StoreError::Corrupt("a problem's cause".into()))?,
-                message,
-                occurrences,
-                opened_at: Micros(opened),
-                seen_at: Micros(seen),
-                closed_at: closed.map(Micros),
-            })
-        })
-        .collect()
+    rows.into_iter().map(read).collect()
+}
+
+/// The open problems of one hub, by cause: there are few.
+///
+/// # Errors
+/// A failed statement.
+pub fn of_hub(conn: &mut DbConn, workspace: WorkspaceId, hub: HubId) -> Result<Vec<Problem>, StoreError> {
+    let rows: Vec<Row> = problems::table
+        .filter(problems::workspace.eq(workspace.0))
+        .filter(problems::hub_id.eq(hub.bytes()))
+        .filter(problems::closed_at.is_null())
+        .order(problems::cause)
+        .select(COLUMNS)
+        .kept()
+        .load(conn)?;
+    rows.into_iter().map(read).collect()
+}
+
+type Row = (Vec<u8>, String, String, i64, i64, i64, Option<i64>);
+
+const COLUMNS: (
+    problems::hub_id,
+    problems::cause,
+    problems::message,
+    problems::occurrences,
+    problems::opened_at,
+    problems::seen_at,
+    problems::closed_at,
+) = (
+    problems::hub_id,
+    problems::cause,
+    problems::message,
+    problems::occurrences,
+    problems::opened_at,
+    problems::seen_at,
+    problems::closed_at,
+);
+
+fn read((hub, cause, message, occurrences, opened, seen, closed): Row) -> Result<Problem, StoreError> {
+    Ok(Problem {
+        hub: HubId::from_bytes(&hub).map_err(|_| StoreError::Corrupt("a problem's hub".into()))?,
+        cause: Cause::from_word(&cause).ok_or_else(|| StoreError::Corrupt("a problem's cause".into()))?,
+        message,
+        occurrences,
+        opened_at: Micros(opened),
+        seen_at: Micros(seen),
+        closed_at: closed.map(Micros),
+    })
 }
 
 /// Open problems by cause, over all workspaces; for the metrics.

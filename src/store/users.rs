@@ -1,6 +1,8 @@
 //! Users: the SCIM document as text, beside the typed columns and e-mail rows that filters and
 //! matching use. The document holds neither `id`, `meta` nor `groups`; those are spliced in at read.
 
+use std::collections::HashSet;
+
 use diesel::prelude::*;
 
 use super::StoreError;
@@ -172,6 +174,21 @@ pub fn is_active(conn: &mut DbConn, workspace: WorkspaceId, id: UserId) -> Resul
         .first(conn)
         .optional()?;
     Ok(active.unwrap_or(false))
+}
+
+/// Those of these people who are here and active: the others were deactivated or deleted.
+///
+/// # Errors
+/// [`StoreError`] of the statement.
+pub fn active_among(conn: &mut DbConn, workspace: WorkspaceId, ids: &[UserId]) -> Result<HashSet<UserId>, StoreError> {
+    let rows: Vec<Vec<u8>> = users::table
+        .filter(users::workspace.eq(workspace.0))
+        .filter(users::id.eq_any(ids.iter().map(|id| id.bytes()).collect::<Vec<_>>()))
+        .filter(users::active.eq(true))
+        .select(users::id)
+        .kept_if(ids.len() == 1)
+        .load(conn)?;
+    rows.iter().map(|id| UserId::from_bytes(id).map_err(|_| StoreError::Corrupt("a user's id".into()))).collect()
 }
 
 /// Several users, in the order of their ids; unknown ids are left out.

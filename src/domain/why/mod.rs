@@ -2,6 +2,7 @@
 //! and a hub to the sentences that the API and the page show, each with a word for machines.
 //! Nothing here decides anything; it tells what was decided, and what is missing.
 
+pub mod leaver;
 pub mod past;
 pub mod present;
 pub mod rules;
@@ -92,6 +93,10 @@ pub enum Code {
     Unmanaged,
     /// Only a person changes it.
     Protected,
+    /// Who left and is still there.
+    LeaverPresent,
+    /// Who left and is still there, because a person decided so.
+    LeaverKept,
     /// Who left and is still there, because the account is protected.
     LeaverProtected,
     /// Several accounts or people share the e-mail.
@@ -121,6 +126,8 @@ pub enum Code {
     Held,
     /// Not before a time.
     NotBefore,
+    /// An open problem of the hub, such as a credential that is refused or missing.
+    HubProblem,
     /// A person must do it in the app.
     ManualItem,
     /// Tried in vain, and tried again.
@@ -170,12 +177,15 @@ pub struct Cause {
     /// The held batch it is about.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hold: Option<HoldId>,
+    /// The cause of the hub's problem that it is about: `auth_broken` …
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub problem: Option<&'static str>,
 }
 
 impl Cause {
     /// A sentence about nothing in particular.
     pub fn new(code: Code, text: impl Into<String>) -> Self {
-        Self { code, text: text.into(), subjects: Vec::new(), task: None, hold: None }
+        Self { code, text: text.into(), subjects: Vec::new(), task: None, hold: None, problem: None }
     }
 
     fn of(mut self, subjects: impl IntoIterator<Item = String>) -> Self {

@@ -3,7 +3,7 @@
 //! lack, with the groups that would give it.
 
 use super::rules::{Applies, RuleWord};
-use super::{Cause, Code, listed, plain};
+use super::{Cause, Code, leaver, listed, plain};
 use crate::base::clock::Micros;
 use crate::domain::app::App;
 use crate::domain::create_fields;
@@ -39,18 +39,35 @@ pub struct Seen<'a> {
     pub held: Option<HoldReason>,
     /// The newest task that is closed.
     pub last: Option<&'a Task>,
+    /// Who decided before, as people know them; else as the decision names them.
+    pub decided_by: Option<&'a str>,
+    /// The hub's open problems.
+    pub troubles: &'a [Trouble],
+    /// Secrets of the connection without a value.
+    pub missing_secrets: &'a [String],
     /// Now.
     pub now: Micros,
+}
+
+/// An open problem of the hub.
+#[derive(Clone, Debug)]
+pub struct Trouble {
+    /// Its cause.
+    pub cause: problem::Cause,
+    /// What the app answered, or what is missing.
+    pub message: String,
 }
 
 /// The answer in sentences, the most telling first.
 pub fn causes(seen: &Seen<'_>) -> Vec<Cause> {
     let mut told = wish(seen);
+    told.extend(leaver::still_there(seen.facts, seen.step, seen.decided_by));
     told.extend(account(seen));
     told.push(next(seen));
     told.extend(data(seen));
     told.extend(protection(seen));
     told.extend(open(seen));
+    told.extend(troubles(seen));
     told.extend(decision(seen));
     told
 }
@@ -218,22 +235,51 @@ fn waits_for_data(task: &Task) -> bool {
     task.status == TaskStatus::Waiting && task.error_class.as_deref() == Some(problem::Cause::NeedsData.as_str())
 }
 
-fn protection(seen: &Seen<'_>) -> Vec<Cause> {
-    let facts = seen.facts;
-    let Some(given) = &facts.protection else { return Vec::new() };
+fn protection(seen: &Seen<'_>) -> Option<Cause> {
+    let given = seen.facts.protection.as_ref()?;
     let until = given.until.map(|at| format!(" until {}", at.to_rfc3339())).unwrap_or_default();
     let text = format!("protected{until} by {}: \u{201c}{}\u{201d}", given.by, given.reason);
-    let mut told = vec![Cause::new(Code::Protected, text)];
-    let left = facts.person.as_ref().is_none_or(|person| !person.active);
-    let present = facts.member.as_ref().is_some_and(|member| match member.known {
-        Presence::Active | Presence::Pending => true,
-        Presence::Suspended | Presence::Absent => false,
-    });
-    if left && present {
-        let text = "the person left and is still in the app, because the account is protected";
-        told.push(Cause::new(Code::LeaverProtected, text));
+    Some(Cause::new(Code::Protected, text))
+}
+
+/// What stands between the hub's tasks and its app, where this person waits for one of them.
+fn troubles(seen: &Seen<'_>) -> Vec<Cause> {
+    let Some(kind) = waited_for(seen) else { return Vec::new() };
+    let told = |cause: problem::Cause, what: &str| {
+        let text = format!(
+            "what keeps it is a problem of the hub, {}: {what}; what to do: {}",
+            plain(cause.as_str()),
+            cause.remedy(seen.hub.slug.as_str())
+        );
+        Cause { problem: Some(cause.as_str()), ..Cause::new(Code::HubProblem, text) }
+    };
+    let mut all: Vec<Cause> = seen
+        .troubles
+        .iter()
+        .filter(|trouble| trouble.cause.stands_against(kind))
+        .map(|trouble| told(trouble.cause, &trouble.message))
+        .collect();
+    // Known before any task has met it.
+    let is_told = seen.troubles.iter().any(|trouble| trouble.cause == problem::Cause::AuthBroken);
+    if !seen.missing_secrets.is_empty() && !is_told {
+        let what = format!("no value is stored for {}", listed(seen.missing_secrets));
+        all.push(told(problem::Cause::AuthBroken, &what));
     }
-    told
+    all
+}
+
+/// What is to be done in the app: the open task, else the next step, else what failed for good.
+fn waited_for(seen: &Seen<'_>) -> Option<TaskKind> {
+    if let Some(open) = &seen.facts.open {
+        return Some(open.effect.kind);
+    }
+    match seen.step {
+        Step::Act(action) => Some(action.effect.kind),
+        Step::Nothing(Why::Decided) => {
+            seen.last.filter(|task| task.status == TaskStatus::NotCompleted).map(|task| task.effect.kind)
+        }
+        Step::Nothing(_) | Step::Wait { .. } => None,
+    }
 }
 
 /// The open task, and what it waits for.
@@ -287,7 +333,8 @@ pub(super) fn what_failed(task: &Task) -> String {
 fn decision(seen: &Seen<'_>) -> Option<Cause> {
     let decision = seen.facts.decision.as_ref()?;
     let note = decision.note.as_deref().map(|note| format!(": \u{201c}{note}\u{201d}")).unwrap_or_default();
-    let text = format!("{} by {} before{note}", decision.kind.as_str(), decision.decided_by);
+    let by = seen.decided_by.unwrap_or(&decision.decided_by);
+    let text = format!("{} by {by} before{note}", decision.kind.as_str());
     Some(match decision.kind {
         DecisionKind::Rejected | DecisionKind::Cancelled => Cause::new(Code::Declined, text),
         DecisionKind::Failed => {

@@ -3,17 +3,20 @@
 use uuid::Uuid;
 
 use super::Code;
-use super::present::{Seen, causes};
+use super::present::{Seen, Trouble, causes};
 use super::rules::words;
 use crate::base::clock::Micros;
 use crate::base::ids::{GroupId, HubId, HubSlug, MappingId, MemberId, UserId};
 use crate::domain::app::App;
 use crate::domain::decide::{Facts, Ground, decide};
-use crate::domain::decision::{Decision, DecisionKind};
+use crate::domain::decision::{Decision, DecisionKind, digest};
 use crate::domain::entitlement::{Membership, Person, Regain, Rule};
 use crate::domain::hub::{Hub, HubMode, HubPolicy, Login};
 use crate::domain::mapping::{Binding, HubRole, Mapping, SubjectName};
 use crate::domain::member::{Bucket, Member, MemberStatus, Presence};
+use crate::domain::plan::Step;
+use crate::domain::problem;
+use crate::domain::protection::Protection;
 use crate::domain::task::Principal;
 
 fn id(number: u64) -> Uuid {
@@ -45,6 +48,8 @@ struct Case {
     facts: Facts,
     rules: Vec<Rule>,
     paused: Option<&'static str>,
+    troubles: Vec<Trouble>,
+    missing_secrets: Vec<String>,
 }
 
 impl Case {
@@ -95,7 +100,7 @@ impl Case {
             rule(21, "editors", "editor", Binding::Group(GroupId::from_uuid(id(31)))),
             rule(22, "viewers", "viewer", Binding::Group(GroupId::from_uuid(id(32)))),
         ];
-        Self { app, hub, facts, rules, paused: None }
+        Self { app, hub, facts, rules, paused: None, troubles: Vec::new(), missing_secrets: Vec::new() }
     }
 
     fn joined(mut self) -> Self {
@@ -141,6 +146,9 @@ impl Case {
             paused: self.paused,
             held: None,
             last: None,
+            decided_by: self.facts.decision.as_ref().map(|_| "ben@x"),
+            troubles: &self.troubles,
+            missing_secrets: &self.missing_secrets,
             now,
         });
         told.into_iter().map(|cause| (cause.code, cause.text)).collect()
@@ -221,6 +229,108 @@ fn who_declined_and_what_failed_is_told() {
         let said = case.said();
         let (last, text) = said.last().unwrap();
         assert_eq!(*last, code);
-        assert!(text.contains("by token:1 before: \u{201c}not her\u{201d}"), "{text}");
+        assert!(text.contains("by ben@x before: \u{201c}not her\u{201d}"), "{text}");
     }
+}
+
+impl Case {
+    /// Who left, with an account that is still there.
+    fn leaver(bucket: Bucket) -> Self {
+        let mut case = Self::new().joined().member(Presence::Active, bucket);
+        case.facts.person.as_mut().unwrap().active = false;
+        case
+    }
+
+    /// A removal that was decided against, on the state as it is now.
+    fn decided(mut self, kind: DecisionKind, note: Option<&str>) -> Self {
+        let now = Micros(1_000_000);
+        let ground = Ground { app: &self.app, policy: &self.hub.policy, rules: &self.rules };
+        let (_, verdict) = decide(&ground, &self.facts, now, now);
+        let Step::Act(action) = verdict.step else { panic!("{verdict:?}") };
+        let standing = self.facts.standing();
+        let digest = digest(&action.effect, &action.reasons, self.facts.member.as_ref(), standing);
+        let note = note.map(str::to_owned);
+        self.facts.decision = Some(Decision { digest, kind, decided_by: "user:7".into(), note });
+        self
+    }
+}
+
+#[test]
+fn who_left_and_is_still_there_is_told_with_what_lets_them_stay() {
+    const STILL: &str = "the person left and is still in the app";
+    let told = |case: &Case| case.said().into_iter().find(|(_, text)| text.starts_with(STILL));
+    let present = |why: &str| Some((Code::LeaverPresent, format!("{STILL}{why}")));
+
+    let mut case = Case::leaver(Bucket::Onboarded);
+    assert_eq!(case.codes(), [Code::UserInactive, Code::LeaverPresent, Code::Next]);
+    assert_eq!(told(&case), present(""));
+    case.facts.person = None;
+    assert_eq!(case.codes(), [Code::UserDeleted, Code::LeaverPresent, Code::Next]);
+
+    assert_eq!(
+        told(&Case::leaver(Bucket::Guest)),
+        present(": the account is not managed, so no automation removes it")
+    );
+    assert_eq!(told(&Case::leaver(Bucket::Exempted)), present(": the account is exempted, so no task touches it"));
+    let mut protected = Case::leaver(Bucket::Onboarded);
+    protected.facts.member.as_mut().unwrap().protected = true;
+    let because = Some((Code::LeaverProtected, format!("{STILL}, because the account is protected")));
+    assert_eq!(told(&protected), because, "the account that the hub works with");
+    let reason = String::from("runs the ads");
+    protected.facts.protection = Some(Protection { reason, by: "user:7".into(), since: Micros(1), until: None });
+    assert_eq!(told(&protected), because);
+
+    for (kind, word) in [(DecisionKind::Cancelled, "cancelled"), (DecisionKind::Rejected, "rejected")] {
+        let kept = Case::leaver(Bucket::Onboarded).decided(kind, Some("until Friday"));
+        let text = format!("{STILL}: removal was {word} by ben@x: \u{201c}until Friday\u{201d}");
+        assert_eq!(told(&kept), Some((Code::LeaverKept, text)));
+    }
+    let failed = Case::leaver(Bucket::Onboarded).decided(DecisionKind::Failed, None);
+    assert_eq!(told(&failed), present(": removal failed for good"));
+    // What was decided of another state holds no more: the removal is planned again.
+    let mut moved = Case::leaver(Bucket::Onboarded).decided(DecisionKind::Cancelled, Some("until Friday"));
+    moved.facts.member.as_mut().unwrap().known_role = Some("viewer".into());
+    assert_eq!(told(&moved), present(""));
+
+    for known in [Presence::Suspended, Presence::Absent] {
+        let mut out = Case::leaver(Bucket::Onboarded);
+        out.facts.member.as_mut().unwrap().known = known;
+        assert_eq!(told(&out), None, "{known:?}");
+    }
+    assert_eq!(told(&Case::new().member(Presence::Active, Bucket::Onboarded)), None, "who is with us");
+}
+
+#[test]
+fn a_problem_of_the_hub_is_told_where_something_waits_behind_it() {
+    let trouble = |cause| Trouble { cause, message: "the app says 401".into() };
+    let mut case = Case::leaver(Bucket::Onboarded);
+    case.troubles = vec![
+        trouble(problem::Cause::LeaverPresent),
+        trouble(problem::Cause::SeatLimit),
+        trouble(problem::Cause::AuthBroken),
+    ];
+    let said = case.said();
+    let (code, text) = said.last().unwrap();
+    assert_eq!(*code, Code::HubProblem, "{said:?}");
+    assert!(text.starts_with("what keeps it is a problem of the hub, auth broken: the app says 401"), "{text}");
+    assert!(text.contains("`scimhub secret set box NAME`"), "{text}");
+    let of_hub = |case: &Case| case.codes().into_iter().filter(|code| *code == Code::HubProblem).count();
+    assert_eq!(of_hub(&case), 1, "a removal needs no seat: {said:?}");
+    // It is told once, whether a task has met it or not.
+    case.missing_secrets = vec!["TOKEN".into()];
+    assert_eq!(of_hub(&case), 1);
+    case.troubles.clear();
+    let said = case.said();
+    assert!(said.last().unwrap().1.contains("no value is stored for TOKEN"), "{said:?}");
+
+    // Nothing waits: who is as wanted, and whose removal a person did not want.
+    case.troubles = vec![trouble(problem::Cause::AuthBroken)];
+    assert_eq!(of_hub(&case.decided(DecisionKind::Cancelled, None)), 0);
+    let mut fine = Case::new().joined().member(Presence::Active, Bucket::Onboarded);
+    fine.troubles = vec![trouble(problem::Cause::AuthBroken)];
+    assert_eq!(of_hub(&fine), 0);
+    // Who is to be added waits for a seat too.
+    let mut new = Case::new().joined();
+    new.troubles = vec![trouble(problem::Cause::SeatLimit)];
+    assert_eq!(of_hub(&new), 1);
 }

@@ -205,8 +205,8 @@ pub fn status(member: &MemberView) -> Markup {
     html! {
         @match words::member(member.status) {
             Some((word, tone)) => (badge(tone, word)),
-            // What is wanted and held is not as it should be; its own badge says so.
-            None if member.held.is_none() => (badge(Tone::Good, "as it should be")),
+            // What is wanted and held, or left and still there, is not as it should be; its own badge says so.
+            None if member.held.is_none() && member.still_there.is_none() => (badge(Tone::Good, "as it should be")),
             None => {}
         }
         @if !member.needs.is_empty() { small { "missing: " (member.needs.join(", ")) } }
@@ -215,8 +215,9 @@ pub fn status(member: &MemberView) -> Markup {
         @if let Some(held) = &member.held {
             " " (badge(Tone::Wait, "held"))
             small { "wanted: " (words::plain(&held.kind)) }
-            @if held.leaver { " " (badge(Tone::Bad, "left, still there")) }
         }
+        @if let Some(said) = &member.still_there { " " (badge(Tone::Bad, "left, still there")) small { (said) } }
+        @else if member.left { " " (badge(Tone::Dim, "left")) }
         @if !member.managed { small { "not managed" } }
         @if let Some(reason) = &member.exempt_reason { small { "“" (reason) "”" } }
     }

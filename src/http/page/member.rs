@@ -86,6 +86,9 @@ fn view(
                 @if let Some(email) = &member.email { div { dt { "E-mail" } dd { (email) } } }
                 @if let Some(remote) = &member.remote_id { div { dt { "The app's id" } dd { (remote) } } }
                 div { dt { "Known" } dd { (words::presence(member.known, member.role.as_deref())) } }
+                @if let Some(said) = &member.still_there {
+                    div #left { dt { "Left" } dd { (badge(Tone::Bad, "left, still there")) " " (said) } }
+                }
                 div { dt { "Last seen in the app" } dd { (seen(member.observed.as_ref())) } }
                 @if let Some(given) = &member.protection {
                     div #protection { dt { "Protected" } dd {
@@ -96,7 +99,6 @@ fn view(
                 @if let Some(held) = &member.held {
                     div #held { dt { "Wanted, and held" } dd {
                         a href={ "/tasks/" (held.task) } { (words::plain(&held.kind)) } " (" (words::plain(&held.reason)) ") "
-                        @if held.leaver { (badge(Tone::Bad, "left, still there")) " " }
                         a href={ "/held#hold-" (held.hold) } { "decide" }
                     } }
                 }

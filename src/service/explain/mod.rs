@@ -13,7 +13,7 @@ pub use crate::domain::why::{Answer, Cause, Code};
 
 use super::access::{self, AccessView};
 use super::error::FieldError;
-use super::{Caller, Context, ServiceError, hubs, members, task_view, tasks as task_views};
+use super::{Caller, Context, ServiceError, hubs, leavers, members, secrets, task_view, tasks as task_views};
 use crate::base::clock::Micros;
 use crate::base::ids::{HubId, TaskId, UserId, WorkspaceId};
 use crate::domain::app::App;
@@ -24,12 +24,13 @@ use crate::domain::hub::Hub;
 use crate::domain::hub_rules as rules;
 use crate::domain::reasons::Parted;
 use crate::domain::task::{Task, TaskStatus};
-use crate::domain::why::{present, rules as words, sentences};
+use crate::domain::why::present::{self, Trouble};
+use crate::domain::why::{rules as words, sentences};
 use crate::store::interval_list::{self, IntervalFilter};
 use crate::store::reading::{self, ActivityFilter};
 use crate::store::task_list::{self, TaskFilter};
 use crate::store::tasks as task_rows;
-use crate::store::{DbConn, attempts, facts, holds, marks, pausing, workspaces};
+use crate::store::{DbConn, attempts, facts, holds, marks, pausing, problems, workspaces};
 
 /// Tasks and records shown; enough to see how it came about.
 const SHOWN: i64 = 20;
@@ -98,6 +99,8 @@ fn gather(conn: &mut DbConn, place: &Place<'_>) -> Result<Explanation, ServiceEr
     let (entitled, verdict) = decide(&ground, &facts, now, settle_until);
     let words = words::words(&rules, &facts, &entitled);
     let (paused, held) = (paused_above(conn, workspace)?, held(conn, workspace, &facts)?);
+    let named = leavers::deciders(conn, workspace, std::slice::from_ref(&facts))?;
+    let (troubles, missing_secrets) = (troubles(conn, place)?, secrets::missing(conn, workspace, hub)?);
     let because = present::causes(&present::Seen {
         hub,
         app,
@@ -108,10 +111,16 @@ fn gather(conn: &mut DbConn, place: &Place<'_>) -> Result<Explanation, ServiceEr
         paused,
         held,
         last: tasks.iter().find(|task| !task.status.is_open() && task.status != TaskStatus::Superseded),
+        decided_by: leavers::decider(facts.decision.as_ref(), &named),
+        troubles: &troubles,
+        missing_secrets: &missing_secrets,
         now,
     });
     let known = match &facts.member {
-        Some(member) => Some(members::whole(conn, workspace, member.clone())?),
+        Some(member) => {
+            let place = leavers::Place { workspace, hub, app: Some(app), now };
+            Some(members::whole(conn, &place, member.clone())?)
+        }
         None => None,
     };
     let seat = entitled.seat();
@@ -171,6 +180,12 @@ fn paused_above(conn: &mut DbConn, workspace: WorkspaceId) -> Result<Option<&'st
     } else {
         None
     })
+}
+
+/// The hub's open problems.
+fn troubles(conn: &mut DbConn, place: &Place<'_>) -> Result<Vec<Trouble>, ServiceError> {
+    let open = problems::of_hub(conn, place.workspace, place.hub.id)?;
+    Ok(open.into_iter().map(|one| Trouble { cause: one.cause, message: one.message }).collect())
 }
 
 /// Why the guard holds the open task.

@@ -11,6 +11,7 @@ mod removing;
 use serde::{Deserialize, Serialize};
 
 pub use self::protecting::{ProtectBody, UnprotectBody};
+use super::leavers;
 use super::members::{self, MemberView};
 use super::rights::check_step;
 use super::scribe::{About, Scribe};
@@ -197,7 +198,8 @@ pub async fn act(
                 Deed::Unprotect(body) => desk.unprotect(body).map(|()| None),
             }?;
             let after = hub_members::load(tx, scribe.workspace, id)?;
-            let member = members::whole(tx, scribe.workspace, after)?;
+            let place = leavers::Place { workspace: scribe.workspace, hub: &hub, app: Some(app), now: scribe.now };
+            let member = members::whole(tx, &place, after)?;
             Ok::<_, ServiceError>(Done { member, task: task.map(|task| task.to_string()) })
         })
         .await?;

@@ -220,6 +220,9 @@ fn task_step(why: &Explanation, task: Option<&ExplainedTask>) -> (Link, Step) {
         | TaskStatus::Superseded => Link::Leads(tone),
     };
     let what = words::kind(one.task.kind, one.task.role.as_deref());
+    if let Some(problem) = why.because.iter().find_map(|cause| cause.problem).filter(|_| one.task.status.is_open()) {
+        return (Link::Broken, step(NAME, what, format!("{word}; {}", words::plain(problem)), Tone::Bad));
+    }
     (link, step(NAME, what, format!("{word}, {}", words::plain(&one.task.cause)), tone))
 }
 
@@ -258,9 +261,15 @@ fn seat(why: &Explanation, task: Option<&ExplainedTask>) -> (Link, Step) {
         (true, false) => Tone::Dim,
         (false, _) => Tone::Wait,
     };
+    let stays = why.known.as_ref().is_some_and(|known| known.still_there.is_some());
+    let tone = if stays { Tone::Bad } else { tone };
     let seen =
         why.observed.as_ref().and_then(|seen| seen.at.as_deref()).map(|at| format!("seen {}", words::moment(at)));
-    let more = seen.unwrap_or_else(|| format!("known {}", words::moment(&known.known_at)));
+    let more = match seen {
+        _ if stays => String::from("who left is still there"),
+        Some(seen) => seen,
+        None => format!("known {}", words::moment(&known.known_at)),
+    };
     let link = match (as_wanted, is_done) {
         (true, _) => Link::Leads(if has { Tone::Good } else { Tone::Dim }),
         (false, true) => Link::Broken,
