@@ -9,6 +9,7 @@ use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
 use super::decided::{self, DecidedView};
+use super::leavers;
 use super::members::ProtectionView;
 use super::scribe::{About, Scribe};
 use super::task_view::{self, TaskView};
@@ -102,7 +103,7 @@ pub struct PassView {
 pub struct Choice {
     /// Task ids; all where absent.
     pub tasks: Option<Vec<String>>,
-    /// Why, in a person's words.
+    /// Why, in a person's words; needed by a rejection that lets somebody who left stay in the app.
     pub note: Option<String>,
     /// With a release of the whole batch: whatever else meets the same limit of the hub goes out
     /// as well before this time (RFC 3339, at most seven days ahead). Once, where absent.
@@ -236,7 +237,8 @@ fn pass_view(pass: Pass, names: &BTreeMap<HubId, String>) -> PassView {
 ///
 /// # Errors
 /// [`ServiceError::NotFound`]; [`ServiceError::Conflict`] when it was decided already;
-/// [`ServiceError::Invalid`] when a task named is not held in it, or `until` does not fit.
+/// [`ServiceError::Invalid`] when a task named is not held in it, or `until` does not fit;
+/// [`ServiceError::InvalidFields`] when a rejection without a note lets somebody who left stay in the app.
 pub async fn decide(
     context: &Context,
     caller: &Caller,
@@ -255,7 +257,7 @@ pub async fn decide(
     if only.as_ref().is_some_and(Vec::is_empty) {
         return Err(ServiceError::Invalid(String::from("tasks names nobody; leave it out to mean all")));
     }
-    let (workspace, expect, asker) = (caller.workspace, choice.expect, caller.clone());
+    let (workspace, expect, asker, said) = (caller.workspace, choice.expect, caller.clone(), note.clone());
     let chosen = context
         .store
         .read(move |conn| {
@@ -287,7 +289,15 @@ pub async fn decide(
                     all.len()
                 )));
             }
-            chosen(all, only)
+            let ids = chosen(all, only)?;
+            if verdict == Verdict::Reject && said.is_none() {
+                // Before the first of several transactions; each asks again.
+                for part in ids.chunks(AT_ONCE) {
+                    let tasks = holds::these(conn, workspace, id, part)?;
+                    leavers::demand_note(conn, workspace, &tasks, None)?;
+                }
+            }
+            Ok(ids)
         })
         .await?;
     let scribe = Scribe::new(context, caller);

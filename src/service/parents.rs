@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::hub_changes::{self, Mended};
+use super::leavers;
 use super::page::{Page, PageRequest};
 use super::scribe::{About, Scribe};
 use super::task_view::TaskView;
@@ -23,6 +24,10 @@ pub use crate::domain::parent::Progress;
 
 /// The word for parents where tasks have their kind.
 pub const BATCH: &str = "batch";
+
+/// Where a child stands that can be withdrawn.
+const WITHDRAWABLE: [TaskStatus; 5] =
+    [TaskStatus::Queued, TaskStatus::Retrying, TaskStatus::Held, TaskStatus::Waiting, TaskStatus::Manual];
 
 /// Failed children shown before all others.
 const FAILED_SHOWN: usize = 50;
@@ -164,7 +169,8 @@ pub async fn show(
 ///
 /// # Errors
 /// [`ServiceError::NotFound`]; [`ServiceError::Conflict`] when there is nothing of it to act on, and for
-/// `done`, which says something about one person.
+/// `done`, which says something about one person; [`ServiceError::InvalidFields`] when `cancel` comes without
+/// a note and lets somebody who left stay in the app: nothing of it is withdrawn then.
 pub async fn act(
     context: &Context,
     caller: &Caller,
@@ -175,7 +181,15 @@ pub async fn act(
     let parent_id = task_views::task_id(id)?;
     let note = task_views::note(note)?;
     let workspace = caller.workspace;
-    let parent = context.store.read(move |conn| load(conn, workspace, parent_id)).await?;
+    let asked = note.clone();
+    let parent = context
+        .store
+        .read(move |conn| {
+            let parent = load(conn, workspace, parent_id)?;
+            demand_note(conn, workspace, parent.id, act, asked.as_deref())?;
+            Ok::<_, ServiceError>(parent)
+        })
+        .await?;
     if act == Act::Done {
         return Err(ServiceError::Conflict(String::from("say of each person's task that it is done, with a note")));
     }
@@ -203,6 +217,26 @@ pub async fn act(
     show(context, caller, id, ChildrenQuery::default()).await
 }
 
+/// What is asked of a person is asked before the first of several transactions, not amid them.
+fn demand_note(
+    conn: &mut DbConn,
+    workspace: WorkspaceId,
+    parent: TaskId,
+    act: Act,
+    note: Option<&str>,
+) -> Result<(), ServiceError> {
+    if act != Act::Cancel || note.is_some() {
+        return Ok(());
+    }
+    let mut after = None;
+    loop {
+        let found = rows::of_statuses(conn, workspace, parent, &WITHDRAWABLE, after, CHILDREN_AT_ONCE)?;
+        let Some(last) = found.last() else { return Ok(()) };
+        after = Some(last.id);
+        leavers::demand_note(conn, workspace, &found, note)?;
+    }
+}
+
 /// The next children; how many were acted on, and the last one looked at where more may follow.
 fn act_some(
     tx: &mut Tx<'_>,
@@ -215,9 +249,7 @@ fn act_some(
     let statuses: &[TaskStatus] = match act {
         Act::Retry => &[TaskStatus::NotCompleted, TaskStatus::Manual, TaskStatus::Retrying],
         Act::Done => &[],
-        Act::Cancel => {
-            &[TaskStatus::Queued, TaskStatus::Retrying, TaskStatus::Held, TaskStatus::Waiting, TaskStatus::Manual]
-        }
+        Act::Cancel => &WITHDRAWABLE,
     };
     let found = rows::of_statuses(tx, scribe.workspace, parent.id, statuses, after, CHILDREN_AT_ONCE)?;
     let whole = i64::try_from(found.len()).unwrap_or(CHILDREN_AT_ONCE) >= CHILDREN_AT_ONCE;

@@ -158,6 +158,9 @@ pub struct TaskDetail {
     /// The task.
     #[serde(flatten)]
     pub task: TaskView,
+    /// Whether withdrawing it lets somebody who left stay in the app, so that a note must say why.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub cancel_needs_note: bool,
     /// Every try, first to last.
     pub tries: Vec<AttemptView>,
     /// How far it is, of a sync.

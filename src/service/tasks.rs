@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::hub_changes::{self, Mended};
 use super::items;
+use super::leavers;
 use super::moments::{self, Edge};
 use super::page::{Format, Page, PageRequest};
 use super::scribe::{About, Scribe};
@@ -172,7 +173,9 @@ pub(super) fn detail(
     };
     let mut shown = task_view::view(&task, &names);
     items::dress(conn, workspace, now, std::slice::from_ref(&task), std::slice::from_mut(&mut shown))?;
-    Ok(TaskDetail { task: shown, tries, sync })
+    let needs_note =
+        task.status.is_open() && !leavers::stay_without(conn, workspace, std::slice::from_ref(&task))?.is_empty();
+    Ok(TaskDetail { task: shown, cancel_needs_note: needs_note, tries, sync })
 }
 
 /// What a person does with a task.
@@ -200,7 +203,8 @@ impl Act {
 ///
 /// # Errors
 /// [`ServiceError::NotFound`], [`ServiceError::Conflict`] when its status does not allow it,
-/// [`ServiceError::Invalid`] when `done` comes without a note.
+/// [`ServiceError::Invalid`] when `done` comes without a note, [`ServiceError::InvalidFields`] when `cancel`
+/// does that lets somebody who left stay in the app.
 pub async fn act(
     context: &Context,
     caller: &Caller,
@@ -341,7 +345,8 @@ fn done(
 /// Withdraw a task and remember it, so that the planner does not make it again.
 ///
 /// # Errors
-/// [`ServiceError::Conflict`] while an attempt runs or when the task is closed.
+/// [`ServiceError::Conflict`] while an attempt runs or when the task is closed;
+/// [`ServiceError::InvalidFields`] without a note where somebody who left would stay in the app.
 pub(super) fn cancel(
     tx: &mut Tx<'_>,
     scribe: &Scribe,
@@ -352,6 +357,7 @@ pub(super) fn cancel(
     if !task_moves::cancel(tx, scribe.workspace, task.id, by)? {
         return Err(not_now(task, "cancelled"));
     }
+    leavers::demand_note(tx, scribe.workspace, std::slice::from_ref(task), by.note)?;
     if given_fields::is_waiting(task) && given_fields::waiting(tx, scribe.workspace, task.hub)? == 0 {
         problems::close(tx, scribe.workspace, task.hub, Some(Cause::NeedsData), scribe.now)?;
     }

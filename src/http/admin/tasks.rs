@@ -137,10 +137,11 @@ pub async fn done(
     act(&app, &caller, &id, Act::Done, body.note).await
 }
 
-/// `POST /api/v1/tasks/{id}/cancel`, a note where wanted; of a parent, all that is open and not being done.
+/// `POST /api/v1/tasks/{id}/cancel`, a note where wanted, and needed where somebody who left stays in the app
+/// by it; of a parent, all that is open and not being done.
 ///
 /// # Errors
-/// 404, 409 while an attempt runs or when it is closed.
+/// 404, 400 that names `note`, 409 while an attempt runs or when it is closed.
 pub async fn cancel(
     caller: ApiAdmin,
     id: web::Path<String>,
@@ -196,10 +197,11 @@ pub async fn release(
     respond::json(StatusCode::OK, &hold)
 }
 
-/// `POST /api/v1/held/{id}/reject`: all, or `{"tasks": […]}`.
+/// `POST /api/v1/held/{id}/reject`: all, or `{"tasks": […]}`, with a note where somebody who left stays in the
+/// app by it.
 ///
 /// # Errors
-/// As [`release`].
+/// As [`release`]; 400 that names `note`.
 pub async fn reject(
     caller: ApiAdmin,
     id: web::Path<String>,

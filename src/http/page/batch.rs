@@ -2,14 +2,13 @@
 //! of the list.
 
 use actix_web::HttpResponse;
-use actix_web::http::StatusCode;
 use maud::{Markup, html};
 
 use super::access::PageReader;
 use super::layout::{self, Pace, Place};
 use super::query::link;
 use super::reply::{self, PageFailure};
-use super::tasks::{Done, person, table as task_table};
+use super::tasks::{Done, code, person, table as task_table};
 use super::words::{self, badge};
 use crate::auth::Scope;
 use crate::http::App;
@@ -30,6 +29,7 @@ pub async fn show(
     id: &str,
     query: Done,
     said: Option<&str>,
+    refused: Option<&str>,
 ) -> Result<HttpResponse, PageFailure> {
     let further = query.cursor.is_some();
     let wanted = ChildrenQuery { status: query.status, limit: Some(SHOWN), cursor: query.cursor };
@@ -71,7 +71,7 @@ pub async fn show(
                 a rel="next" href=(link(&format!("/tasks/{}", parent.id), &[("cursor", Some(next))])) { "Older" }
             }
         }
-        @if caller.scope == Scope::Admin { (acts(caller, parent)) }
+        @if caller.scope == Scope::Admin { (acts(caller, parent, refused)) }
         @if caller.can(Action::ManageMembers) && detail.children.items.iter().any(|task| task.can_undo) {
             h2 { "Taken by mistake?" }
             p.actions #undo { a.button href={ "/tasks/" (parent.id) "/undo" } { "Undo all of it …" } }
@@ -79,21 +79,23 @@ pub async fn show(
     };
     let moves = parent.progress.open > 0 && caller.scope != Scope::Admin && !further;
     let pace = if moves { Pace::Live } else { Pace::Still };
-    Ok(reply::page(StatusCode::OK, layout::view(caller, Place::Tasks, "Batch", pace, &body)))
+    Ok(reply::page(code(refused), layout::view(caller, Place::Tasks, "Batch", pace, &body)))
 }
 
-fn acts(caller: &PageReader, parent: &ParentView) -> Markup {
+fn acts(caller: &PageReader, parent: &ParentView, refused: Option<&str>) -> Markup {
     let Progress { failed, open, .. } = parent.progress;
     let retries = failed > 0 || parent.status == TaskStatus::Retrying || parent.status == TaskStatus::Manual;
     html! {
         @if retries || open > 0 {
             h2 { "Decide" }
             form.card method="post" action={ "/tasks/" (parent.id) "/decide" } {
+                @if let Some(why) = refused { p.note.bad role="alert" { (why) } }
                 (layout::proof(caller))
                 div {
                     label for="note" { "Note" }
                     textarea #note name="note" maxlength="2000" {}
-                    p.hint { "It goes for every person of this batch: what failed is tried again, what is open and not being done is withdrawn." }
+                    p.hint { "It goes for every person of this batch: what failed is tried again, what is open and not being done is withdrawn. "
+                        "Where that lets somebody who left stay in the app, a note must say why; one serves all." }
                 }
                 div.actions {
                     @if retries { button type="submit" name="act" value="retry" { "Try again what failed" } }

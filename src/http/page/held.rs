@@ -12,6 +12,7 @@ use serde::Deserialize;
 use super::access::{PageActor, PageReader};
 use super::decided;
 use super::layout::{self, Pace, Place};
+use super::member_forms::Refused;
 use super::query::{PageQuery, link};
 use super::reply::{self, PageFailure};
 use super::tasks::person;
@@ -237,11 +238,20 @@ pub async fn ask(
     }
     let now = app.clock.now().to_rfc3339();
     let title = format!("{} in {}", asking.title, batch.hub);
-    let body = form(&caller, asking, &batch, &title, &now);
+    let body = form(&caller, asking, &batch, &title, &now, None);
     Ok(reply::page(StatusCode::OK, layout::view(&caller, Place::Held, &title, Pace::Still, &body)))
 }
 
-fn form(caller: &PageReader, asking: &Asking, batch: &HoldView, title: &str, now: &str) -> Markup {
+fn form(
+    caller: &PageReader,
+    asking: &Asking,
+    batch: &HoldView,
+    title: &str,
+    now: &str,
+    refused: Option<&Refused<'_>>,
+) -> Markup {
+    let which = refused.and_then(|refused| refused.form.fields.get("which"));
+    let ticked = refused.map(|refused| refused.form.fields.all("task")).unwrap_or_default();
     let shown = i64::try_from(batch.tasks.len()).unwrap_or(i64::MAX);
     html! {
         h1 { (title) }
@@ -252,12 +262,13 @@ fn form(caller: &PageReader, asking: &Asking, batch: &HoldView, title: &str, now
             // What “all” means: what is shown and counted here, nothing that comes later.
             input type="hidden" name="expect" value=(batch.digest);
             input type="hidden" name="shown" value=(batch.total);
+            @if let Some(refused) = refused { p.note.bad role="alert" { (refused.why) } }
             fieldset.card {
                 legend { "Which" }
                 @if !(batch.one_by_one && asking.verdict == Verdict::Release) {
-                    label.choice { input type="radio" name="which" value="all" required; "All " (words::grouped(batch.total)) }
+                    label.choice { input type="radio" name="which" value="all" required checked[which == Some("all")]; "All " (words::grouped(batch.total)) }
                 }
-                label.choice { input type="radio" name="which" value="ticked" required; "Only those ticked below" }
+                label.choice { input type="radio" name="which" value="ticked" required checked[which == Some("ticked")]; "Only those ticked below" }
             }
             @if asking.verdict == Verdict::Release && batch.one_by_one {
                 p.hint { "Each goes out this once; what is protected stays protected." }
@@ -274,6 +285,9 @@ fn form(caller: &PageReader, asking: &Asking, batch: &HoldView, title: &str, now
             div {
                 label for="note" { "Note for the record" }
                 textarea #note name="note" maxlength="2000" {}
+                @if asking.verdict == Verdict::Reject && batch.leavers > 0 {
+                    p.hint { "Rejecting the removal of somebody who left lets them stay in the app: a note must say why; one serves all." }
+                }
             }
             div.actions {
                 button type="submit" .primary[asking.verdict == Verdict::Release] .danger[asking.verdict == Verdict::Reject] {
@@ -289,17 +303,17 @@ fn form(caller: &PageReader, asking: &Asking, batch: &HoldView, title: &str, now
                     th.tick scope="col" { label.choice hidden { input type="checkbox" data-all="task" aria-label="All"; } }
                     th scope="col" { "Person" } th scope="col" { "What" } th scope="col" { "Why" }
                 } }
-                tbody { @for (number, task) in (0..).zip(&batch.tasks) { (choice(task, number < batch.leavers, batch.protections.get(&task.id))) } }
+                tbody { @for (number, task) in (0..).zip(&batch.tasks) { (choice(task, number < batch.leavers, batch.protections.get(&task.id), ticked.contains(&task.id))) } }
             }
         }
     }
 }
 
-fn choice(task: &TaskView, left: bool, given: Option<&ProtectionView>) -> Markup {
+fn choice(task: &TaskView, left: bool, given: Option<&ProtectionView>, ticked: bool) -> Markup {
     let name = task.person.name.as_deref().unwrap_or(&task.person.user_name);
     html! {
         tr {
-            td.tick data-name="Tick" { div { input type="checkbox" name="task" value=(task.id) aria-label=(name); } }
+            td.tick data-name="Tick" { div { input type="checkbox" name="task" value=(task.id) checked[ticked] aria-label=(name); } }
             td.lead { div { (person(task)) @if left { " " (badge(Tone::Bad, "leaver")) } } }
             td data-name="What" { div { (words::kind(task.kind, task.role.as_deref())) } }
             td data-name="Why" { div {
@@ -318,7 +332,7 @@ const PASSES: [(u64, &str); 4] = [(1, "an hour"), (8, "eight hours"), (24, "a da
 /// `for`: hours.
 ///
 /// # Errors
-/// 404, 400 when nothing is chosen, 409 when it was decided, or more arrived, meanwhile.
+/// 404, 400 when nothing is chosen, and with the form again where a note is missing, 409 when it was decided, or more arrived, meanwhile.
 pub async fn decide(
     form: PageActor,
     path: web::Path<(String, String)>,
@@ -358,9 +372,26 @@ pub async fn decide(
     let decided = match held::decide(&app.context, &form, &id, asking.verdict, choice).await {
         Ok(decided) => decided,
         Err(ServiceError::Conflict(why)) => return moved_on(&form, &app, &id, asking, expect, why).await,
+        Err(wrong @ ServiceError::InvalidFields(_)) => return again(&form, &app, &id, asking, &wrong).await,
         Err(other) => return Err(other.into()),
     };
     Ok(self::after(&form, &app, asking.done, &decided.hub, Some(decided.total)))
+}
+
+/// The form again, with what was wrong in it and what was chosen.
+async fn again(
+    form: &PageActor,
+    app: &App,
+    id: &str,
+    asking: &Asking,
+    wrong: &ServiceError,
+) -> Result<HttpResponse, PageFailure> {
+    let batch = held::show(&app.context, form, id).await?;
+    let (caller, now) = (form.reader(), app.clock.now().to_rfc3339());
+    let title = format!("{} in {}", asking.title, batch.hub);
+    let refused = Refused { word: asking.word, why: wrong.to_string(), form };
+    let body = self::form(&caller, asking, &batch, &title, &now, Some(&refused));
+    Ok(reply::page(StatusCode::BAD_REQUEST, layout::view(&caller, Place::Held, &title, Pace::Still, &body)))
 }
 
 /// The answer to a decision about all of a batch that is not what was shown any more: how many came

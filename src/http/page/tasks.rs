@@ -94,8 +94,19 @@ pub async fn show(
     query: PageQuery<Done>,
     app: web::Data<App>,
 ) -> Result<HttpResponse, PageFailure> {
-    let words = |word: &&str| caller.session.said(&app, &sealed_words(&id, word), query.0.seal.as_deref());
-    let said = match query.0.done.as_deref().filter(words) {
+    view(&caller, &app, &id, query.0, None).await
+}
+
+/// A task or a batch as it is now; above the form what was wrong in it, where it was refused.
+async fn view(
+    caller: &PageReader,
+    app: &App,
+    id: &str,
+    query: Done,
+    refused: Option<&str>,
+) -> Result<HttpResponse, PageFailure> {
+    let words = |word: &&str| caller.session.said(app, &sealed_words(id, word), query.seal.as_deref());
+    let said = match query.done.as_deref().filter(words) {
         Some("retry") => Some("It will be tried again."),
         Some("done") => Some("It is noted as done by hand."),
         Some("cancel") => Some("It is withdrawn."),
@@ -103,8 +114,8 @@ pub async fn show(
         Some("undo") => Some("It is granted again: the tasks for it are on their way."),
         _ => None,
     };
-    let detail = match tasks::show(&app.context, &caller, &id).await {
-        Err(ServiceError::NotFound(_)) => return batch::show(&caller, &app, &id, query.0, said).await,
+    let detail = match tasks::show(&app.context, caller, id).await {
+        Err(ServiceError::NotFound(_)) => return batch::show(caller, app, id, query, said, refused).await,
         detail => detail?,
     };
     let task = &detail.task;
@@ -139,10 +150,18 @@ pub async fn show(
         }
         @if let Some(instructions) = task.instructions.as_ref().filter(|_| task.status.is_open()) { h2 { "What a person must do" } pre { (instructions) } }
         (attempts(&detail))
-        @if caller.can(Action::ManageMembers) { (acts(&caller, task)) (item::form(&caller, task)) (undo(task)) }
+        @if caller.can(Action::ManageMembers) { (acts(caller, &detail, refused)) (item::form(caller, task)) (undo(task)) }
     };
     let pace = if task.status.is_open() && !caller.can(Action::ManageMembers) { Pace::Live } else { Pace::Still };
-    Ok(reply::page(StatusCode::OK, layout::view(&caller, Place::Tasks, "Task", pace, &body)))
+    Ok(reply::page(code(refused), layout::view(caller, Place::Tasks, "Task", pace, &body)))
+}
+
+/// A page that is the answer to a refused form says so.
+pub(super) const fn code(refused: Option<&str>) -> StatusCode {
+    match refused {
+        Some(_) => StatusCode::BAD_REQUEST,
+        None => StatusCode::OK,
+    }
 }
 
 /// The way to what else happened to whom it is about, and by the same request.
@@ -192,17 +211,22 @@ const fn possible(status: TaskStatus) -> &'static [(&'static str, &'static str)]
     }
 }
 
-fn acts(caller: &PageReader, task: &TaskView) -> Markup {
+fn acts(caller: &PageReader, detail: &TaskDetail, refused: Option<&str>) -> Markup {
+    let task = &detail.task;
     let possible = possible(task.status);
     html! {
         @if !possible.is_empty() {
             h2 { "Decide" }
             form.card method="post" action={ "/tasks/" (task.id) "/decide" } {
+                @if let Some(why) = refused { p.note.bad role="alert" { (why) } }
                 (layout::proof(caller))
                 div {
                     label for="note" { "Note" }
                     textarea #note name="note" maxlength="2000" {}
                     @if task.status == TaskStatus::Manual { p.hint { "“Done in the app” needs a note: what was done, and by whom." } }
+                    @if detail.cancel_needs_note {
+                        p.hint { "The person left and is still in the app: “Withdraw” needs a note that says why they keep their access." }
+                    }
                 }
                 div.actions {
                     @for (act, words) in possible {
@@ -232,7 +256,8 @@ fn undo(task: &TaskView) -> Markup {
 /// `POST /tasks/{id}/decide`: `act` is `retry`, `done` or `cancel`.
 ///
 /// # Errors
-/// 404, 400 without a note where one is needed, 409 when its status does not allow it.
+/// 404, 409 when its status does not allow it; 400 without a note where one is needed, with the form again where
+/// it is for somebody who left.
 pub async fn decide(form: PageActor, id: web::Path<String>, app: web::Data<App>) -> Result<HttpResponse, PageFailure> {
     let (word, act) = match form.fields.get("act") {
         Some("retry") => ("retry", Act::Retry),
@@ -241,11 +266,19 @@ pub async fn decide(form: PageActor, id: web::Path<String>, app: web::Data<App>)
         _ => return Err(Refusal::new(StatusCode::BAD_REQUEST, "act must be retry, done or cancel").into()),
     };
     let note = form.fields.get("note").map(str::to_owned);
-    let task = match tasks::act(&app.context, &form, &id, act, note.clone()).await {
-        Err(ServiceError::NotFound(_)) => parents::act(&app.context, &form, &id, act, note).await?.parent.id,
-        detail => detail?.task.id,
+    let acted = match tasks::act(&app.context, &form, &id, act, note.clone()).await {
+        Err(ServiceError::NotFound(_)) => {
+            parents::act(&app.context, &form, &id, act, note).await.map(|detail| detail.parent.id)
+        }
+        detail => detail.map(|detail| detail.task.id),
     };
-    Ok(after(&form, &app, &task, word))
+    match acted {
+        Ok(task) => Ok(after(&form, &app, &task, word)),
+        Err(wrong @ ServiceError::InvalidFields(_)) => {
+            view(&form.reader(), &app, &id, Done::default(), Some(&wrong.to_string())).await
+        }
+        Err(other) => Err(other.into()),
+    }
 }
 
 /// Where a form about a task goes on, with what it did.

@@ -12,6 +12,7 @@ mod first_check;
 mod flat;
 mod invitations;
 mod items;
+mod leavers;
 mod managers;
 mod members;
 mod needs_data;
