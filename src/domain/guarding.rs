@@ -1,14 +1,15 @@
 //! A batch before the guard: what each decided pair means to it, and in which order it is asked.
 //! The planner and the preview ask through the same function, so that what is shown as held is held.
 
+use crate::domain::app::App;
 use crate::domain::decide::{Facts, Ground};
 use crate::domain::guard::Change;
 use crate::domain::hub::Individual;
 use crate::domain::mapping::{Binding, HubRole};
-use crate::domain::member::{Presence, Reason};
-use crate::domain::plan::{Action, PRIORITY_LEAVER, Start, Step, Verdict};
+use crate::domain::member::{Member, Presence, Reason};
+use crate::domain::plan::{Action, PRIORITY_LEAVER, PRIORITY_REDUCE, Start, Step, Verdict};
 use crate::domain::protection::moves_protected_role;
-use crate::domain::task::TaskKind;
+use crate::domain::task::{Task, TaskKind};
 
 /// What the guard is asked about a batch: everything that takes away or is about something protected,
 /// or takes a seat where seats or additions are limited. Each with its place in the batch; who waited longest for a seat first, new
@@ -41,6 +42,18 @@ fn only_shared(reasons: &[Reason]) -> bool {
     !reasons.is_empty() && reasons.iter().all(Reason::is_share)
 }
 
+/// Whether their open task is about to take an admin role, and the hub role owner: counted so by
+/// `store::around` as well.
+fn going(open: Option<&Task>, member: Option<&Member>, app: &App) -> (bool, bool) {
+    let (Some(open), Some(member)) = (open, member) else { return (false, false) };
+    let removes = open.effect.kind == TaskKind::Remove;
+    let reduces = open.effect.kind == TaskKind::UpdateRole && open.priority == PRIORITY_REDUCE;
+    let is_there = matches!(member.known, Presence::Active | Presence::Suspended);
+    let is_admin = is_there && member.known_role.as_deref().is_some_and(|role| app.is_admin(role));
+    let is_owner = member.known != Presence::Absent && member.hub_role == Some(HubRole::Owner);
+    (is_admin && (removes || reduces), is_owner && removes)
+}
+
 fn change(ground: &Ground<'_>, facts: &Facts, verdict: &Verdict, action: &Action) -> Change {
     let adopted = |id| facts.look_alikes.iter().find(|member| member.id == id);
     let member = verdict.adopt.and_then(adopted).or(facts.member.as_ref());
@@ -55,6 +68,7 @@ fn change(ground: &Ground<'_>, facts: &Facts, verdict: &Verdict, action: &Action
         Presence::Suspended | Presence::Absent => removes,
     });
     let has = usable.and_then(|member| member.known_role.as_deref());
+    let (admin_going, owner_going) = going(facts.open.as_ref(), member, ground.app);
     let gets = action.effect.role.as_deref().filter(|_| !removes);
     let there = member.is_some_and(|member| member.known != Presence::Absent);
     let is_gone = |mapping| {
@@ -68,6 +82,8 @@ fn change(ground: &Ground<'_>, facts: &Facts, verdict: &Verdict, action: &Action
         leaver: action.priority == PRIORITY_LEAVER,
         loses_admin: was_admin && (removes || !is_admin(action.effect.role.as_deref())),
         loses_owner: removes && member.is_some_and(|member| member.hub_role == Some(HubRole::Owner)),
+        admin_going,
+        owner_going,
         // A leaver goes because they left, whatever became of the group.
         group_deleted: action.priority != PRIORITY_LEAVER
             && member.is_some_and(|member| member.reasons.iter().any(|reason| is_gone(reason.mapping))),

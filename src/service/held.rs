@@ -9,6 +9,7 @@ use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
 use super::decided::{self, DecidedView};
+use super::kept_back::{self, KeptBack};
 use super::leavers;
 use super::members::ProtectionView;
 use super::scribe::{About, Scribe};
@@ -18,6 +19,7 @@ use super::{Caller, Context, ServiceError, hubs, rights};
 use crate::base::clock::Micros;
 use crate::base::ids::{HoldId, HubId, TaskId, WorkspaceId};
 use crate::base::limits::GUARD_PASS;
+use crate::domain::catalog::Catalog;
 use crate::domain::decision::DecisionKind;
 use crate::domain::guard::HoldReason;
 use crate::domain::rights::Action;
@@ -59,13 +61,27 @@ pub struct HoldView {
     /// What they said.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
-    /// Whether each change is released by its name (`tasks`), by whoever may protect; never all at once.
+    /// Whether each change is released by its name (`tasks`), never all at once; what is protected by
+    /// whoever may protect.
     pub one_by_one: bool,
+    /// After a release: what of it was not released, because it would have taken the last admin or owner.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub kept_back: Vec<KeptBack>,
     /// Of protected accounts: why and by whom, by the task that waits.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub protections: BTreeMap<String, ProtectionView>,
     /// The tasks, leavers first.
     pub tasks: Vec<TaskView>,
+}
+
+impl HoldView {
+    /// What a person must be allowed to release any of it.
+    pub fn releasing(&self) -> Action {
+        match HoldReason::from_word(&self.reason).is_some_and(HoldReason::is_protection) {
+            true => Action::ProtectMembers,
+            false => Action::ManageMembers,
+        }
+    }
 }
 
 /// Everything that waits for a person at the guard, and what a person lets pass.
@@ -196,7 +212,8 @@ fn view(
         id: hold.id.to_string(),
         hub: names.get(&hold.hub).cloned().unwrap_or_else(|| hold.hub.to_string()),
         why: reason.map_or("", HoldReason::explain),
-        one_by_one: reason.is_some_and(HoldReason::is_protection),
+        one_by_one: reason.is_some_and(HoldReason::is_by_name),
+        kept_back: Vec::new(),
         protections,
         reason: hold.reason,
         status: hold.status,
@@ -265,22 +282,8 @@ pub async fn decide(
             if hold.status != "open" {
                 return Err(decided_already(&hold.status));
             }
-            if HoldReason::from_word(&hold.reason).is_some_and(HoldReason::is_protection) && verdict == Verdict::Release
-            {
-                rights::demand(&asker, Action::ProtectMembers)?;
-                if only.is_none() {
-                    return Err(ServiceError::Invalid(format!(
-                        "tasks: what is held as {} is released change by change: name those that shall go out once",
-                        hold.reason
-                    )));
-                }
-            }
-            let may_pass = HoldReason::from_word(&hold.reason).is_some_and(HoldReason::may_pass);
-            if until.is_some() && !may_pass {
-                return Err(ServiceError::Invalid(format!(
-                    "what is held as {} is released one by one, never until a time",
-                    hold.reason
-                )));
+            if let Some(reason) = HoldReason::from_word(&hold.reason).filter(|_| verdict == Verdict::Release) {
+                may_release(&asker, reason, only.is_some(), until.is_some())?;
             }
             let all = holds::task_ids(conn, workspace, id)?;
             if expect.is_some_and(|shown| shown != digest(&all)) {
@@ -310,13 +313,34 @@ pub async fn decide(
         // All of nothing: the batch is only closed.
         parts.push(Vec::new());
     }
+    let mut kept_back = Vec::new();
     for part in parts {
-        let (scribe, note) = (scribe.clone(), note.clone());
-        context.store.write(move |tx| decide_some(tx, &scribe, id, verdict, &part, note.as_deref())).await?;
+        let (scribe, note, apps) = (scribe.clone(), note.clone(), Arc::clone(&context.catalog));
+        let decision = move |tx: &mut Tx<'_>| decide_some(tx, &scribe, &apps, id, verdict, &part, note.as_deref());
+        kept_back.extend(context.store.write(decision).await?);
         context.nudge.workers();
     }
     context.nudge.planner();
-    show(context, caller, &id.to_string()).await
+    let view = show(context, caller, &id.to_string()).await?;
+    Ok(HoldView { kept_back, ..view })
+}
+
+/// Whether this person may release what is held for this reason, in this way.
+fn may_release(asker: &Caller, reason: HoldReason, named: bool, until: bool) -> Result<(), ServiceError> {
+    let word = reason.as_str();
+    if reason.is_protection() {
+        rights::demand(asker, Action::ProtectMembers)?;
+    }
+    if until && !reason.may_pass() {
+        let why = format!("until: what is held as {word} is decided for those who are held, never until a time");
+        return Err(ServiceError::Invalid(why));
+    }
+    if reason.is_by_name() && !named {
+        let why =
+            format!("tasks: what is held as {word} is released change by change: name those that shall go out once");
+        return Err(ServiceError::Invalid(why));
+    }
+    Ok(())
 }
 
 fn decided_already(status: &str) -> ServiceError {
@@ -371,16 +395,26 @@ fn give_pass(
     Ok(scribe.record(tx, "hold.pass_given", about)?)
 }
 
-/// Decide these tasks, as far as they are still held; close the batch where nothing is left.
+/// Decide these tasks, as far as they are still held; close the batch where nothing is left. Answers
+/// what stays held though it was to be released.
 fn decide_some(
     tx: &mut Tx<'_>,
     scribe: &Scribe,
+    apps: &Catalog,
     id: HoldId,
     verdict: Verdict,
     part: &[TaskId],
     note: Option<&str>,
-) -> Result<(), ServiceError> {
+) -> Result<Vec<KeptBack>, ServiceError> {
     let workspace = scribe.workspace;
+    let (part, kept_back) = match verdict {
+        Verdict::Release => {
+            let hold = load(tx, workspace, id)?;
+            kept_back::part(tx, scribe, apps, &hold, part)?
+        }
+        Verdict::Reject => (part.to_vec(), Vec::new()),
+    };
+    let part = part.as_slice();
     let hold = match holds::lock(tx, workspace, id) {
         Err(StoreError::NotFound) => return Err(ServiceError::NotFound("held batch")),
         other => other?,
@@ -410,10 +444,14 @@ fn decide_some(
     }
     let target = format!("hold:{id}");
     let ids: Vec<String> = part.iter().map(ToString::to_string).collect();
-    let detail = json!({ "reason": hold.reason, "tasks": decided, "ids": ids });
+    let mut detail = json!({ "reason": hold.reason, "tasks": decided, "ids": ids });
+    if !kept_back.is_empty() {
+        detail["kept_back"] = json!(kept_back);
+    }
     let personal = note.map(|note| json!({ "note": note }));
     let about = About { target: &target, hub: Some(hold.hub), detail, personal, ..About::default() };
-    Ok(scribe.record(tx, kind, about)?)
+    scribe.record(tx, kind, about)?;
+    Ok(kept_back)
 }
 
 /// End a pass before its time.

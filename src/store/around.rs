@@ -8,6 +8,7 @@ use diesel::sql_types::{BigInt, Binary, Text};
 
 use super::StoreError;
 use super::conn::DbConn;
+use super::keepers::{self, Going};
 use super::kept::Keep as _;
 use super::schema::{hub_members, tasks};
 use super::tasks::words;
@@ -62,7 +63,7 @@ fn of_hub(
         .load(conn)?;
     let seats: i64 = present.iter().map(|(_, count)| count).sum();
     let owners: i64 = present.iter().filter(|(role, _)| role.as_deref() == Some("owner")).map(|(_, count)| count).sum();
-    let (admins_going, owners_going) = going(conn, workspace, hub, admin_roles)?;
+    let going = keepers::going(conn, workspace, hub, admin_roles, Going::Open)?;
     let adding: i64 = tasks::table
         .filter(tasks::workspace.eq(workspace.0))
         .filter(tasks::hub_id.eq(hub.bytes()))
@@ -75,19 +76,19 @@ fn of_hub(
         gone_in_window: count(window.gone),
         taken_in_window: count(window.taken),
         given_in_window: count(given(conn, workspace, hub, now)?),
-        admins: count(admins.saturating_sub(admins_going)),
-        owners: count(owners.saturating_sub(owners_going)),
+        admins: count(admins.saturating_sub(going.admins)),
+        owners: count(owners.saturating_sub(going.owners)),
         seats: count(seats.saturating_add(adding)),
         people: People::default(),
     })
 }
 
-fn count(rows: i64) -> u32 {
+pub(super) fn count(rows: i64) -> u32 {
     u32::try_from(rows).unwrap_or(if rows < 0 { 0 } else { u32::MAX })
 }
 
 /// Open statuses that are on their way out: everything but held.
-fn pushing() -> Vec<TaskStatus> {
+pub(super) fn pushing() -> Vec<TaskStatus> {
     TaskStatus::ALL.into_iter().filter(|status| status.is_open() && *status != TaskStatus::Held).collect()
 }
 
@@ -209,37 +210,4 @@ fn earliest_id(at: Micros) -> Vec<u8> {
     let mut bytes = millis.to_be_bytes().get(2..).unwrap_or_default().to_vec();
     bytes.resize(16, 0);
     bytes
-}
-
-/// Admins and owners whom an open task is about to take that from.
-fn going(
-    conn: &mut DbConn,
-    workspace: WorkspaceId,
-    hub: HubId,
-    admin_roles: &[String],
-) -> Result<(i64, i64), StoreError> {
-    let rows: Vec<(String, Option<String>, Option<String>)> = tasks::table
-        .inner_join(
-            hub_members::table
-                .on(hub_members::workspace.eq(tasks::workspace).and(tasks::member_id.eq(hub_members::id.nullable()))),
-        )
-        .filter(tasks::workspace.eq(workspace.0))
-        .filter(tasks::hub_id.eq(hub.bytes()))
-        .filter(tasks::status.eq_any(words(&pushing())))
-        .filter(
-            tasks::kind
-                .eq(TaskKind::Remove.as_str())
-                .or(tasks::kind.eq(TaskKind::UpdateRole.as_str()).and(tasks::priority.eq(PRIORITY_REDUCE))),
-        )
-        .filter(hub_members::known_state.ne("absent"))
-        .filter(hub_members::known_role.eq_any(admin_roles).or(hub_members::hub_role.eq("owner")))
-        .select((tasks::kind, hub_members::known_role, hub_members::hub_role))
-        .load(conn)?;
-    let mut admins = 0;
-    let mut owners = 0;
-    for (kind, role, hub_role) in rows {
-        admins += i64::from(role.is_some_and(|role| admin_roles.contains(&role)));
-        owners += i64::from(kind == TaskKind::Remove.as_str() && hub_role.as_deref() == Some("owner"));
-    }
-    Ok((admins, owners))
 }

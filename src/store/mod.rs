@@ -36,6 +36,7 @@ pub mod id_list;
 pub mod interval_list;
 pub mod intervals;
 pub mod items;
+pub mod keepers;
 mod kept;
 mod keyed;
 pub mod keyring;

@@ -59,3 +59,24 @@ pub fn left(conn: &mut DbConn, workspace: WorkspaceId, hold: HoldId) -> Result<i
         .kept()
         .get_result(conn)?)
 }
+
+/// Move these tasks, as far as they are still held in the one batch, into the other.
+///
+/// # Errors
+/// A failed statement.
+pub fn hold_elsewhere(
+    tx: &mut Tx<'_>,
+    workspace: WorkspaceId,
+    (from, to): (HoldId, HoldId),
+    these: &[TaskId],
+    now: Micros,
+) -> Result<(), StoreError> {
+    diesel::update(tasks::table)
+        .filter(tasks::workspace.eq(workspace.0))
+        .filter(tasks::id.eq_any(these.iter().map(|id| id.bytes()).collect::<Vec<_>>()))
+        .filter(tasks::hold_id.eq(from.bytes()))
+        .filter(tasks::status.eq(TaskStatus::Held.as_str()))
+        .set((tasks::hold_id.eq(to.bytes()), tasks::modified_at.eq(now.0)))
+        .execute(&mut **tx)?;
+    Ok(())
+}

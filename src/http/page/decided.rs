@@ -83,5 +83,5 @@ pub async fn end_pass(
     app: web::Data<App>,
 ) -> Result<HttpResponse, PageFailure> {
     held::end_pass(&app.context, &form, &id).await?;
-    Ok(held_page::after(&form, &app, "ended", "", None))
+    Ok(held_page::after(&form, &app, "ended", "", None, 0))
 }

@@ -37,22 +37,30 @@ pub struct Done {
     done: Option<String>,
     hub: Option<String>,
     left: Option<i64>,
+    /// Of a release: tasks that stay held as the last admin or owner.
+    kept: Option<i64>,
     seal: Option<String>,
 }
 
 /// What the seal of such words covers. A hub's name has no line feed.
-fn sealed_words(done: &str, hub: &str, left: Option<i64>) -> String {
-    let left = left.map(|left| left.to_string()).unwrap_or_default();
-    format!("held\n{done}\n{hub}\n{left}")
+fn sealed_words(done: &str, hub: &str, left: Option<i64>, kept: Option<i64>) -> String {
+    let word = |number: Option<i64>| number.map(|number| number.to_string()).unwrap_or_default();
+    format!("held\n{done}\n{hub}\n{}\n{}", word(left), word(kept))
 }
 
 /// Where a form goes on, with what it did.
-pub(super) fn after(form: &PageActor, app: &App, done: &str, hub: &str, left: Option<i64>) -> HttpResponse {
-    let seal = form.session.seal_words(app, &sealed_words(done, hub, left));
-    let left = left.map(|left| left.to_string());
-    let hub = (!hub.is_empty()).then_some(hub);
-    let to = link("/held", &[("done", Some(done)), ("hub", hub), ("left", left.as_deref()), ("seal", Some(&seal))]);
-    reply::see_other(&to).finish()
+pub(super) fn after(form: &PageActor, app: &App, done: &str, hub: &str, left: Option<i64>, kept: i64) -> HttpResponse {
+    let kept = (kept > 0).then_some(kept);
+    let seal = form.session.seal_words(app, &sealed_words(done, hub, left, kept));
+    let (left, kept) = (left.map(|left| left.to_string()), kept.map(|kept| kept.to_string()));
+    let words = [
+        ("done", Some(done)),
+        ("hub", (!hub.is_empty()).then_some(hub)),
+        ("left", left.as_deref()),
+        ("kept", kept.as_deref()),
+        ("seal", Some(&seal)),
+    ];
+    reply::see_other(&link("/held", &words)).finish()
 }
 
 /// `GET /held`
@@ -67,8 +75,8 @@ pub async fn list(
     let held = held::list(&app.context, &caller).await?;
     let now = app.clock.now().to_rfc3339();
     let offers = Offers::of(&caller, &app, &held).await?;
-    let Done { done, hub, left, seal } = &query.0;
-    let words = sealed_words(done.as_deref().unwrap_or_default(), hub.as_deref().unwrap_or_default(), *left);
+    let Done { done, hub, left, kept, seal } = &query.0;
+    let words = sealed_words(done.as_deref().unwrap_or_default(), hub.as_deref().unwrap_or_default(), *left, *kept);
     let is_ours = caller.session.said(&app, &words, seal.as_deref());
     let body = html! {
         @if is_ours { (said(&query.0)) }
@@ -104,6 +112,10 @@ fn said(done: &Done) -> Markup {
                 Some(_) => "nothing of this batch is left to decide.",
                 None => "",
             }
+            @if let Some(kept) = done.kept {
+                " " (words::count(kept, "task stays", "tasks stay")) " held: it would take the app's last admin or the hub's "
+                "last owner, and is released by its name only."
+            }
         }
     }
 }
@@ -127,7 +139,7 @@ impl Offers {
     }
 
     fn releases(&self, batch: &HoldView) -> bool {
-        let of = if batch.one_by_one { &self.protect } else { &self.decide };
+        let of = if batch.releasing() == Action::ProtectMembers { &self.protect } else { &self.decide };
         of.contains(&batch.hub)
     }
 
@@ -228,8 +240,8 @@ pub async fn ask(
     let batch = held::show(&app.context, &caller, &id).await?;
     // What the form behind it would be refused for is refused here already.
     let needed = match asking.verdict {
-        Verdict::Release if batch.one_by_one => Action::ProtectMembers,
-        Verdict::Release | Verdict::Reject => Action::ManageMembers,
+        Verdict::Release => batch.releasing(),
+        Verdict::Reject => Action::ManageMembers,
     };
     rights::demand(&caller, needed)?;
     if batch.total == 0 {
@@ -271,7 +283,11 @@ fn form(
                 label.choice { input type="radio" name="which" value="ticked" required checked[which == Some("ticked")]; "Only those ticked below" }
             }
             @if asking.verdict == Verdict::Release && batch.one_by_one {
-                p.hint { "Each goes out this once; what is protected stays protected." }
+                @if batch.releasing() == Action::ProtectMembers {
+                    p.hint { "Each goes out this once; what is protected stays protected." }
+                } @else {
+                    p.hint { "Each goes out this once. Where nobody else is left, the hub has none afterwards." }
+                }
             } @else if asking.verdict == Verdict::Release {
                 div {
                     label for="for" { "And whatever else meets the same limit of this hub" }
@@ -375,7 +391,9 @@ pub async fn decide(
         Err(wrong @ ServiceError::InvalidFields(_)) => return again(&form, &app, &id, asking, &wrong).await,
         Err(other) => return Err(other.into()),
     };
-    Ok(self::after(&form, &app, asking.done, &decided.hub, Some(decided.total)))
+    let kept: usize = decided.kept_back.iter().map(|batch| batch.tasks.len()).sum();
+    let kept = i64::try_from(kept).unwrap_or(i64::MAX);
+    Ok(self::after(&form, &app, asking.done, &decided.hub, Some(decided.total), kept))
 }
 
 /// The form again, with what was wrong in it and what was chosen.

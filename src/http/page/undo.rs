@@ -95,7 +95,7 @@ pub async fn task(form: PageActor, id: web::Path<String>, app: web::Data<App>) -
 pub async fn hold(form: PageActor, id: web::Path<String>, app: web::Data<App>) -> Result<HttpResponse, PageFailure> {
     let plan = carry_out(&form, &app, Taken::by_hold(&id)?).await?;
     let hub = plan.effects.first().map_or("", |effect| effect.hub.as_str());
-    Ok(held::after(&form, &app, "granted", hub, None))
+    Ok(held::after(&form, &app, "granted", hub, None, 0))
 }
 
 async fn carry_out(form: &PageActor, app: &App, taken: Taken) -> Result<Plan, PageFailure> {

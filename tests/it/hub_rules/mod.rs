@@ -2,6 +2,7 @@
 //! other side of the wire, on both databases.
 
 mod assets;
+mod batches;
 mod carried;
 mod causes;
 mod connecting;
@@ -12,6 +13,7 @@ mod first_check;
 mod flat;
 mod invitations;
 mod items;
+mod last_admin;
 mod leavers;
 mod managers;
 mod members;

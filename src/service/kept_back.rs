@@ -1,0 +1,73 @@
+//! A batch that a person releases, before it goes: whoever in it has become the app's last admin or
+//! the hub's last owner since it was held stays held, in a batch of its own, to be released by name.
+
+use serde::Serialize;
+
+use super::ServiceError;
+use super::scribe::Scribe;
+use crate::base::ids::{HoldId, TaskId};
+use crate::domain::catalog::Catalog;
+use crate::domain::guard::{self, HoldReason};
+use crate::store::holds::{self, Hold};
+use crate::store::{Tx, hub_members, hubs, keepers, released};
+
+/// Tasks of a released batch that wait in another one now.
+#[derive(Clone, Debug, Serialize, PartialEq, Eq)]
+pub struct KeptBack {
+    /// The batch that holds them.
+    pub hold: String,
+    /// Why, in one word: `last_admin` or `last_owner`.
+    pub reason: &'static str,
+    /// The same as a sentence.
+    pub why: &'static str,
+    /// The tasks.
+    pub tasks: Vec<TaskId>,
+}
+
+/// Part these tasks of a batch into those that may go and those that stay held. Nothing is looked at
+/// again that was held as the last one: it was named.
+///
+/// Locks the hub, as a planner does, so that what leaves by another way is seen. Call it before the
+/// hold is locked.
+///
+/// # Errors
+/// [`ServiceError::Store`].
+pub(super) fn part(
+    tx: &mut Tx<'_>,
+    scribe: &Scribe,
+    apps: &Catalog,
+    hold: &Hold,
+    these: &[TaskId],
+) -> Result<(Vec<TaskId>, Vec<KeptBack>), ServiceError> {
+    let workspace = scribe.workspace;
+    if matches!(HoldReason::from_word(&hold.reason), Some(HoldReason::LastAdmin | HoldReason::LastOwner)) {
+        return Ok((these.to_vec(), Vec::new()));
+    }
+    let hub = hubs::load(tx, workspace, hold.hub)?;
+    hubs::lock(tx, workspace, hub.slug.as_str())?;
+    // Of an app that this server does not know nobody can say who is an admin.
+    let admins = match apps.get(&hub.app) {
+        Some(app) => hub_members::admin_texts(tx, workspace, hub.id, app.with_login(hub.login).as_ref())?,
+        None => Vec::new(),
+    };
+    let losses = keepers::losses(tx, workspace, &admins, hold.id, these)?;
+    if losses.iter().all(|loss| *loss == guard::Loss::default()) {
+        return Ok((these.to_vec(), Vec::new()));
+    }
+    let (admins, owners) = keepers::staying(tx, workspace, hub.id, &admins)?;
+    let verdicts = guard::kept_back(admins, owners, &losses);
+    let mut kept = Vec::new();
+    for reason in [HoldReason::LastAdmin, HoldReason::LastOwner] {
+        let these = these.iter().zip(&verdicts).filter(|(_, verdict)| **verdict == Some(reason));
+        let tasks: Vec<TaskId> = these.map(|(id, _)| *id).collect();
+        if tasks.is_empty() {
+            continue;
+        }
+        let id = HoldId::from_uuid(scribe.id());
+        let to = holds::open(tx, workspace, hub.id, reason.as_str(), id, scribe.now)?;
+        released::hold_elsewhere(tx, workspace, (hold.id, to), &tasks, scribe.now)?;
+        kept.push(KeptBack { hold: to.to_string(), reason: reason.as_str(), why: reason.explain(), tasks });
+    }
+    let goes = these.iter().zip(&verdicts).filter(|(_, verdict)| verdict.is_none()).map(|(id, _)| *id).collect();
+    Ok((goes, kept))
+}
