@@ -266,7 +266,9 @@ pub(super) fn connected(context: &Context, wanted: NewHub) -> Result<(Hub, Vec<(
         file_ref: None,
         revision: 1,
     };
-    wrong.0.extend(rules::hub(app, &hub));
+    // A field that could not be read is not missing as well.
+    let unread: Vec<String> = wrong.0.iter().map(|one| one.field.clone()).collect();
+    wrong.0.extend(rules::hub(app, &hub).into_iter().filter(|one| !unread.contains(&one.field)));
     let given = given_secrets(wanted.secrets, &hub, &mut wrong);
     wrong.refuse()?;
     Ok((hub, given))

@@ -6,13 +6,12 @@ use serde_json::json;
 use super::scribe::{About, Scribe};
 use super::task_view::{TaskDetail, TaskView};
 use super::tasks::{self, TaskStatus};
-use super::{Caller, Context, ServiceError};
+use super::{Caller, Context, ServiceError, roles};
 use crate::base::clock::Micros;
 use crate::base::ids::WorkspaceId;
 use crate::base::limits::ITEM_HOURS_MOST;
 use crate::base::visible;
 use crate::domain::task::Task;
-use crate::scim::fold;
 use crate::store::items::{self as rows, Owner};
 use crate::store::{DbConn, StoreError, reading};
 
@@ -189,15 +188,8 @@ fn due(text: &str, now: Micros) -> Result<Micros, ServiceError> {
 fn owner(conn: &mut DbConn, workspace: WorkspaceId, wanted: &OwnerBody) -> Result<Owner, ServiceError> {
     match (&wanted.user, &wanted.name) {
         (Some(text), None) => {
-            let id = match text.parse() {
-                Ok(id) => Some(id),
-                Err(_) => reading::user_by_name(conn, workspace, &fold::user_name(text))?,
-            };
-            let named = match id {
-                Some(id) => reading::user_name(conn, workspace, id)?.map(|name| (id, name)),
-                None => None,
-            };
-            let (id, name) = named.ok_or(ServiceError::NotFound("user"))?;
+            let id = roles::person_in_field(conn, workspace, "owner.user", text)?;
+            let name = reading::user_name(conn, workspace, id)?.ok_or(ServiceError::NotFound("user"))?;
             Ok(Owner { user: Some(id), name })
         }
         (None, Some(name)) => {

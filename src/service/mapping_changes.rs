@@ -176,7 +176,10 @@ fn numbered(number: usize, error: ServiceError) -> ServiceError {
         }
         ServiceError::Conflict(text) => ServiceError::Conflict(format!("changes[{number}]: {text}")),
         ServiceError::InvalidFields(mut errors) => {
-            errors.iter_mut().for_each(|error| error.field = format!("changes[{number}].{}", error.field));
+            for error in &mut errors {
+                error.field = format!("changes[{number}].{}", error.field);
+                error.detail = format!("changes[{number}]: {}", error.detail);
+            }
             ServiceError::InvalidFields(errors)
         }
         other @ (ServiceError::Scim(_)

@@ -95,9 +95,9 @@ impl MappingBody {
     /// Whom it is about.
     ///
     /// # Errors
-    /// [`ServiceError::Invalid`] when that is nobody, two at once, or no name.
+    /// [`ServiceError::InvalidFields`] when that is nobody, two at once, or no name.
     pub(super) fn subject(&self) -> Result<SubjectName, ServiceError> {
-        let wrong = |text: &str| Err(ServiceError::Invalid(text.to_owned()));
+        let wrong = |field: &str, why: &str| Err(ServiceError::InvalidFields(vec![FieldError::new(field, why)]));
         let fits = |text: &String| {
             !text.trim().is_empty() && text.len() <= IDENTIFIER_BYTES && !text.chars().any(char::is_control)
         };
@@ -107,18 +107,24 @@ impl MappingBody {
             (None, None, None, Some(name)) if fits(name) => Ok(SubjectName::User(name.clone())),
             (None, Some(id), None, None) => match id.parse::<GroupId>() {
                 Ok(id) => Ok(SubjectName::GroupId(id)),
-                Err(_) => wrong("group_id is a group's SCIM id; use group for its displayName"),
+                Err(_) => wrong("group_id", "group_id is a group's SCIM id; use group for its displayName"),
             },
-            (None, None, None, None) => wrong("a mapping needs a subject: group, group_id, external_id or user"),
-            _ => wrong("a mapping has one subject: a group, group_id, external_id or user of 1 to 1024 bytes"),
+            (None, None, None, None) => {
+                wrong("group", "a mapping needs a subject: group, group_id, external_id or user")
+            }
+            (group, group_id, external_id, _) => {
+                let given = [("group", group), ("group_id", group_id), ("external_id", external_id)];
+                let first = given.into_iter().find(|(_, value)| value.is_some()).map_or("user", |(name, _)| name);
+                wrong(first, "a mapping has one subject: a group, group_id, external_id or user of 1 to 1024 bytes")
+            }
         }
     }
 
     /// Hold it against the app.
     ///
     /// # Errors
-    /// [`ServiceError::Invalid`] with everything that is wrong; [`ServiceError::InvalidFields`] for
-    /// permissions that exclude each other (R5.1).
+    /// [`ServiceError::InvalidFields`] with everything that is wrong; permissions that exclude each other (R5.1)
+    /// are named alone.
     pub(super) fn check(&self, app: &App) -> Result<(), ServiceError> {
         if let Err(why) = rules::together(app, &self.app_role) {
             return Err(ServiceError::InvalidFields(vec![FieldError::new("app_role", why)]));
@@ -126,23 +132,18 @@ impl MappingBody {
         let mut wrong = Vec::new();
         let seat = self.seat.unwrap_or(true);
         if !seat && self.hub_role.unwrap_or(HubRole::Collaborator) == HubRole::Collaborator {
-            wrong.push(String::from("a collaborator always takes a seat; only an owner or manager may have none"));
+            let why = "a collaborator always takes a seat; only an owner or manager may have none";
+            wrong.push(FieldError::new("seat", why));
         }
         if (seat && !app.roles.is_empty()) || !self.app_role.is_empty() {
-            wrong.extend(rules::role(app, &self.app_role).err());
+            wrong.extend(rules::role(app, &self.app_role).err().map(|why| FieldError::new("app_role", why)));
         }
         if let Some(scope) = self.scope() {
-            wrong.extend(rules::scope(&scope).err());
+            wrong.extend(rules::scope(&scope).err().map(|why| FieldError::new("scope", why)));
         }
-        if !wrong.is_empty() {
-            wrong.extend(rules::assets(app, &self.assets).into_iter().map(|(_, why)| why));
-            return Err(ServiceError::Invalid(wrong.join("; ")));
-        }
-        let assets: Vec<FieldError> = rules::assets(app, &self.assets)
-            .into_iter()
-            .map(|(place, why)| FieldError::new(format!("assets.{place}"), why))
-            .collect();
-        if assets.is_empty() { Ok(()) } else { Err(ServiceError::InvalidFields(assets)) }
+        let assets = rules::assets(app, &self.assets).into_iter();
+        wrong.extend(assets.map(|(place, why)| FieldError::new(format!("assets.{place}"), why)));
+        if wrong.is_empty() { Ok(()) } else { Err(ServiceError::InvalidFields(wrong)) }
     }
 
     /// Its filter; a blank one is none.
@@ -154,7 +155,7 @@ impl MappingBody {
 /// Find a source by the name in a request or file.
 ///
 /// # Errors
-/// [`ServiceError::Invalid`] with the known names.
+/// [`ServiceError::InvalidFields`] with the known names.
 pub(super) fn source_id(
     conn: &mut DbConn,
     workspace: WorkspaceId,
@@ -166,7 +167,8 @@ pub(super) fn source_id(
         None => {
             let all = sources::list(conn, workspace)?;
             let known: Vec<&str> = all.iter().map(|source| source.name.as_str()).collect();
-            Err(ServiceError::Invalid(format!("there is no source '{name}'; {}", nearest::hint(name, &known))))
+            let why = format!("there is no source '{name}'; {}", nearest::hint(name, &known));
+            Err(ServiceError::InvalidFields(vec![FieldError::new("source", why)]))
         }
     }
 }

@@ -5,6 +5,7 @@
 use serde::Deserialize;
 use serde_json::json;
 
+use super::error::FieldError;
 use super::roster::{self, PersonView};
 use super::scribe::{About, Scribe};
 use super::{Caller, Context, ServiceError, owners};
@@ -48,6 +49,25 @@ pub(super) fn find_person(conn: &mut DbConn, workspace: WorkspaceId, name: &str)
         return Ok(id);
     }
     reading::user_by_name(conn, workspace, &fold::user_name(name))?.ok_or(ServiceError::NotFound("user"))
+}
+
+/// The same for somebody whom a field of a request names.
+///
+/// # Errors
+/// [`ServiceError::InvalidFields`] with that field and the name.
+pub(super) fn person_in_field(
+    conn: &mut DbConn,
+    workspace: WorkspaceId,
+    field: &str,
+    name: &str,
+) -> Result<UserId, ServiceError> {
+    find_person(conn, workspace, name).map_err(|error| match error {
+        ServiceError::NotFound(_) => {
+            let why = format!("{field}: nobody of this workspace has the id or userName '{name}'");
+            ServiceError::InvalidFields(vec![FieldError::new(field, why)])
+        }
+        other => other,
+    })
 }
 
 impl From<NotGiven> for ServiceError {

@@ -52,6 +52,10 @@ pub(super) fn check(value: &SecretString) -> Result<(), ServiceError> {
     if text.contains('\0') {
         return Err(ServiceError::Invalid(String::from("the secret holds a zero byte")));
     }
+    if text.trim_end().contains(['\n', '\r']) && !text.trim_start().starts_with("-----BEGIN ") {
+        let why = "the secret is spread over lines, which only a key in PEM may be; give it on one line";
+        return Err(ServiceError::Invalid(String::from(why)));
+    }
     Ok(())
 }
 

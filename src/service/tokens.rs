@@ -217,7 +217,7 @@ fn acting_as(
         (Scope::Admin | Scope::Read, NewActing::Operator) => Ok(Wanted::Operator),
         (Scope::Admin | Scope::Read, NewActing::Service(role)) => Ok(Wanted::Service(*role)),
         (Scope::Admin | Scope::Read, NewActing::Person(name)) => {
-            let user = roles::find_person(conn, workspace, name)?;
+            let user = roles::person_in_field(conn, workspace, "as", name)?;
             match role_rows::claims_of(conn, workspace, user)? {
                 Some(person) if person.active => Ok(Wanted::Person(user)),
                 Some(_) | None => Err(ServiceError::Invalid(format!("'{name}' is not active"))),

@@ -47,6 +47,8 @@ pub enum Action {
     PauseWorkspace,
     /// Plan and apply files; what they change is checked change by change.
     ApplyFiles,
+    /// See what files would change, and for whom.
+    PlanFiles,
     /// Hubs and mappings as a file.
     ExportFiles,
     /// Teams that are managed here and not by an identity provider.
@@ -90,7 +92,7 @@ pub enum Extent {
 
 impl Action {
     /// All of them.
-    pub const ALL: [Self; 37] = [
+    pub const ALL: [Self; 38] = [
         Self::SeeHubs,
         Self::ConnectHub,
         Self::InviteGuests,
@@ -113,6 +115,7 @@ impl Action {
         Self::ReadMetrics,
         Self::PauseWorkspace,
         Self::ApplyFiles,
+        Self::PlanFiles,
         Self::ExportFiles,
         Self::ManageTeams,
         Self::ReadWebhooks,
@@ -155,6 +158,7 @@ impl Action {
             Self::ReadMetrics => "read_metrics",
             Self::PauseWorkspace => "pause_workspace",
             Self::ApplyFiles => "apply_files",
+            Self::PlanFiles => "plan_files",
             Self::ExportFiles => "export_files",
             Self::ManageTeams => "manage_teams",
             Self::ReadWebhooks => "read_webhooks",
@@ -198,6 +202,7 @@ impl Action {
             | Self::ReadMetrics
             | Self::PauseWorkspace
             | Self::ApplyFiles
+            | Self::PlanFiles
             | Self::ExportFiles
             | Self::ManageTeams
             | Self::ReadWebhooks
@@ -249,6 +254,7 @@ impl Action {
             | Self::ReadActivity
             | Self::VerifyRecord
             | Self::ReadMetrics
+            | Self::PlanFiles
             | Self::ExportFiles
             | Self::ReadWebhooks
             | Self::ReadPerson

@@ -84,6 +84,8 @@ fn in_workspace(role: Role, action: Action) -> Verdict {
         Action::ConnectHub | Action::InviteGuests => yes(is.user),
         // What files change is checked change by change.
         Action::ApplyFiles => yes(is.user),
+        // For whom they may be made, or who reads everything.
+        Action::PlanFiles => yes(is.user || is.auditor),
         Action::RemoveGuests
         | Action::ChangeRoles
         | Action::ManageTokens
@@ -157,6 +159,7 @@ fn in_hub(role: Role, action: Action, right: Option<HubRight>) -> Verdict {
         | Action::ReadMetrics
         | Action::PauseWorkspace
         | Action::ApplyFiles
+        | Action::PlanFiles
         | Action::ExportFiles
         | Action::ManageTeams
         | Action::ReadWebhooks

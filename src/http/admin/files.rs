@@ -25,7 +25,7 @@ pub struct Which {
 /// # Errors
 /// 400 with every mistake as `file:line: …`, 403 for `{ env = … }`.
 pub async fn plan(
-    caller: ApiAdmin,
+    caller: ApiReader,
     LargeApiJson(wanted): LargeApiJson<Wanted>,
     app: web::Data<App>,
 ) -> Result<HttpResponse, ApiFailure> {

@@ -18,6 +18,7 @@ use crate::http::error::{ApiFailure, Refusal, ScimFailure};
 use crate::http::respond::{JSON, SCIM_JSON};
 use crate::scim::error::ScimType;
 use crate::scim::json;
+use crate::service::error::{FieldError, ServiceError};
 
 /// The body of a SCIM request that is not about a group: at most 1 MiB.
 #[derive(Debug)]
@@ -88,12 +89,18 @@ fn typed<T: DeserializeOwned>(
     let payload = payload.take();
     async move {
         let value = read(head, payload, limit).await?;
-        serde_json::from_value(value).map_err(|error| {
-            Refusal::new(
-                StatusCode::BAD_REQUEST,
-                format!("the body is not what this address takes: {}", without_value(&error)),
-            )
-        })
+        serde_json::from_value(value).map_err(|error| refusal(&error))
+    }
+}
+
+/// The refusal of a body that is not as its type says; with the member, where one is missing or unknown.
+fn refusal(error: &serde_json::Error) -> Refusal {
+    let text = without_value(error);
+    let detail = format!("the body is not what this address takes: {text}");
+    let named = |kind: &str| text.strip_prefix(kind)?.split('`').next();
+    match named("missing field `").or_else(|| named("unknown field `")) {
+        Some(member) => ServiceError::InvalidFields(vec![FieldError::new(member, detail)]).into(),
+        None => Refusal::new(StatusCode::BAD_REQUEST, detail),
     }
 }
 

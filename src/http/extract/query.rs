@@ -3,6 +3,7 @@
 use std::future::{Ready, ready};
 
 use actix_web::dev::Payload;
+use actix_web::error::QueryPayloadError;
 use actix_web::http::StatusCode;
 use actix_web::{FromRequest, HttpRequest, web};
 use serde::de::DeserializeOwned;
@@ -35,7 +36,14 @@ impl<T: DeserializeOwned> FromRequest for ApiQuery<T> {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         ready(web::Query::<T>::from_query(request.query_string()).map(|query| Self(query.into_inner())).map_err(
-            |error| ApiFailure(Refusal::new(StatusCode::BAD_REQUEST, format!("the query is not right: {error}"))),
+            |error| {
+                // Without the library's own name for it.
+                let why = match error {
+                    QueryPayloadError::Deserialize(why) => why.to_string(),
+                    other => other.to_string(),
+                };
+                ApiFailure(Refusal::new(StatusCode::BAD_REQUEST, format!("the query is not right: {why}")))
+            },
         ))
     }
 }

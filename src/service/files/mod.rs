@@ -21,6 +21,7 @@ use crate::base::secret::SecretString;
 use crate::domain::catalog::Catalog;
 use crate::domain::hub_file::{self, HubDecl, RoleSection};
 use crate::domain::hub_rules::Given;
+use crate::domain::rights::{Action as Right, Verdict, may};
 
 pub use self::export::{Part, export};
 pub use crate::domain::hub_file::Problem;
@@ -150,7 +151,11 @@ pub async fn plan(
     let declared = declared(&context.catalog, &wanted, env.as_ref())?;
     let scribe = Scribe::new(context, caller);
     let make = maker(context, &scribe, wanted, declared, env);
-    // A plan names people of every hub it touches: it is for those who may make the change.
+    // A plan names people of every hub it touches: it is for those who may make the change, and for who
+    // reads everything, such as the credential of a CI that shall change nothing.
+    if may(caller.rights, Right::ApplyFiles, None) == Verdict::No {
+        return look::show(context, &scribe, make).await;
+    }
     look::show(context, &scribe, look::allowed(context, &scribe, make)).await
 }
 

@@ -8,6 +8,7 @@ pub mod mending;
 mod races;
 mod regain;
 mod tenants;
+mod wrong_fields;
 
 use std::time::Duration;
 
