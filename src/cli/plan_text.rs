@@ -112,24 +112,31 @@ fn end(plan: &Plan, mode: Mode) -> Vec<String> {
 }
 
 fn effect_lines(effect: &HubEffect, names: Names) -> Vec<String> {
-    if let Some(stays) = effect.stays {
-        let under_way = match effect.withdraws {
-            0 => String::new(),
-            tasks => format!("; {} under way cancelled", count(tasks, "task")),
-        };
-        return vec![format!(
-            "{}: nothing changes in the app; {} stay there, managed by nobody{under_way}",
-            effect.hub,
-            count(stays, "managed account"),
-        )];
-    }
-    let mut out = vec![format!(
-        "{}: {}{}{}",
-        effect.hub,
-        effect.counts(),
-        if effect.observe { " (the hub observes: shown, not done)" } else { "" },
-        if effect.cut { " (of those looked at; there are more)" } else { "" },
-    )];
+    let cut = if effect.cut { " (of those looked at; there are more)" } else { "" };
+    let first = match effect.stays {
+        Some(stays) => {
+            let under_way = match effect.withdraws {
+                0 => String::new(),
+                tasks => format!("; {} under way or due withdrawn", count(tasks, "change")),
+            };
+            let left = match effect.leavers_stay {
+                0 => String::new(),
+                people => format!("; {people} of them left and keep the account"),
+            };
+            let stays = count(stays, "managed account");
+            format!("nothing changes in the app; {stays} stay there, managed by nobody{under_way}{left}{cut}")
+        }
+        None => {
+            let observes = match (effect.observe, effect.stops) {
+                // What is withdrawn is; what is planned beside it is not done.
+                (true, Some(_)) => " (the hub observes from now on: nothing is done)",
+                (true, None) => " (the hub observes: shown, not done)",
+                (false, _) => "",
+            };
+            format!("{}{observes}{cut}", effect.counts())
+        }
+    };
+    let mut out = vec![format!("{}: {first}", effect.hub)];
     out.extend(effect.held.iter().map(|(reason, held)| held_line(effect, reason, *held)));
     if effect.manual > 0 {
         out.push(format!("  {} of these would be done by hand", effect.manual));
@@ -207,8 +214,9 @@ fn row(person: &PersonEffect) -> Vec<String> {
         Some(Begins::Held) => Some("stays held"),
     };
     let held = person.held.as_ref().map(|reason| format!("held: {}", reason.replace('_', " ")));
+    let task = person.task.as_ref().map(|stands| format!("is {}", stands.replace('_', " ")));
     let outranks = (!person.outranked.is_empty()).then(|| format!("outranks {}", person.outranked.join(", ")));
-    for more in [outranks, begins.map(str::to_owned), held, person.why.clone()].into_iter().flatten() {
+    for more in [outranks, begins.map(str::to_owned), held, task, person.why.clone()].into_iter().flatten() {
         because.push_str(&format!(" ({more})"));
     }
     vec![word(person.change).to_owned(), person.user.clone(), or_dash(&person.from), or_dash(&person.to), because]

@@ -56,7 +56,7 @@ impl Condition {
     const fn of_cause(cause: Cause) -> Self {
         match cause {
             Cause::AuthBroken => Self::BrokenCredential,
-            Cause::LeaverPresent => Self::LeaverPresent,
+            Cause::LeaverPresent | Cause::LeaverLeftBehind => Self::LeaverPresent,
             Cause::AddressRefused
             | Cause::ConnectionIncomplete
             | Cause::RateLimited

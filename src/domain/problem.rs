@@ -1,6 +1,8 @@
 //! Problems: what stands in the way of many tasks at once (DESIGN.md section 2.13). One per cause
 //! and hub, whatever the number of tasks; a closed set, so that each can say what a person must do.
 
+use crate::base::limits::LEAVER_PRESENT;
+use crate::domain::hub::HubMode;
 use crate::domain::task::TaskKind;
 
 /// Why something in a hub needs a person.
@@ -21,8 +23,12 @@ pub enum Cause {
     /// The app could not be reached for a while, or did not answer for so long that tasks were set
     /// aside.
     Unavailable,
-    /// People who left are still in the app after a day.
+    /// People who left are still in the app after a day; at once where a hub that only observes
+    /// manages their accounts, because nothing is on its way there that would remove them.
     LeaverPresent,
+    /// People who had left were still in the app when its hub was removed. No sync will ever see them
+    /// gone, and no task takes them away: it stands until a person says that they are.
+    LeaverLeftBehind,
     /// A sync would have marked too many accounts as removed, and applied nothing (R7.6).
     SyncHalted,
     /// People cannot be added because the app must know more of them (section 12.3).
@@ -31,7 +37,7 @@ pub enum Cause {
 
 impl Cause {
     /// All there are.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::AuthBroken,
         Self::AddressRefused,
         Self::ConnectionIncomplete,
@@ -40,6 +46,7 @@ impl Cause {
         Self::SeatLimit,
         Self::Unavailable,
         Self::LeaverPresent,
+        Self::LeaverLeftBehind,
         Self::SyncHalted,
         Self::NeedsData,
     ];
@@ -55,6 +62,7 @@ impl Cause {
             Self::SeatLimit => "seat_limit",
             Self::Unavailable => "unavailable",
             Self::LeaverPresent => "leaver_present",
+            Self::LeaverLeftBehind => "leaver_left_behind",
             Self::SyncHalted => "sync_halted",
             Self::NeedsData => "needs_data",
         }
@@ -96,7 +104,11 @@ impl Cause {
             ),
             Self::LeaverPresent => String::from(
                 "remove these people in the app by hand, or find out what keeps them (explain says it): \
-                 a held removal, a pause, a protected account, a failed task",
+                 a held removal, a pause, a hub that only observes, a protected account, a failed task",
+            ),
+            Self::LeaverLeftBehind => format!(
+                "remove these people in the app by hand: nothing here does it any more. Then say so: \
+                 `POST /api/v1/problems/{hub}/gone` with a note"
             ),
             Self::SyncHalted => format!(
                 "look at the members the app lists; if they are really gone, `POST /api/v1/hubs/{hub}/sync` with \
@@ -122,6 +134,7 @@ impl Cause {
             | Self::ConnectionIncomplete
             | Self::RateLimited
             | Self::LeaverPresent
+            | Self::LeaverLeftBehind
             | Self::SyncHalted
             | Self::NeedsData => &[],
         }
@@ -143,7 +156,7 @@ impl Cause {
             | Self::Unavailable => true,
             // A removal needs no seat, and nothing about the person.
             Self::SeatLimit | Self::NeedsData => matches!(kind, TaskKind::Add),
-            Self::LeaverPresent | Self::SyncHalted => false,
+            Self::LeaverPresent | Self::LeaverLeftBehind | Self::SyncHalted => false,
         }
     }
 
@@ -158,9 +171,29 @@ impl Cause {
             | Self::Forbidden
             | Self::SeatLimit
             | Self::Unavailable => true,
-            Self::LeaverPresent | Self::SyncHalted | Self::NeedsData => false,
+            // Of a removed hub it is said of these people, not of the hub.
+            Self::LeaverPresent | Self::LeaverLeftBehind | Self::SyncHalted | Self::NeedsData => false,
         }
     }
+}
+
+/// What people read of a hub in which somebody who left is still present.
+pub fn leavers_present(people: i64, mode: HubMode) -> String {
+    let noun = if people == 1 { "person who left is" } else { "people who left are" };
+    match mode {
+        HubMode::Active => {
+            format!("{people} {noun} still in the app after {} hours", LEAVER_PRESENT.as_secs() / 3600)
+        }
+        HubMode::Observe => {
+            format!("{people} {noun} still in the app, and the hub only observes: nothing removes them")
+        }
+    }
+}
+
+/// What people read of a hub that was removed with somebody who left still in its app.
+pub fn leavers_left_behind(people: i64, label: &str) -> String {
+    let noun = if people == 1 { "person who had left was" } else { "people who had left were" };
+    format!("{people} {noun} still in the app when its hub '{label}' was removed")
 }
 
 #[cfg(test)]

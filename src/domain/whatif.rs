@@ -1,6 +1,8 @@
 //! What a change of rules or policy means for one person: the planner's own decision, once with
 //! things as they are and once as they would be. What happens either way is no part of the change.
 
+pub mod stopping;
+
 use serde::{Deserialize, Serialize};
 
 use crate::base::clock::Micros;
@@ -64,7 +66,8 @@ pub struct PersonEffect {
     /// The subjects of mappings that count too and give a lower role.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub outranked: Vec<String>,
-    /// Whether it happens because the person left, not because of a group.
+    /// Whether it happens because the person left, not because of a group; for `withdraw` and `keep`,
+    /// whether they left and their account stays.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub leaver: bool,
     /// How its task begins, where it is not simply pushed.
@@ -76,6 +79,19 @@ pub struct PersonEffect {
     /// Why the guard would hold its task, as things are now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held: Option<String>,
+    /// For `withdraw`, how the task stands that goes: `held`, `queued` …; none where it was only due.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task: Option<String>,
+}
+
+impl PersonEffect {
+    /// Whether they left and their account stays, because nothing takes it away.
+    pub fn stays_though_left(&self) -> bool {
+        match self.change {
+            Outcome::Withdraw | Outcome::Keep => self.leaver,
+            Outcome::Add | Outcome::Promote | Outcome::Demote | Outcome::Remove | Outcome::Adopt => false,
+        }
+    }
 }
 
 /// A person, decided: what the change means for them, and what the guard needs to judge it.
@@ -169,6 +185,7 @@ fn blank(facts: &Facts, change: Outcome, from: Option<String>, to: Option<String
         begins: None,
         why: None,
         held: None,
+        task: None,
     }
 }
 
@@ -223,7 +240,8 @@ fn withdrawn(facts: &Facts, from: Option<String>, open: &Task) -> PersonEffect {
         TaskKind::Add | TaskKind::UpdateRole | TaskKind::Sync => open.effect.role.clone(),
     };
     let parted = Parted::by_role(&open.reasons, open.effect.role.as_deref());
-    blank(facts, Outcome::Withdraw, from, to, &parted)
+    let task = Some(open.status.as_str().to_owned());
+    PersonEffect { task, ..blank(facts, Outcome::Withdraw, from, to, &parted) }
 }
 
 /// Whether a verdict of "nothing" may hide a wish.

@@ -1,6 +1,7 @@
 //! A leaver still present in an app after a day is always an open problem (DESIGN.md section 2.13),
 //! whatever keeps them: a held removal, a pause, a decision, an account nobody manages. Looked for
-//! from rows, by one process of the installation at a time.
+//! from rows, by one process of the installation at a time. Who stayed behind in the app of a removed
+//! hub is only counted down here: of who leaves after that, nobody here knows.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -8,10 +9,10 @@ use std::time::Duration;
 use super::EngineError;
 use super::worker::Worker;
 use crate::base::clock::Micros;
-use crate::base::ids::{HubId, WorkspaceId};
 use crate::base::limits::LEAVER_PRESENT;
-use crate::domain::problem::Cause;
-use crate::store::{StoreError, Tx, duties, leavers, problems};
+use crate::domain::problem::{self, Cause};
+use crate::store::leavers::{self, Present};
+use crate::store::{StoreError, Tx, duties, problems};
 
 /// How often it is looked for: a small part of the day that somebody may still be present.
 const PERIOD: Duration = Duration::from_secs(10 * 60);
@@ -34,17 +35,23 @@ impl Worker {
     }
 }
 
-fn state(tx: &mut Tx<'_>, found: &[(WorkspaceId, HubId, i64)], now: Micros) -> Result<(), StoreError> {
+fn state(tx: &mut Tx<'_>, found: &[Present], now: Micros) -> Result<(), StoreError> {
     let mut present = BTreeSet::new();
-    for (workspace, hub, people) in found {
+    for Present { workspace, hub, mode, people } in found {
         present.insert((*workspace, *hub));
-        let noun = if *people == 1 { "person who left is" } else { "people who left are" };
-        let message = format!("{people} {noun} still in the app after {} hours", LEAVER_PRESENT.as_secs() / 3600);
+        let message = problem::leavers_present(*people, *mode);
         problems::state(tx, *workspace, *hub, Cause::LeaverPresent, &message, *people, now)?;
     }
     for (workspace, hub) in problems::hubs_with_across_workspaces(tx, Cause::LeaverPresent)? {
         if !present.contains(&(workspace, hub)) {
             problems::close(tx, workspace, hub, Some(Cause::LeaverPresent), now)?;
+        }
+    }
+    // They may have come back, or been erased.
+    for (workspace, hub) in problems::hubs_with_across_workspaces(tx, Cause::LeaverLeftBehind)? {
+        let Some(since) = problems::open_since(tx, workspace, hub, Cause::LeaverLeftBehind)? else { continue };
+        if leavers::left_behind_in(tx, workspace, hub, since, 1)?.is_empty() {
+            problems::close(tx, workspace, hub, Some(Cause::LeaverLeftBehind), now)?;
         }
     }
     Ok(())

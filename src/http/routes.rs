@@ -221,6 +221,8 @@ pub fn table() -> Vec<Route> {
         route(Method::POST, "/api/v1/pause", admin::files::pause).needs(Action::PauseWorkspace),
         route(Method::POST, "/api/v1/resume", admin::files::resume).needs(Action::PauseWorkspace),
         route(Method::GET, "/api/v1/problems", admin::activity::problems).needs(Action::ReadLog),
+        // The hub is gone, and with it everybody's rights there: an admin's.
+        route(Method::POST, "/api/v1/problems/{hub}/gone", admin::activity::gone).needs(Action::PauseWorkspace),
         // The API: who is told
         route(Method::GET, "/api/v1/notifications", admin::notifications::show).needs(Action::ReadWebhooks),
         route(Method::PUT, "/api/v1/notifications", admin::notifications::put).needs(Action::ManageWebhooks),

@@ -6,12 +6,13 @@ use serde_json::json;
 use super::scribe::{About, Scribe};
 use super::{ServiceError, waiting};
 use crate::base::ids::HubId;
+use crate::base::limits::LEAVER_PRESENT;
 use crate::domain::app::{App, Field, FieldFormat};
 use crate::domain::hub::{ConnectionValue, Hub, HubMode, Removal};
 use crate::domain::hub_file::subject_text;
 use crate::domain::hub_rules as rules;
 use crate::domain::mapping::{Binding, HubRole, Mapping, SubjectName};
-use crate::domain::problem::Cause;
+use crate::domain::problem::{self, Cause};
 use crate::domain::protection::moves_protected_role;
 use crate::domain::task::{Task, TaskStatus};
 use crate::store::hubs::{login_word, mode_word};
@@ -19,8 +20,8 @@ use crate::store::managers::{self, Manager};
 use crate::store::task_list::{self, TaskFilter};
 use crate::store::task_moves::{self, ByHand};
 use crate::store::{
-    DbConn, StoreError, Tx, decisions, given_fields, hub_members, hub_secrets, hubs, lanes, mappings, marks, problems,
-    protections, set_aside,
+    DbConn, StoreError, Tx, decisions, given_fields, hub_members, hub_secrets, hubs, lanes, leavers, mappings, marks,
+    problems, protections, set_aside,
 };
 
 /// Add a hub.
@@ -53,8 +54,16 @@ pub(super) fn add_hub(tx: &mut Tx<'_>, scribe: &Scribe, app: &App, hub: &Hub) ->
     Ok(())
 }
 
-/// Change a hub in place; answers the names of the secrets that were forgotten because an address
-/// of the connection changed (threat T-21).
+/// What changing a hub led to.
+#[derive(Debug, Default)]
+pub(super) struct Changed {
+    /// Names of the secrets that were forgotten because an address of the connection changed (T-21).
+    pub cleared: Vec<String>,
+    /// What a person should know now.
+    pub told: Vec<String>,
+}
+
+/// Change a hub in place.
 ///
 /// # Errors
 /// [`ServiceError::Store`].
@@ -64,15 +73,18 @@ pub(super) fn change_hub(
     app: &App,
     before: &Hub,
     after: &Hub,
-) -> Result<Vec<String>, ServiceError> {
+) -> Result<Changed, ServiceError> {
     hubs::update(tx, scribe.workspace, after, scribe.now)?;
     let moved = moved_addresses(app, before, after);
     let cleared = if moved.is_empty() { Vec::new() } else { hub_secrets::clear(tx, scribe.workspace, before.id)? };
     let target = format!("hub:{}", after.slug);
+    let mut told = Vec::new();
     // In observe no task waits to be sent: the plan it shows is all that its activation does.
     let withdrawn = match (before.mode, after.mode) {
         (HubMode::Active, HubMode::Observe) => {
-            task_moves::withdraw_of_hub(tx, scribe.workspace, after.id, &scribe.actor, scribe.now)?
+            let withdrawn = task_moves::withdraw_of_hub(tx, scribe.workspace, after.id, &scribe.actor, scribe.now)?;
+            told.extend(leavers_stay(tx, scribe, after)?);
+            withdrawn
         }
         (HubMode::Active, HubMode::Active) | (HubMode::Observe, HubMode::Active | HubMode::Observe) => 0,
     };
@@ -97,7 +109,7 @@ pub(super) fn change_hub(
         let cause = if kind == "hub.activated" { "hub_activated" } else { "hub_changed" };
         marks::hub_changed(tx, scribe.workspace, after.id, &scribe.change(cause))?;
     }
-    Ok(cleared)
+    Ok(Changed { cleared, told })
 }
 
 /// Which roles are protected changed: what is open and gives or takes one of those that are, or were, is
@@ -205,6 +217,7 @@ pub(super) fn remove_hub(tx: &mut Tx<'_>, scribe: &Scribe, hub: &Hub, removal: &
         }
     }
     problems::close(tx, scribe.workspace, hub.id, None, scribe.now)?;
+    leave_behind(tx, scribe, hub)?;
     hubs::delete(tx, scribe.workspace, hub.id)?;
     managers::forget_hub(tx, scribe.workspace, hub.id)?;
     given_fields::forget_hub(tx, scribe.workspace, hub.id)?;
@@ -215,6 +228,35 @@ pub(super) fn remove_hub(tx: &mut Tx<'_>, scribe: &Scribe, hub: &Hub, removal: &
     let about = About { target: &target, hub: Some(hub.id), detail, personal, ..About::default() };
     scribe.record(tx, "hub.removed", about)?;
     Ok(())
+}
+
+/// A leaver still present is always an open problem (DESIGN.md section 2.13), and with its hub goes
+/// whatever would have seen them gone: syncs, tasks, held batches. So what is known at this moment is
+/// opened as a problem of its own, which only a person ends (`problems::gone`). It is about who has left
+/// by now; of people who leave later, a hub that is not there says nothing.
+fn leave_behind(tx: &mut Tx<'_>, scribe: &Scribe, hub: &Hub) -> Result<(), ServiceError> {
+    let (workspace, now) = (scribe.workspace, scribe.now);
+    let people = leavers::left_behind_in(tx, workspace, hub.id, now, i64::MAX)?.len();
+    if people > 0 {
+        let people = i64::try_from(people).unwrap_or(i64::MAX);
+        let message = problem::leavers_left_behind(people, &hub.label);
+        problems::state(tx, workspace, hub.id, Cause::LeaverLeftBehind, &message, people, now)?;
+    }
+    Ok(())
+}
+
+/// A hub that observes removes nobody: of whom it manages, who left is a problem from now on and not
+/// only after a day, because their removal was just withdrawn. Answers what to tell of it.
+fn leavers_stay(tx: &mut Tx<'_>, scribe: &Scribe, hub: &Hub) -> Result<Option<String>, ServiceError> {
+    let (workspace, now) = (scribe.workspace, scribe.now);
+    let people = leavers::present_in(tx, workspace, hub.id, now.minus(LEAVER_PRESENT), i64::MAX)?.len();
+    if people == 0 {
+        return Ok(None);
+    }
+    let people = i64::try_from(people).unwrap_or(i64::MAX);
+    let message = problem::leavers_present(people, hub.mode);
+    problems::state(tx, workspace, hub.id, Cause::LeaverPresent, &message, people, now)?;
+    Ok(Some(format!("{}: {message}", hub.slug)))
 }
 
 /// What nobody else says when an address of the connection changes: we believe what we knew.

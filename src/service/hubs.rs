@@ -312,10 +312,12 @@ pub async fn patch(
         let (after, given) = wanted(&catalog, &before, &patch)?;
         let mut cleared = Vec::new();
         // R10.5: who signs in another way may be another account in the app.
-        let notes = if before.login == after.login { Vec::new() } else { vec![hub_changes::other_login(&after)] };
+        let mut notes = if before.login == after.login { Vec::new() } else { vec![hub_changes::other_login(&after)] };
         if !hub_changes::same(&before, &after) {
             let app = rules::app(&catalog, &before.app).map_err(ServiceError::Invalid)?;
-            cleared = hub_changes::change_hub(tx, &writer, app, &before, &after)?;
+            let changed = hub_changes::change_hub(tx, &writer, app, &before, &after)?;
+            cleared = changed.cleared;
+            notes.extend(changed.told);
         }
         if patch.paused == Some(false) {
             hub_changes::let_go_on(tx, &writer, &after)?;

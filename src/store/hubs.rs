@@ -56,6 +56,15 @@ pub const fn mode_word(mode: HubMode) -> &'static str {
     }
 }
 
+/// A mode by its word in the database.
+pub(super) fn read_mode(word: &str) -> Result<HubMode, StoreError> {
+    match word {
+        "observe" => Ok(HubMode::Observe),
+        "active" => Ok(HubMode::Active),
+        _ => Err(StoreError::Corrupt("mode of a hub".into())),
+    }
+}
+
 /// The login method's word in the database.
 pub const fn login_word(login: Login) -> &'static str {
     match login {
@@ -80,11 +89,7 @@ impl HubRow {
             "password" => Login::Password,
             _ => return Err(corrupt("login")),
         };
-        let mode = match self.mode.as_str() {
-            "observe" => HubMode::Observe,
-            "active" => HubMode::Active,
-            _ => return Err(corrupt("mode")),
-        };
+        let mode = read_mode(&self.mode)?;
         Ok(Hub {
             id: HubId::from_bytes(&self.id).map_err(|_| corrupt("id"))?,
             slug: self.slug.parse::<HubSlug>().map_err(|_| corrupt("slug"))?,

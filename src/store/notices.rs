@@ -10,7 +10,7 @@ use diesel::sql_types::{BigInt, Binary, Bool, Nullable, Text};
 use super::conn::DbConn;
 use super::kept::Keep as _;
 use super::schema::{decisions, hubs, notifications, tasks, told};
-use super::{StoreError, failures, health, holds, mail_refusals, problems, sources, status, webhooks};
+use super::{StoreError, failures, health, holds, mail_refusals, problems, reading, sources, status, webhooks};
 use crate::base::clock::Micros;
 use crate::base::ids::{WebhookId, WorkspaceId};
 use crate::domain::decision::DecisionKind;
@@ -226,14 +226,15 @@ pub fn facts(conn: &mut DbConn, workspace: WorkspaceId, now: Micros) -> Result<F
         .into_iter()
         .collect();
     let name = |id: Vec<u8>| names.get(&id).cloned().unwrap_or_default();
-    let open = problems::open(conn, workspace, PROBLEMS)?;
-    let found = open.into_iter().map(|problem| ProblemFact {
-        hub: name(problem.hub.bytes()),
-        cause: problem.cause,
-        message: problem.message,
-        since: problem.opened_at,
-    });
-    let mut facts = Facts { problems: found.collect(), ..Facts::default() };
+    let mut facts = Facts::default();
+    for problem in problems::open(conn, workspace, PROBLEMS)? {
+        let mut hub = name(problem.hub.bytes());
+        if hub.is_empty() {
+            hub = reading::removed_hub(conn, workspace, problem.hub)?.unwrap_or_default();
+        }
+        let (cause, message, since) = (problem.cause, problem.message, problem.opened_at);
+        facts.problems.push(ProblemFact { hub, cause, message, since });
+    }
     for hold in holds::all_open(conn, workspace)? {
         let (tasks, _) = holds::counts(conn, workspace, hold.id)?;
         if tasks > 0 {

@@ -110,6 +110,26 @@ pub fn hubs_with_across_workspaces(conn: &mut DbConn, cause: Cause) -> Result<Ve
         .collect()
 }
 
+/// Since when a problem is open; `None` where it is not.
+///
+/// # Errors
+/// A failed statement.
+pub fn open_since(
+    conn: &mut DbConn,
+    workspace: WorkspaceId,
+    hub: HubId,
+    cause: Cause,
+) -> Result<Option<Micros>, StoreError> {
+    let opened: Option<i64> = problems::table
+        .find((workspace.0, hub.bytes(), cause.as_str()))
+        .filter(problems::closed_at.is_null())
+        .select(problems::opened_at)
+        .kept()
+        .get_result(conn)
+        .optional()?;
+    Ok(opened.map(Micros))
+}
+
 /// Note that an open problem is looked into now, unless it was met or looked into after `before`.
 /// Answers whether it is; of several who ask at once one is told so.
 ///

@@ -49,6 +49,23 @@ pub fn group_names(
     rows.into_iter().map(|(id, name)| Ok((GroupId::from_bytes(&id).map_err(corrupt("a group id"))?, name))).collect()
 }
 
+/// What a hub was called that was removed, out of the record of its removal; `None` once that is no
+/// longer kept.
+///
+/// # Errors
+/// A failed statement.
+pub fn removed_hub(conn: &mut DbConn, workspace: WorkspaceId, hub: HubId) -> Result<Option<String>, StoreError> {
+    let target: Option<String> = activity::table
+        .filter(activity::workspace.eq(workspace.0))
+        .filter(activity::hub_id.eq(hub.bytes()))
+        .filter(activity::kind.eq("hub.removed"))
+        .order(activity::id.desc())
+        .select(activity::target)
+        .first(conn)
+        .optional()?;
+    Ok(target.map(|target| target.strip_prefix("hub:").map_or_else(|| target.clone(), str::to_owned)))
+}
+
 /// A user's userName.
 ///
 /// # Errors

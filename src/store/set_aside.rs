@@ -116,7 +116,7 @@ pub fn waiting_for(conn: &mut DbConn, workspace: WorkspaceId, hub: HubId, cause:
         Cause::Unavailable => (true, true),
         Cause::Forbidden | Cause::SeatLimit => (false, true),
         Cause::AuthBroken | Cause::AddressRefused | Cause::ConnectionIncomplete | Cause::RateLimited => (true, false),
-        Cause::LeaverPresent | Cause::SyncHalted => (false, false),
+        Cause::LeaverPresent | Cause::LeaverLeftBehind | Cause::SyncHalted => (false, false),
         Cause::NeedsData => return given_fields::waiting(conn, workspace, hub),
     };
     let of_hub = || tasks::table.filter(tasks::workspace.eq(workspace.0)).filter(tasks::hub_id.eq(hub.bytes()));

@@ -84,19 +84,6 @@ pub fn beside_the_queue(
         .collect()
 }
 
-/// Open tasks of one hub.
-///
-/// # Errors
-/// A failed statement.
-pub fn open_of_hub(conn: &mut DbConn, workspace: WorkspaceId, hub: HubId) -> Result<i64, StoreError> {
-    Ok(tasks::table
-        .filter(tasks::workspace.eq(workspace.0))
-        .filter(tasks::hub_id.eq(hub.bytes()))
-        .filter(super::tasks::is_open())
-        .count()
-        .get_result(conn)?)
-}
-
 /// Tasks that were planned at `since` or later and are closed now, by status.
 ///
 /// # Errors

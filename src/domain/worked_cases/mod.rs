@@ -2,6 +2,7 @@
 //! properties of deciding are beside them.
 
 mod properties;
+mod stopping;
 mod world;
 
 use crate::domain::decision::{Decision, DecisionKind, digest};

@@ -4,10 +4,11 @@
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 
+use super::tasks::NoteBody;
 use crate::http::App;
 use crate::http::csv;
 use crate::http::error::ApiFailure;
-use crate::http::extract::{ApiQuery, ApiReader};
+use crate::http::extract::{ApiAdmin, ApiJson, ApiQuery, ApiReader};
 use crate::http::respond;
 use crate::service::access::{self, AccessQuery};
 use crate::service::activity::{self, ActivityQuery};
@@ -85,4 +86,19 @@ pub async fn problems(
 ) -> Result<HttpResponse, ApiFailure> {
     let page = problems::list(&app.context, &caller, &page.0).await?;
     respond::json(StatusCode::OK, &page)
+}
+
+/// `POST /api/v1/problems/{hub}/gone` with a note: who stayed behind in the app of this removed hub is
+/// gone from it.
+///
+/// # Errors
+/// 404 where nobody did, 400 without a note.
+pub async fn gone(
+    caller: ApiAdmin,
+    hub: web::Path<String>,
+    ApiJson(body): ApiJson<NoteBody>,
+    app: web::Data<App>,
+) -> Result<HttpResponse, ApiFailure> {
+    problems::gone(&app.context, &caller, &hub, body.note).await?;
+    Ok(HttpResponse::NoContent().finish())
 }

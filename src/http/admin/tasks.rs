@@ -20,7 +20,7 @@ use crate::service::tasks::{self, Act, TaskQuery};
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NoteBody {
-    note: Option<String>,
+    pub(super) note: Option<String>,
 }
 
 /// Columns of tasks as CSV.

@@ -87,7 +87,7 @@ fn troubles(status: &Overview, problems: &[ProblemView]) -> Markup {
                                 ", "
                                 @for (number, person) in problem.people.iter().enumerate() {
                                     @if number > 0 { ", " }
-                                    a href={ "/hubs/" (problem.hub) "/users/" (person.user) } { (person.name) }
+                                    a href=(whom(problem, &person.user)) { (person.name) }
                                 }
                             }
                             p { (problem.remedy) }
@@ -101,6 +101,14 @@ fn troubles(status: &Overview, problems: &[ProblemView]) -> Markup {
                 }
             }
         }
+    }
+}
+
+/// Where somebody is explained: in the hub, or by themselves where the hub is gone.
+fn whom(problem: &ProblemView, user: &str) -> String {
+    match problem.hub_removed {
+        false => format!("/hubs/{}/users/{user}", problem.hub),
+        true => format!("/people/{user}"),
     }
 }
 

@@ -38,7 +38,11 @@ fn hub(effect: &HubEffect) -> Markup {
     html! {
         h2 { (effect.hub) }
         p { (effect.counts()) "."
-            @if effect.observe { " This hub observes: it is shown and not done." }
+            @match (effect.observe, effect.stops.is_some()) {
+                (true, true) => { " This hub observes from now on: nothing is done." }
+                (true, false) => { " This hub observes: it is shown and not done." }
+                (false, _) => {}
+            }
             @if effect.cut { " Of those looked at; there are more." } }
         @for (reason, tasks) in &effect.held {
             p.note.wait { "The guard would hold " (words::count(i64::try_from(*tasks).unwrap_or(i64::MAX), "task", "tasks"))
@@ -73,6 +77,8 @@ fn row(person: &PersonEffect) -> Markup {
                 (badge(tone, word))
                 @if let Some(how) = person.begins { small { (begins(how)) } }
                 @if let Some(reason) = &person.held { small { "held: " (words::plain(reason)) } }
+                @if let Some(stands) = &person.task { small { "is " (words::plain(stands)) } }
+                @if person.stays_though_left() { small { "left; the account stays" } }
                 @if let Some(why) = &person.why { small { (why) } }
             } }
             td data-name="Now" { div { (role(&person.from)) } }

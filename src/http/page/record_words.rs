@@ -57,6 +57,7 @@ pub fn kind(kind: &str) -> Cow<'_, str> {
         "hub.observes" => "hub only observes",
         "hub.secret_set" => "secret of the hub set",
         "hub.waiting_overridden" => "the app's wait ended by hand",
+        "leavers.gone" => "people left behind said to be gone",
         "mapping.bound" => "mapping found its group",
         "member.changed_in_app" => "account changed in the app",
         "member.exempted" => "account kept on purpose",

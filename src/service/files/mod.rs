@@ -189,15 +189,13 @@ pub async fn apply(
         Ok((plan, effects))
     })
     .await?;
-    plan.effects = effects.to_vec();
-    match (shown, expect) {
+    plan = match (shown, expect) {
         (Some(shown), _) if shown.hubs == plan.hubs && shown.mappings == plan.mappings => {
-            plan.effects = shown.effects;
-            plan.digest = shown.digest;
+            plan.meaning(shown.effects, shown.digest)
         }
-        (_, Some(expect)) => plan.digest = expect.to_string(),
-        (_, None) => {}
-    }
+        (_, Some(expect)) => plan.meaning(effects.to_vec(), expect.to_string()),
+        (_, None) => plan,
+    };
     plan.request = Some(scribe.request_id().to_owned());
     context.nudge.planner();
     context.nudge.workers();

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::base::clock::Micros;
-use crate::base::ids::{GroupId, UserId, WorkspaceId};
+use crate::base::ids::{GroupId, HubId, UserId, WorkspaceId};
 use crate::base::limits;
 use crate::domain::catalog::Catalog;
 use crate::domain::decide::Ground;
@@ -14,10 +14,12 @@ use crate::domain::entitlement::Rule;
 use crate::domain::hub::{Hub, HubMode};
 use crate::domain::hub_rules as rules;
 use crate::domain::mapping::{Binding, Mapping};
+use crate::domain::whatif::stopping::{Stop, left_undone};
 use crate::domain::whatif::{self, Begins, Outcome, PersonEffect};
 use crate::service::ServiceError;
 use crate::service::whatif::holding::Window;
-use crate::store::{DbConn, StoreError, facts, hub_members, reading, status};
+use crate::service::whatif::stops::{self, Open};
+use crate::store::{DbConn, StoreError, facts, hub_members, reading};
 
 /// A hub whose mappings or settings change.
 #[derive(Clone, Debug)]
@@ -74,6 +76,12 @@ pub struct HubEffect {
     /// For a hub that is removed: managed accounts that stay in the app.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stays: Option<usize>,
+    /// Where the hub stops pushing with the change: how.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stops: Option<Stop>,
+    /// Of all these, people who left and whose account stays in the app.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub leavers_stay: usize,
     /// Who, in the order of names.
     pub people: Vec<PersonEffect>,
     /// Whether more people are reached than were looked at.
@@ -100,6 +108,7 @@ impl HubEffect {
             Outcome::Keep => self.keeps += 1,
         }
         self.manual += usize::from(person.begins == Some(Begins::Manual));
+        self.leavers_stay += usize::from(person.stays_though_left());
         if let Some(reason) = &person.held {
             *self.held.entry(reason.clone()).or_default() += 1;
         }
@@ -119,6 +128,9 @@ impl HubEffect {
         match self.held.values().sum() {
             0_usize => {}
             held => text.push_str(&format!("; {held} of these held for a person")),
+        }
+        if self.leavers_stay > 0 {
+            text.push_str(&format!("; {} who left and whose account stays", self.leavers_stay));
         }
         text
     }
@@ -144,27 +156,9 @@ pub(in crate::service) fn effects(
     order.sort_by_key(|(_, one)| one.hub.id);
     let mut found = BTreeMap::new();
     for (place, one) in order {
-        let effect = match one.fate {
-            Fate::Stays => effect(conn, workspace, catalog, one, &mut window, now)?,
-            Fate::Goes => gone(conn, workspace, one)?,
-        };
-        found.insert(place, effect);
+        found.insert(place, effect(conn, workspace, catalog, one, &mut window, now)?);
     }
     Ok(found.into_values().collect())
-}
-
-/// A removed hub: nobody loses anything in the app, nobody is managed there any more, and what was
-/// under way is withdrawn.
-fn gone(conn: &mut DbConn, workspace: WorkspaceId, touched: &Touched) -> Result<HubEffect, StoreError> {
-    let (managed, _) = hub_members::managed_now(conn, workspace, touched.hub.id, &[])?;
-    let open = status::open_of_hub(conn, workspace, touched.hub.id)?;
-    Ok(HubEffect {
-        hub: touched.hub.slug.to_string(),
-        observe: touched.hub.mode == HubMode::Observe,
-        stays: Some(usize::try_from(managed).unwrap_or(0)),
-        withdraws: usize::try_from(open).unwrap_or(0),
-        ..HubEffect::default()
-    })
 }
 
 fn effect(
@@ -181,11 +175,22 @@ fn effect(
     let reach = facts::rules_of(conn, workspace, everything)?;
     let before = facts::rules_of(conn, workspace, touched.before.clone())?;
     let after = facts::rules_of(conn, workspace, touched.after.clone())?;
-    let (people, cut) = people(conn, workspace, touched, &reach)?;
+    let stop = touched.stop();
+    let open = match stop {
+        Some(stop) => stops::open(conn, workspace, touched.hub.id, stop)?,
+        None => Open::default(),
+    };
+    let (people, cut) = people(conn, workspace, touched, &reach, &open)?;
     let mut found = HubEffect {
         hub: touched.hub.slug.to_string(),
         observe: touched.hub.mode == HubMode::Observe,
-        cut,
+        stays: match touched.fate {
+            Fate::Stays => None,
+            Fate::Goes => Some(managed(conn, workspace, touched.hub.id)?),
+        },
+        stops: stop,
+        cut: cut || open.cut,
+        people: open.of_nobody,
         ..HubEffect::default()
     };
     let ground = Ground { app, policy: &touched.hub.policy, rules: &after };
@@ -197,7 +202,19 @@ fn effect(
         let (reach, after, before) = (about(&reach, batch), about(&after, batch), about(&before, batch));
         let ground = Ground { rules: &after, ..ground };
         let was = was.map(|was| Ground { rules: &before, ..was });
-        let facts = facts::of_people(conn, workspace, touched.hub.id, app, &reach, batch)?;
+        let mut facts = facts::of_people(conn, workspace, touched.hub.id, app, &reach, batch)?;
+        if let (Some(stop), Some(was)) = (stop, &was) {
+            // What is left undone of somebody is what the change means for them, whatever else it says.
+            facts.retain(|facts| {
+                let left = left_undone(app, was, stop, touched.pushes(), facts, now);
+                let goes_on = left.is_none();
+                found.people.extend(left);
+                goes_on
+            });
+        }
+        if touched.fate == Fate::Goes {
+            continue;
+        }
         let mut judged: Vec<_> =
             facts.into_iter().map(|facts| whatif::effect(app, was.as_ref(), &ground, facts, now)).collect();
         guard.judge(conn, &ground, &mut judged)?;
@@ -209,6 +226,12 @@ fn effect(
         found.people.push(person);
     }
     Ok(found)
+}
+
+/// Managed accounts of a hub.
+fn managed(conn: &mut DbConn, workspace: WorkspaceId, hub: HubId) -> Result<usize, StoreError> {
+    let (managed, _) = hub_members::managed_now(conn, workspace, hub, &[])?;
+    Ok(usize::try_from(managed).unwrap_or(0))
 }
 
 /// The rules that can be about these people.
@@ -258,12 +281,13 @@ fn people(
     workspace: WorkspaceId,
     touched: &Touched,
     reach: &[Rule],
+    open: &Open,
 ) -> Result<(Vec<UserId>, bool), ServiceError> {
     if let Some(only) = &touched.only {
         return Ok((only.iter().copied().collect(), false));
     }
     let (groups, users) = subjects(reach.iter().map(|rule| &rule.mapping));
-    let mut found: BTreeSet<UserId> = users.into_iter().collect();
+    let mut found: BTreeSet<UserId> = users.into_iter().chain(open.people.iter().copied()).collect();
     let limit = i64::try_from(limits::FILTER_CANDIDATES).unwrap_or(i64::MAX).saturating_add(1);
     found.extend(reading::people_in_groups(conn, workspace, &groups, limit)?);
     found.extend(reading::people_of_hub(conn, workspace, touched.hub.id, limit)?);

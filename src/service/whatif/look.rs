@@ -56,7 +56,7 @@ pub(in crate::service) async fn show(
             let diff = make(conn)?;
             let effects = effects(conn, workspace, &catalog, &diff.touched, now)?;
             let digest = digest(&diff, &of_effects(&effects)).to_string();
-            Ok(Plan { effects, digest, ..diff.plan })
+            Ok(diff.plan.meaning(effects, digest))
         })
         .await
 }
@@ -180,7 +180,7 @@ fn agrees(expect: Digest, diff: &Diff, effects: &[HubEffect]) -> Result<EffectsD
     if found == expect {
         return Ok(sum);
     }
-    let plan = Plan { effects: effects.to_vec(), digest: found.to_string(), ..diff.plan.clone() };
+    let plan = diff.plan.clone().meaning(effects.to_vec(), found.to_string());
     Err(ServiceError::Moved(Box::new(plan)))
 }
 

@@ -10,7 +10,9 @@ mod holding;
 pub(super) mod look;
 mod outline;
 pub(super) mod steps;
+mod stops;
 
+pub use crate::domain::whatif::stopping::Stop;
 pub use crate::domain::whatif::{Begins, Outcome, PersonEffect};
 pub use digest::Digest;
 pub use effects::HubEffect;

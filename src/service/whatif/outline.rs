@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::effects::HubEffect;
+use super::stops;
 
 /// What happens to a hub or mapping.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -118,6 +119,12 @@ impl Plan {
     /// Whether nothing would change.
     pub fn is_empty(&self) -> bool {
         self.hubs.is_empty() && self.mappings.is_empty() && self.secrets.is_empty() && self.roles.is_empty()
+    }
+
+    /// The same with what it means for people, and what they should know of that.
+    pub(in crate::service) fn meaning(mut self, effects: Vec<HubEffect>, digest: String) -> Self {
+        self.notes.extend(stops::warnings(&effects));
+        Self { effects, digest, ..self }
     }
 
     /// The counts of every hub in one line: `ads: adds 12, promotes 3, demotes 40, removes 7`.

@@ -83,7 +83,7 @@ pub(in crate::service) fn carry_out(
         }
         Step::ChangeHub { before, after } => {
             let app = rules::app(catalog, &after.app).map_err(ServiceError::Invalid)?;
-            let cleared = hub_changes::change_hub(tx, scribe, app, before, after)?;
+            let cleared = hub_changes::change_hub(tx, scribe, app, before, after)?.cleared;
             if !cleared.is_empty() {
                 plan.notes.push(format!("{}: forgot the secrets {}", after.slug, cleared.join(", ")));
             }

@@ -65,7 +65,7 @@ async fn a_leaver_still_present_after_a_day_is_a_problem_until_gone() {
         let since = bench.now().minus(HOUR * 24);
         let who =
             bench.worker.store.read(move |conn| leavers::present_in(conn, workspace, hub, since, 10)).await.unwrap();
-        assert_eq!(who.iter().map(|(user, _, _)| *user).collect::<Vec<_>>(), [people[0]], "{}", database.name);
+        assert_eq!(who.iter().map(|one| one.user).collect::<Vec<_>>(), [people[0]], "{}", database.name);
 
         // Seen once more, it is the same problem; gone, it is closed; back at work, it is none.
         clock.advance(HOUR);

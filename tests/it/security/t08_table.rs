@@ -228,6 +228,7 @@ pub const TABLE: &[Line] = &[
     ("POST", "/api/v1/pause", ADMIN, "{}"),
     ("POST", "/api/v1/resume", ADMIN, "{}"),
     ("GET", "/api/v1/problems", LOG, ""),
+    ("POST", "/api/v1/problems/{hub}/gone", ADMIN, r#"{"note": "x"}"#),
     ("GET", "/api/v1/notifications", WEBHOOKS, ""),
     ("PUT", "/api/v1/notifications", WEBHOOKS, r#"{"mail": ["x@example.com"]}"#),
     ("GET", "/api/v1/webhooks", WEBHOOKS, ""),

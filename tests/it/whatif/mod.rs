@@ -6,6 +6,7 @@ mod held;
 mod moved;
 mod previews;
 pub mod quiet;
+mod stops;
 mod truth;
 
 use serde_json::{Value, json};
