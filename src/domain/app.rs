@@ -14,6 +14,9 @@ use crate::domain::task::TaskKind;
 /// The setting by which a connector is told which attribute of an account carries its assets.
 pub const ASSETS_ATTRIBUTE: &str = "assets_attribute";
 
+/// The connector of an app that a person works in.
+const BY_HAND: &str = "manual";
+
 /// One kind of external application.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -89,6 +92,11 @@ pub struct App {
 }
 
 impl App {
+    /// Whether the app is called by us, and so needs what its hubs' connections name.
+    pub fn is_called(&self) -> bool {
+        self.connector != BY_HAND
+    }
+
     /// The settle time where a hub sets none.
     pub fn settle(&self) -> Duration {
         Duration::from_secs(self.settle_seconds)

@@ -39,9 +39,6 @@ const BUILTIN: [(&str, &str); 28] = [
     ("youtube-studio.toml", include_str!("../../apps/youtube-studio.toml")),
 ];
 
-/// The connector of an app that a person works in.
-const BY_HAND: &str = "manual";
-
 /// A manifest that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum CatalogError {
@@ -121,7 +118,7 @@ impl Catalog {
         let mut app: App = toml::from_str(text).map_err(|e| invalid(e.to_string()))?;
         soundness::check(&app).map_err(invalid)?;
         app.offers = app.tasks;
-        if app.connector == BY_HAND {
+        if !app.is_called() {
             app.tasks = SupportedTasks::default();
         }
         self.apps.insert(app.id.clone(), app);
@@ -143,7 +140,7 @@ mod tests {
             let admin = app.roles.iter().any(|role| role.admin);
             assert!(admin || app.roles.len() == 1, "{} names its admin role", app.id);
             // Who drives it by hand still says what the app offers.
-            assert!(app.connector != BY_HAND || app.tasks == SupportedTasks::default(), "{}", app.id);
+            assert!(app.is_called() || app.tasks == SupportedTasks::default(), "{}", app.id);
             assert!(app.offers.sync || app.id == "manual", "{}", app.id);
         }
         for id in ["ahrefs", "chatgpt", "manual", "meta-business", "sandbox", "scim"] {

@@ -1,6 +1,6 @@
 //! A hub: one connected space of an app (DESIGN.md section 1).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -212,4 +212,15 @@ pub struct Hub {
     pub file_ref: Option<String>,
     /// Counts changes.
     pub revision: i64,
+}
+
+impl Hub {
+    /// The names of the secrets that its connection refers to.
+    pub fn secret_names(&self) -> BTreeSet<String> {
+        let named = self.connection.values().filter_map(|value| match value {
+            ConnectionValue::Secret { secret } => Some(secret.clone()),
+            ConnectionValue::Plain(_) => None,
+        });
+        named.collect()
+    }
 }

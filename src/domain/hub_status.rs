@@ -19,7 +19,7 @@ pub enum HubStatus {
     UnderReview,
     /// The hub's settings stop its tasks.
     ReviewConfiguration,
-    /// The credential is wrong or lacks a right.
+    /// The credential is wrong, lacks a right, or is not set.
     ReviewServiceAccount,
     /// No sync has completed for two days.
     RequiresSync,
@@ -51,6 +51,9 @@ pub struct HubFacts<'a> {
     pub paused: bool,
     /// Causes of its open problems.
     pub problems: &'a BTreeSet<Cause>,
+    /// Whether its connection names secrets that nobody has set, and its app is called with them: it can
+    /// do nothing, whether that was met yet or not.
+    pub lacks_secrets: bool,
     /// Whether a hub of this app in the workspace ever completed a task or a sync.
     pub proven: bool,
     /// Whether its app can be read at all.
@@ -69,7 +72,7 @@ pub fn status(facts: &HubFacts<'_>) -> HubStatus {
     let has = |causes: &[Cause]| causes.iter().any(|cause| facts.problems.contains(cause));
     if facts.paused {
         HubStatus::Disabled
-    } else if has(&[Cause::AuthBroken, Cause::Forbidden]) {
+    } else if facts.lacks_secrets || has(&[Cause::AuthBroken, Cause::Forbidden]) {
         HubStatus::ReviewServiceAccount
     } else if has(&[
         Cause::AddressRefused,
@@ -102,6 +105,7 @@ mod tests {
         let fine = HubFacts {
             paused: false,
             problems: &none,
+            lacks_secrets: false,
             proven: true,
             syncs: true,
             last_synced: Some(now),
@@ -115,6 +119,11 @@ mod tests {
         assert_eq!(status(&HubFacts { last_synced: None, syncs: false, ..fine }), HubStatus::Healthy);
         assert_eq!(status(&HubFacts { last_synced: Some(now.minus(SYNC_STALE)), ..fine }), HubStatus::Healthy);
         assert_eq!(status(&HubFacts { proven: false, ..fine }), HubStatus::UnderValidation);
+        for proven in [false, true] {
+            let lacking = HubFacts { lacks_secrets: true, proven, ..fine };
+            assert_eq!(status(&lacking), HubStatus::ReviewServiceAccount);
+            assert_eq!(status(&HubFacts { paused: true, ..lacking }), HubStatus::Disabled);
+        }
         for cause in Cause::ALL {
             let one = BTreeSet::from([cause]);
             let of = status(&HubFacts { problems: &one, proven: false, last_synced: None, ..fine });

@@ -118,6 +118,8 @@ pub struct ProblemFact {
     pub message: String,
     /// Since when.
     pub since: Micros,
+    /// Secrets of the hub that nobody has set, where that may be what is wrong.
+    pub secrets_missing: Vec<String>,
 }
 
 /// A held batch.
@@ -203,7 +205,7 @@ fn problem(fact: &ProblemFact) -> Notice {
         key: format!("{} {} {}", condition.as_str(), fact.hub, fact.cause.as_str()),
         hub: Some(fact.hub.clone()),
         line: format!("hub '{}': {} (since {})", fact.hub, fact.message, fact.since.to_rfc3339()),
-        remedy: fact.cause.remedy(&fact.hub),
+        remedy: fact.cause.remedy_for(&fact.hub, &fact.secrets_missing),
         path: "/",
     }
 }
@@ -353,8 +355,13 @@ mod tests {
     const NOW: Micros = Micros(1_763_867_400_000_000);
 
     fn facts() -> Facts {
-        let problem =
-            |hub: &str, cause| ProblemFact { hub: hub.into(), cause, message: "the app\nsays no".into(), since: NOW };
+        let problem = |hub: &str, cause| ProblemFact {
+            hub: hub.into(),
+            cause,
+            message: "the app\nsays no".into(),
+            since: NOW,
+            secrets_missing: Vec::new(),
+        };
         Facts {
             problems: vec![
                 problem("ads", Cause::SeatLimit),

@@ -122,6 +122,14 @@ impl Cause {
         }
     }
 
+    /// The same where it is known which secrets of the hub nobody has set.
+    pub fn remedy_for(self, hub: &str, secrets_missing: &[String]) -> String {
+        if self != Self::AuthBroken || secrets_missing.is_empty() {
+            return self.remedy(hub);
+        }
+        format!("set what is not set: {}; its tasks go on by themselves", set_commands(hub, secrets_missing))
+    }
+
     /// The error classes of tasks that were set aside because of it, and are tried again once it is
     /// mended. Tasks of the other causes wait in their lane and need no help.
     pub const fn sets_aside(self) -> &'static [&'static str] {
@@ -177,6 +185,22 @@ impl Cause {
     }
 }
 
+/// The command that sets each of these secrets.
+pub fn set_commands(hub: &str, secrets: &[String]) -> String {
+    secrets.iter().map(|name| format!("`scimhub secret set {hub} {name}`")).collect::<Vec<_>>().join(", ")
+}
+
+/// What people read of a hub whose secrets are not set; `moved` are the fields of its connection whose
+/// change made us forget them.
+pub fn secrets_missing(names: &[String], moved: &[String]) -> String {
+    let (what, they) = if names.len() == 1 { ("secret", "is not set") } else { ("secrets", "are not set") };
+    let why = match moved {
+        [] => String::new(),
+        moved => format!("; what was given for the old address is not sent to another: {} changed", moved.join(", ")),
+    };
+    format!("the {what} {} {they}{why}", names.join(", "))
+}
+
 /// What people read of a hub in which somebody who left is still present.
 pub fn leavers_present(people: i64, mode: HubMode) -> String {
     let noun = if people == 1 { "person who left is" } else { "people who left are" };
@@ -207,5 +231,10 @@ mod tests {
             assert!(cause.remedy("ads").len() > 20);
         }
         assert_eq!(Cause::from_word("weather"), None);
+        let two = [String::from("A"), String::from("B")];
+        let remedy = Cause::AuthBroken.remedy_for("ads", &two);
+        assert!(remedy.contains("`scimhub secret set ads A`, `scimhub secret set ads B`"), "{remedy}");
+        assert_eq!(Cause::AuthBroken.remedy_for("ads", &[]), Cause::AuthBroken.remedy("ads"));
+        assert_eq!(Cause::SeatLimit.remedy_for("ads", &two), Cause::SeatLimit.remedy("ads"));
     }
 }

@@ -12,7 +12,7 @@ use serde_json::json;
 use super::error::FieldError;
 use super::hubs::{self, FieldBody, NewHub};
 use super::scribe::{About, Scribe};
-use super::{Caller, Context, ServiceError, hub_view, secrets as named};
+use super::{Caller, Context, ServiceError, hub_view};
 use crate::base::secret::SecretString;
 use crate::domain::hub::{Hub, Login};
 use crate::domain::problem::Cause;
@@ -185,7 +185,8 @@ pub async fn after_connecting(context: &Context, caller: &Caller, slug: &str) ->
 /// [`ServiceError::InvalidFields`] with everything that is wrong, a secret that was not typed among it.
 pub async fn of_typed(context: &Context, caller: &Caller, app: &str, body: TypedBody) -> Result<Found, ServiceError> {
     let (hub, given) = hubs::connected(context, NewHub::typed(app, body.login, body.connection, body.secrets))?;
-    let missing: Vec<FieldError> = named::referenced(&hub)
+    let missing: Vec<FieldError> = hub
+        .secret_names()
         .into_iter()
         .filter(|name| !given.iter().any(|(given, _)| given == name))
         .map(|name| {

@@ -63,7 +63,7 @@ pub(super) struct Changed {
     pub told: Vec<String>,
 }
 
-/// Change a hub in place.
+/// Change a hub in place; `given` are the names of secrets that are sealed with the change.
 ///
 /// # Errors
 /// [`ServiceError::Store`].
@@ -73,6 +73,7 @@ pub(super) fn change_hub(
     app: &App,
     before: &Hub,
     after: &Hub,
+    given: &[String],
 ) -> Result<Changed, ServiceError> {
     hubs::update(tx, scribe.workspace, after, scribe.now)?;
     let moved = moved_addresses(app, before, after);
@@ -105,6 +106,16 @@ pub(super) fn change_hub(
         // It may be another app now: what was decided about the old one says nothing (DESIGN.md 2.6).
         decisions::end_all(tx, scribe.workspace, after.id)?;
     }
+    // Not only once a task meets it: the hub can do nothing from now on, and somebody should know.
+    let lost: Vec<String> = hub_secrets::missing(tx, scribe.workspace, after)?
+        .into_iter()
+        .filter(|name| cleared.contains(name) && !given.contains(name))
+        .collect();
+    if app.is_called() && !lost.is_empty() {
+        let message = problem::secrets_missing(&lost, &moved);
+        problems::report(tx, scribe.workspace, after.id, Cause::AuthBroken, &message, scribe.now)?;
+    }
+    told.extend(give_again(app, after, &moved, &lost));
     if matters(before, after) {
         let cause = if kind == "hub.activated" { "hub_activated" } else { "hub_changed" };
         marks::hub_changed(tx, scribe.workspace, after.id, &scribe.change(cause))?;
@@ -170,6 +181,10 @@ pub(super) fn mended(tx: &mut Tx<'_>, scribe: &Scribe, hub: HubId, what: Mended)
     let stood = lanes::load(tx, scribe.workspace, hub)?.is_some_and(|lane| lane.blocked_reason.is_some());
     lanes::unblock(tx, scribe.workspace, hub)?;
     for cause in Cause::ALL.into_iter().filter(|cause| cause.ends_by_word()) {
+        // Nobody's word sets a secret.
+        if !problems::secrets_missing(tx, scribe.workspace, hub, cause)?.is_empty() {
+            continue;
+        }
         match what {
             Mended::Hub => {
                 set_aside::mended(tx, scribe.workspace, hub, cause, scribe.now)?;
@@ -280,6 +295,41 @@ pub(super) fn left_behind(
         hub.slug,
         moved.join(", "),
     )))
+}
+
+/// What a changed address does to the secrets that were given for the old one (threat T-21), where they
+/// are not given again with the change.
+///
+/// # Errors
+/// [`ServiceError::Store`].
+pub(super) fn secrets_lost(
+    conn: &mut DbConn,
+    app: &App,
+    before: &Hub,
+    after: &Hub,
+    moved: &[String],
+    (scribe, given): (&Scribe, &[String]),
+) -> Result<Option<String>, ServiceError> {
+    if moved.is_empty() {
+        return Ok(None);
+    }
+    let (wanted, mut lost) = (after.secret_names(), hub_secrets::names(conn, scribe.workspace, before.id)?);
+    lost.retain(|name| wanted.contains(name) && !given.contains(name));
+    Ok(give_again(app, after, moved, &lost))
+}
+
+fn give_again(app: &App, hub: &Hub, moved: &[String], lost: &[String]) -> Option<String> {
+    if lost.is_empty() {
+        return None;
+    }
+    let stands = if app.is_called() { "; until then the hub stands still" } else { "" };
+    let (slug, commands) = (&hub.slug, problem::set_commands(hub.slug.as_str(), lost));
+    Some(format!(
+        "{slug}: {} changes, so the secrets of the old address are forgotten and these must be given again: {}. \
+         Set them with {commands}{stands}",
+        moved.join(", "),
+        lost.join(", "),
+    ))
 }
 
 /// What follows from another login method (R10.5).

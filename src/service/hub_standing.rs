@@ -5,11 +5,12 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use crate::base::clock::Micros;
 use crate::base::ids::{HubId, WorkspaceId};
+use crate::domain::app::App;
 use crate::domain::catalog::Catalog;
 use crate::domain::hub_status::{self, HubFacts, HubStatus};
 use crate::domain::problem::Cause;
 use crate::store::hubs::{self, HubRecord};
-use crate::store::{DbConn, StoreError, health, problems};
+use crate::store::{DbConn, StoreError, health, hub_secrets, problems};
 
 /// Problems read at most: there are a few per hub.
 const PROBLEMS: i64 = 10_000;
@@ -18,6 +19,8 @@ const PROBLEMS: i64 = 10_000;
 pub(super) struct Standing<'a> {
     catalog: &'a Catalog,
     problems: HashMap<HubId, BTreeSet<Cause>>,
+    /// Names of the secrets that are set.
+    secrets: HashMap<HubId, BTreeSet<String>>,
     /// Apps of which a hub of the workspace has completed a task or a sync.
     proven: HashSet<String>,
     now: Micros,
@@ -44,7 +47,7 @@ impl<'a> Standing<'a> {
             })
             .map(|record| record.hub.app)
             .collect();
-        Ok(Self { catalog, problems: open, proven, now })
+        Ok(Self { catalog, problems: open, secrets: hub_secrets::of_workspace(conn, workspace)?, proven, now })
     }
 
     /// When it was looked.
@@ -57,12 +60,19 @@ impl<'a> Standing<'a> {
         self.catalog.get(&record.hub.app).is_some_and(|app| app.with_login(record.hub.login).tasks.sync)
     }
 
+    fn lacks_secrets(&self, record: &HubRecord) -> bool {
+        let is_called = self.catalog.get(&record.hub.app).is_some_and(App::is_called);
+        let set = self.secrets.get(&record.hub.id);
+        is_called && record.hub.secret_names().iter().any(|name| set.is_none_or(|set| !set.contains(name)))
+    }
+
     /// The status of one of them.
     pub(super) fn of(&self, record: &HubRecord) -> HubStatus {
         let none = BTreeSet::new();
         hub_status::status(&HubFacts {
             paused: record.hub.paused,
             problems: self.problems.get(&record.hub.id).unwrap_or(&none),
+            lacks_secrets: self.lacks_secrets(record),
             proven: self.proven.contains(&record.hub.app),
             syncs: self.syncs(record),
             last_synced: record.last_synced_at,

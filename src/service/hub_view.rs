@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::hub_standing::Standing;
 use super::waiting::WaitingView;
-use super::{Caller, Context, ServiceError, hubs, secrets};
+use super::{Caller, Context, ServiceError, hubs};
 use crate::base::clock::Micros;
 use crate::base::ids::{HubSlug, WorkspaceId};
 use crate::domain::catalog::Catalog;
@@ -14,7 +14,7 @@ use crate::domain::hub::{ConnectionValue, HubMode, HubPolicy, Login};
 use crate::domain::hub_file::text;
 use crate::domain::hub_status::HubStatus;
 use crate::store::hubs::{self as rows, HubRecord};
-use crate::store::{DbConn, waits};
+use crate::store::{DbConn, hub_secrets, waits};
 
 /// A hub as the API shows it: secrets by name only.
 #[derive(Clone, Debug, Serialize)]
@@ -121,7 +121,7 @@ fn view(
     let waiting = waits::current(conn, workspace, hub.id, standing.now())?.as_ref().map(WaitingView::of);
     Ok(HubView {
         status,
-        secrets_missing: secrets::missing(conn, workspace, &hub)?,
+        secrets_missing: hub_secrets::missing(conn, workspace, &hub)?,
         id: hub.slug.to_string(),
         app: hub.app,
         label: hub.label,

@@ -12,7 +12,7 @@ use super::{Caller, Context, ServiceError, hub_changes};
 use crate::domain::catalog::Catalog;
 use crate::domain::hub::{Hub, HubMode};
 use crate::domain::hub_rules as rules;
-use crate::store::{DbConn, hub_secrets, mappings as rows};
+use crate::store::{DbConn, mappings as rows};
 
 /// What somebody may want of a hub.
 #[derive(Clone, Debug)]
@@ -79,22 +79,15 @@ fn changed(
             hub_changes::alone(conn, scribe, app, &after)?;
         }
         let moved = hub_changes::moved_addresses(app, &before, &after);
-        let mut lost = hub_secrets::names(conn, scribe.workspace, before.id)?;
-        lost.retain(|name| !given.iter().any(|(given, _)| given == name));
-        if !moved.is_empty() && !lost.is_empty() {
-            diff.plan.notes.push(format!(
-                "{} changes, so these secrets must be given again: {}",
-                moved.join(", "),
-                lost.join(", ")
-            ));
-        }
+        let given: Vec<String> = given.iter().map(|(name, _)| name.clone()).collect();
+        diff.plan.notes.extend(hub_changes::secrets_lost(conn, app, &before, &after, &moved, (scribe, &given))?);
         diff.plan.notes.extend(hub_changes::left_behind(conn, scribe, &before, &moved)?);
         if before.login != after.login {
             diff.plan.notes.push(hub_changes::other_login(&after));
         }
         let (hub, changed) = (after.slug.to_string(), hub_changes::changed(&before, &after));
         diff.plan.hubs.push(HubDiff { hub, action: Action::Change, changed });
-        diff.steps.push(Step::ChangeHub { before: Box::new(before.clone()), after: Box::new(after.clone()) });
+        diff.steps.push(Step::ChangeHub { before: Box::new(before.clone()), after: Box::new(after.clone()), given });
     }
     for (name, value) in given {
         diff.plan.secrets.push(format!("{}/{name}", after.slug));

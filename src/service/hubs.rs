@@ -186,7 +186,7 @@ impl Wrong {
 
 /// The secrets of a request, each name held against the connection.
 fn given_secrets(given: BTreeMap<String, String>, hub: &Hub, wrong: &mut Wrong) -> Vec<(String, SecretString)> {
-    let needed = secrets::referenced(hub);
+    let needed = hub.secret_names();
     let mut good = Vec::new();
     for (name, value) in given {
         let field = format!("secrets.{name}");
@@ -315,7 +315,8 @@ pub async fn patch(
         let mut notes = if before.login == after.login { Vec::new() } else { vec![hub_changes::other_login(&after)] };
         if !hub_changes::same(&before, &after) {
             let app = rules::app(&catalog, &before.app).map_err(ServiceError::Invalid)?;
-            let changed = hub_changes::change_hub(tx, &writer, app, &before, &after)?;
+            let names: Vec<String> = given.iter().map(|(name, _)| name.clone()).collect();
+            let changed = hub_changes::change_hub(tx, &writer, app, &before, &after, &names)?;
             cleared = changed.cleared;
             notes.extend(changed.told);
         }

@@ -100,11 +100,10 @@ pub async fn change(
     let writer = scribe.clone();
     let slugs = vec![slug.to_owned()];
     let (mut plan, effects) = look::change(context, &scribe, slugs, expect, make, move |tx, diff, effects| {
-        let mut plan = diff.plan;
         for step in &diff.steps {
-            carry_out(tx, &writer, &catalog, &keyring, step, &mut plan)?;
+            carry_out(tx, &writer, &catalog, &keyring, step)?;
         }
-        Ok((plan, effects))
+        Ok((diff.plan, effects))
     })
     .await?;
     plan.effects = effects.to_vec();

@@ -301,10 +301,10 @@ async fn alone(
     let (scribe, catalog, keyring) = (Scribe::new(context, caller), context.catalog.clone(), context.keyring.clone());
     let make = mapping_changes::maker(context, &scribe, slug, MappingChanges::one(change), meant);
     let writer = scribe.clone();
-    let done = look::change(context, &scribe, vec![slug.to_owned()], expect, make, move |tx, mut diff, _| {
+    let done = look::change(context, &scribe, vec![slug.to_owned()], expect, make, move |tx, diff, _| {
         let mut left = None;
         for step in &diff.steps {
-            carry_out(tx, &writer, &catalog, &keyring, step, &mut diff.plan)?;
+            carry_out(tx, &writer, &catalog, &keyring, step)?;
             left = match step {
                 Step::AddMapping(_, mapping) => Some((Put::Made, mapping.id)),
                 Step::ChangeMapping { after, .. } | Step::BindMapping { after, .. } => Some((Put::Changed, after.id)),

@@ -184,8 +184,9 @@ fn view(
         | Cause::SyncHalted
         | Cause::NeedsData => Vec::new(),
     };
+    let missing = problems::secrets_missing(conn, workspace, problem.hub, problem.cause)?;
     Ok(ProblemView {
-        remedy: problem.cause.remedy(&hub),
+        remedy: problem.cause.remedy_for(&hub, &missing),
         hub,
         hub_removed: problem.cause == Cause::LeaverLeftBehind,
         cause: problem.cause.as_str(),

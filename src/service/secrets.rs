@@ -1,7 +1,5 @@
 //! Secrets of a hub's connection: written, never read back.
 
-use std::collections::BTreeSet;
-
 use serde_json::json;
 use subtle::ConstantTimeEq;
 
@@ -11,31 +9,12 @@ use super::{Caller, Context, ServiceError, hubs};
 use crate::base::ids::{HubId, WorkspaceId};
 use crate::base::nearest;
 use crate::base::secret::SecretString;
-use crate::domain::hub::{ConnectionValue, Hub};
-use crate::store::{DbConn, Keyring, StoreError, Tx, hub_secrets, marks, secrets as sealed};
+use crate::domain::hub::Hub;
+use crate::domain::problem::{self, Cause};
+use crate::store::{DbConn, Keyring, Tx, hub_secrets, marks, problems, secrets as sealed};
 
 /// The longest secret, in bytes: a long JWT or a private key in PEM fits.
 pub const SECRET_BYTES: usize = 16 * 1024;
-
-/// The names of the secrets that a hub's connection refers to.
-pub(super) fn referenced(hub: &Hub) -> BTreeSet<String> {
-    hub.connection
-        .values()
-        .filter_map(|value| match value {
-            ConnectionValue::Secret { secret } => Some(secret.clone()),
-            ConnectionValue::Plain(_) => None,
-        })
-        .collect()
-}
-
-/// Those of them for which no value is stored.
-///
-/// # Errors
-/// A failed statement.
-pub(super) fn missing(conn: &mut DbConn, workspace: WorkspaceId, hub: &Hub) -> Result<Vec<String>, StoreError> {
-    let set: BTreeSet<String> = hub_secrets::names(conn, workspace, hub.id)?.into_iter().collect();
-    Ok(referenced(hub).difference(&set).cloned().collect())
-}
 
 /// A secret's value.
 ///
@@ -59,7 +38,8 @@ pub(super) fn check(value: &SecretString) -> Result<(), ServiceError> {
     Ok(())
 }
 
-/// Seal secrets for a hub. Giving a credential anew mends a broken one: the lane goes on.
+/// Seal secrets for a hub. Giving a credential anew mends a broken one: the lane goes on. Where others
+/// are still missing, the problem stays and says which.
 ///
 /// # Errors
 /// [`ServiceError::Store`].
@@ -77,6 +57,11 @@ pub(super) fn put_all(
         sealed::put(tx, keyring, scribe.workspace, hub.id, name, value, scribe.now)?;
     }
     hub_changes::mended(tx, scribe, hub.id, Mended::Hub)?;
+    let missing = hub_secrets::missing(tx, scribe.workspace, hub)?;
+    if problems::open_since(tx, scribe.workspace, hub.id, Cause::AuthBroken)?.is_some() && !missing.is_empty() {
+        let message = problem::secrets_missing(&missing, &[]);
+        problems::report(tx, scribe.workspace, hub.id, Cause::AuthBroken, &message, scribe.now)?;
+    }
     marks::hub_changed(tx, scribe.workspace, hub.id, &scribe.change("secret_set"))?;
     let target = format!("hub:{}", hub.slug);
     let names: Vec<&str> = given.iter().map(|(name, _)| name.as_str()).collect();
@@ -119,7 +104,7 @@ pub async fn set(
         .store
         .write(move |tx| {
             let hub = hubs::find_locked(tx, scribe.workspace, &slug)?;
-            let needed = referenced(&hub);
+            let needed = hub.secret_names();
             if !needed.contains(&name) {
                 let known: Vec<&str> = needed.iter().map(String::as_str).collect();
                 let hint = nearest::hint(&name, &known);

@@ -232,8 +232,9 @@ pub fn facts(conn: &mut DbConn, workspace: WorkspaceId, now: Micros) -> Result<F
         if hub.is_empty() {
             hub = reading::removed_hub(conn, workspace, problem.hub)?.unwrap_or_default();
         }
+        let secrets_missing = problems::secrets_missing(conn, workspace, problem.hub, problem.cause)?;
         let (cause, message, since) = (problem.cause, problem.message, problem.opened_at);
-        facts.problems.push(ProblemFact { hub, cause, message, since });
+        facts.problems.push(ProblemFact { hub, cause, message, since, secrets_missing });
     }
     for hold in holds::all_open(conn, workspace)? {
         let (tasks, _) = holds::counts(conn, workspace, hold.id)?;

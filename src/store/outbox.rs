@@ -12,7 +12,7 @@ use super::activity::Entry;
 use super::conn::DbConn;
 use super::dialect::{self, Cell};
 use super::schema::{hubs, tasks, users, workspaces};
-use super::{reading, webhooks};
+use super::{problems, reading, webhooks};
 use crate::base::clock::Micros;
 use crate::base::ids::{EventId, HoldId, HubId, TaskId, UserId, WebhookId, WorkspaceId};
 use crate::domain::event::EventType;
@@ -101,7 +101,8 @@ pub(super) fn problem(
     if hub.is_null() {
         hub = json!({ "id": reading::removed_hub(conn, workspace, problem.hub)? });
     }
-    let remedy = problem.cause.remedy(hub.get("id").and_then(Value::as_str).unwrap_or_default());
+    let missing = problems::secrets_missing(conn, workspace, problem.hub, problem.cause)?;
+    let remedy = problem.cause.remedy_for(hub.get("id").and_then(Value::as_str).unwrap_or_default(), &missing);
     let mut told = json!({ "cause": problem.cause.as_str() });
     if let (Some(message), Some(told)) = (problem.message, told.as_object_mut()) {
         told.insert("message".into(), json!(message));

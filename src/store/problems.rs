@@ -3,11 +3,11 @@
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Binary, Text};
 
-use super::StoreError;
 use super::conn::DbConn;
 use super::kept::Keep as _;
 use super::outbox::{self, ProblemEvent};
 use super::schema::problems;
+use super::{StoreError, hub_secrets, hubs};
 use crate::base::clock::Micros;
 use crate::base::ids::{HubId, WorkspaceId};
 use crate::domain::problem::Cause;
@@ -128,6 +128,26 @@ pub fn open_since(
         .get_result(conn)
         .optional()?;
     Ok(opened.map(Micros))
+}
+
+/// Which secrets of a hub nobody has set, where that may be what is wrong with it.
+///
+/// # Errors
+/// A failed statement.
+pub fn secrets_missing(
+    conn: &mut DbConn,
+    workspace: WorkspaceId,
+    hub: HubId,
+    cause: Cause,
+) -> Result<Vec<String>, StoreError> {
+    if cause != Cause::AuthBroken {
+        return Ok(Vec::new());
+    }
+    match hubs::load(conn, workspace, hub) {
+        Ok(hub) => hub_secrets::missing(conn, workspace, &hub),
+        Err(StoreError::NotFound) => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
 }
 
 /// Note that an open problem is looked into now, unless it was met or looked into after `before`.

@@ -16,7 +16,7 @@ fn left(world: &World, stop: Stop, pushes: bool) -> Option<PersonEffect> {
 
 /// An editor who left; their removal is planned.
 fn leaver() -> World {
-    let mut world = World::new(Regain::All).in_groups(&[EDITOR]);
+    let mut world = World::new(Regain::ByItself).in_groups(&[EDITOR]);
     world.settle();
     world.activate(false);
     world.plan();
@@ -59,7 +59,7 @@ fn what_was_due_without_a_task_counts_where_the_hub_pushes() {
     assert_eq!((due.change, due.leaver, due.task), (Outcome::Withdraw, true, None));
     assert_eq!(left(&world, Stop::Observes, false), None, "an observing hub has nothing due");
     // Somebody who stays, and settles: due, and no leaver.
-    let mut world = World::new(Regain::All).in_groups(&[EDITOR]);
+    let mut world = World::new(Regain::ByItself).in_groups(&[EDITOR]);
     world.settle();
     world.leave(EDITOR);
     let due = left(&world, Stop::Removed, true).unwrap();

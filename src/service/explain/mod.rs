@@ -13,7 +13,7 @@ pub use crate::domain::why::{Answer, Cause, Code};
 
 use super::access::{self, AccessView};
 use super::error::FieldError;
-use super::{Caller, Context, ServiceError, hubs, leavers, members, secrets, task_view, tasks as task_views};
+use super::{Caller, Context, ServiceError, hubs, leavers, members, task_view, tasks as task_views};
 use crate::base::clock::Micros;
 use crate::base::ids::{HubId, TaskId, UserId, WorkspaceId};
 use crate::domain::app::App;
@@ -30,7 +30,7 @@ use crate::store::interval_list::{self, IntervalFilter};
 use crate::store::reading::{self, ActivityFilter};
 use crate::store::task_list::{self, TaskFilter};
 use crate::store::tasks as task_rows;
-use crate::store::{DbConn, attempts, facts, holds, marks, pausing, problems, workspaces};
+use crate::store::{DbConn, attempts, facts, holds, hub_secrets, marks, pausing, problems, workspaces};
 
 /// Tasks and records shown; enough to see how it came about.
 const SHOWN: i64 = 20;
@@ -100,7 +100,7 @@ fn gather(conn: &mut DbConn, place: &Place<'_>) -> Result<Explanation, ServiceEr
     let words = words::words(&rules, &facts, &entitled);
     let (paused, held) = (paused_above(conn, workspace)?, held(conn, workspace, &facts)?);
     let named = leavers::deciders(conn, workspace, std::slice::from_ref(&facts))?;
-    let (troubles, missing_secrets) = (troubles(conn, place)?, secrets::missing(conn, workspace, hub)?);
+    let (troubles, missing_secrets) = (troubles(conn, place)?, hub_secrets::missing(conn, workspace, hub)?);
     let because = present::causes(&present::Seen {
         hub,
         app,

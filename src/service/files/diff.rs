@@ -69,7 +69,7 @@ pub(super) fn diff(conn: &mut DbConn, ground: &Ground<'_>, declared: &[HubDecl])
         let after = match (&decl.settings, before) {
             (Some(settings), before) => {
                 let after = wanted_hub(ground, decl, settings, before)?;
-                hub_steps(conn, ground, &mut diff, &decl.place, before, &after)?;
+                hub_steps(conn, ground, &mut diff, (&decl.place, settings), before, &after)?;
                 seal_steps(conn, ground, &mut diff, decl, settings, before, &after)?;
                 missing_secrets(conn, ground.workspace(), &mut diff, before, &after)?;
                 after
@@ -165,7 +165,7 @@ fn hub_steps(
     conn: &mut DbConn,
     ground: &Ground<'_>,
     diff: &mut Diff,
-    place: &Place,
+    (place, settings): (&Place, &Settings),
     before: Option<&Hub>,
     after: &Hub,
 ) -> Result<(), ServiceError> {
@@ -180,18 +180,16 @@ fn hub_steps(
             ground.may_change(place, &format!("the hub '{hub}'"), before.owner.as_deref())?;
             let app = rules::app(ground.catalog, &after.app).map_err(ServiceError::Invalid)?;
             let moved = hub_changes::moved_addresses(app, before, after);
-            let set = hub_secrets::names(conn, ground.workspace(), after.id)?;
-            if !moved.is_empty() && !set.is_empty() {
-                diff.plan.notes.push(format!(
-                    "{hub}: {} changes, so these secrets must be given again with `scimhub secret set {hub} NAME`: {}",
-                    moved.join(", "),
-                    set.join(", "),
-                ));
-            }
+            // A value of the environment is sealed anew with the change.
+            let by_env = |(name, given): (&String, &Given)| matches!(given, Given::Env(_)).then(|| name.clone());
+            let given: Vec<String> = settings.connection.iter().filter_map(by_env).collect();
+            let with = (ground.scribe, given.as_slice());
+            diff.plan.notes.extend(hub_changes::secrets_lost(conn, app, before, after, &moved, with)?);
             diff.plan.notes.extend(hub_changes::left_behind(conn, ground.scribe, before, &moved)?);
             let changed = hub_changes::changed(before, after);
             diff.plan.hubs.push(HubDiff { hub, action: Action::Change, changed });
-            diff.steps.push(Step::ChangeHub { before: Box::new(before.clone()), after: Box::new(after.clone()) });
+            let (before, after) = (Box::new(before.clone()), Box::new(after.clone()));
+            diff.steps.push(Step::ChangeHub { before, after, given });
         }
     }
     Ok(())
@@ -247,7 +245,7 @@ fn missing_secrets(
     };
     let sealed = |name: &String| diff.plan.secrets.contains(&format!("{}/{name}", after.slug));
     let missing: Vec<String> =
-        secrets::referenced(after).into_iter().filter(|name| !set.contains(name) && !sealed(name)).collect();
+        after.secret_names().into_iter().filter(|name| !set.contains(name) && !sealed(name)).collect();
     for name in missing {
         diff.plan
             .notes

@@ -182,11 +182,10 @@ pub async fn apply(
     };
     let (writer, catalog, keyring) = (scribe.clone(), context.catalog.clone(), context.keyring.clone());
     let (mut plan, effects) = look::change(context, &scribe, slugs, expect, make, move |tx, diff, effects| {
-        let mut plan = diff.plan;
         for step in &diff.steps {
-            carry_out(tx, &writer, &catalog, &keyring, step, &mut plan)?;
+            carry_out(tx, &writer, &catalog, &keyring, step)?;
         }
-        Ok((plan, effects))
+        Ok((diff.plan, effects))
     })
     .await?;
     plan = match (shown, expect) {

@@ -15,7 +15,6 @@ use super::leavers;
 use super::members::{self, MemberView};
 use super::rights::check_step;
 use super::scribe::{About, Scribe};
-use super::whatif::Plan;
 use super::whatif::steps::{Step, carry_out};
 use super::{Caller, Context, ServiceError, hubs, tasks as task_views};
 use crate::base::ids::{MemberId, TaskId, UserId, WorkspaceId};
@@ -309,7 +308,7 @@ impl Desk<'_, '_> {
 
     fn carry(&mut self, step: &Step) -> Result<(), ServiceError> {
         check_step(self.tx, self.scribe, self.catalog, step)?;
-        carry_out(self.tx, self.scribe, self.catalog, self.keyring, step, &mut Plan::default())
+        carry_out(self.tx, self.scribe, self.catalog, self.keyring, step)
     }
 
     /// An individual share of this person, as it would be made by hand.

@@ -155,12 +155,12 @@ pub async fn undo(
     };
     let writer = scribe.clone();
     let (mut plan, effects) = look::change(context, &scribe, hubs, Some(expect), make, move |tx, diff, effects| {
-        let mut plan = diff.plan;
+        let plan = diff.plan;
         if diff.steps.is_empty() {
             return Err(ServiceError::Conflict(format!("nobody is granted anything again: {}", plan.notes.join("; "))));
         }
         for step in &diff.steps {
-            carry_out(tx, &writer, &catalog, &keyring, step, &mut plan)?;
+            carry_out(tx, &writer, &catalog, &keyring, step)?;
         }
         let hub = diff.touched.first().map(|one| one.hub.id);
         record(tx, &writer, &taken, hub, (diff.steps.len(), plan.notes.len()))?;

@@ -76,7 +76,7 @@ pub(in crate::service) fn digest(diff: &Diff, effects: &EffectsDigest) -> Digest
 fn step(step: &Step) -> Value {
     match step {
         Step::AddHub(hub) => json!(["add hub", hub.slug, shape(hub)]),
-        Step::ChangeHub { before, after } => json!(["change hub", after.slug, shape(before), shape(after)]),
+        Step::ChangeHub { before, after, .. } => json!(["change hub", after.slug, shape(before), shape(after)]),
         Step::RemoveHub(hub) => json!(["remove hub", hub.slug, shape(hub)]),
         Step::AddMapping(hub, mapping) => json!(["add mapping", hub.slug, rule(mapping)]),
         Step::ChangeMapping { hub, before, after } => json!(["change mapping", hub.slug, rule(before), rule(after)]),

@@ -18,8 +18,8 @@ use crate::store::{Keyring, Tx};
 pub(in crate::service) enum Step {
     /// A new hub.
     AddHub(Hub),
-    /// Other settings.
-    ChangeHub { before: Box<Hub>, after: Box<Hub> },
+    /// Other settings, and the names of the secrets that are sealed with them.
+    ChangeHub { before: Box<Hub>, after: Box<Hub>, given: Vec<String> },
     /// The hub is forgotten.
     RemoveHub(Hub),
     /// A new mapping.
@@ -64,7 +64,7 @@ pub(in crate::service) struct Diff {
     pub touched: Vec<Touched>,
 }
 
-/// Do one step; what there is to tell is added to the plan's notes.
+/// Do one step.
 ///
 /// # Errors
 /// As the change.
@@ -74,20 +74,16 @@ pub(in crate::service) fn carry_out(
     catalog: &Catalog,
     keyring: &Keyring,
     step: &Step,
-    plan: &mut Plan,
 ) -> Result<(), ServiceError> {
     match step {
         Step::AddHub(hub) => {
             let app = rules::app(catalog, &hub.app).map_err(ServiceError::Invalid)?;
             hub_changes::add_hub(tx, scribe, app, hub)
         }
-        Step::ChangeHub { before, after } => {
+        // What there is to tell of it stands among the plan's notes already.
+        Step::ChangeHub { before, after, given } => {
             let app = rules::app(catalog, &after.app).map_err(ServiceError::Invalid)?;
-            let cleared = hub_changes::change_hub(tx, scribe, app, before, after)?.cleared;
-            if !cleared.is_empty() {
-                plan.notes.push(format!("{}: forgot the secrets {}", after.slug, cleared.join(", ")));
-            }
-            Ok(())
+            hub_changes::change_hub(tx, scribe, app, before, after, given).map(|_| ())
         }
         // Only files come here: a person's removal carries their reason.
         Step::RemoveHub(hub) => {

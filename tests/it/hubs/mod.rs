@@ -5,6 +5,7 @@ mod api;
 mod files;
 pub mod holding;
 pub mod mending;
+mod moved_address;
 mod races;
 mod regain;
 mod tenants;
