@@ -4,15 +4,14 @@
 use serde_json::json;
 
 use super::scribe::{About, Scribe};
-use super::{ServiceError, waiting};
+use super::{ServiceError, hub_leavers, hub_moves, waiting};
 use crate::base::ids::HubId;
-use crate::base::limits::LEAVER_PRESENT;
-use crate::domain::app::{App, Field, FieldFormat};
+use crate::domain::app::{App, Field};
 use crate::domain::hub::{ConnectionValue, Hub, HubMode, Removal};
 use crate::domain::hub_file::subject_text;
 use crate::domain::hub_rules as rules;
 use crate::domain::mapping::{Binding, HubRole, Mapping, SubjectName};
-use crate::domain::problem::{self, Cause};
+use crate::domain::problem::Cause;
 use crate::domain::protection::moves_protected_role;
 use crate::domain::task::{Task, TaskStatus};
 use crate::store::hubs::{login_word, mode_word};
@@ -20,8 +19,8 @@ use crate::store::managers::{self, Manager};
 use crate::store::task_list::{self, TaskFilter};
 use crate::store::task_moves::{self, ByHand};
 use crate::store::{
-    DbConn, StoreError, Tx, decisions, given_fields, hub_members, hub_secrets, hubs, lanes, leavers, mappings, marks,
-    problems, protections, set_aside,
+    DbConn, StoreError, Tx, decisions, given_fields, hub_secrets, hubs, lanes, mappings, marks, problems, protections,
+    set_aside,
 };
 
 /// Add a hub.
@@ -76,7 +75,7 @@ pub(super) fn change_hub(
     given: &[String],
 ) -> Result<Changed, ServiceError> {
     hubs::update(tx, scribe.workspace, after, scribe.now)?;
-    let moved = moved_addresses(app, before, after);
+    let moved = hub_moves::moved_addresses(app, before, after);
     let cleared = if moved.is_empty() { Vec::new() } else { hub_secrets::clear(tx, scribe.workspace, before.id)? };
     let target = format!("hub:{}", after.slug);
     let mut told = Vec::new();
@@ -84,7 +83,7 @@ pub(super) fn change_hub(
     let withdrawn = match (before.mode, after.mode) {
         (HubMode::Active, HubMode::Observe) => {
             let withdrawn = task_moves::withdraw_of_hub(tx, scribe.workspace, after.id, &scribe.actor, scribe.now)?;
-            told.extend(leavers_stay(tx, scribe, after)?);
+            told.extend(hub_leavers::observed(tx, scribe, after)?);
             withdrawn
         }
         (HubMode::Active, HubMode::Active) | (HubMode::Observe, HubMode::Active | HubMode::Observe) => 0,
@@ -106,16 +105,8 @@ pub(super) fn change_hub(
         // It may be another app now: what was decided about the old one says nothing (DESIGN.md 2.6).
         decisions::end_all(tx, scribe.workspace, after.id)?;
     }
-    // Not only once a task meets it: the hub can do nothing from now on, and somebody should know.
-    let lost: Vec<String> = hub_secrets::missing(tx, scribe.workspace, after)?
-        .into_iter()
-        .filter(|name| cleared.contains(name) && !given.contains(name))
-        .collect();
-    if app.is_called() && !lost.is_empty() {
-        let message = problem::secrets_missing(&lost, &moved);
-        problems::report(tx, scribe.workspace, after.id, Cause::AuthBroken, &message, scribe.now)?;
-    }
-    told.extend(give_again(app, after, &moved, &lost));
+    let lost = cleared.iter().filter(|name| !given.contains(name)).cloned().collect();
+    told.extend(hub_moves::stands_still(tx, scribe, app, after, &moved, lost)?);
     if matters(before, after) {
         let cause = if kind == "hub.activated" { "hub_activated" } else { "hub_changed" };
         marks::hub_changed(tx, scribe.workspace, after.id, &scribe.change(cause))?;
@@ -232,7 +223,7 @@ pub(super) fn remove_hub(tx: &mut Tx<'_>, scribe: &Scribe, hub: &Hub, removal: &
         }
     }
     problems::close(tx, scribe.workspace, hub.id, None, scribe.now)?;
-    leave_behind(tx, scribe, hub)?;
+    hub_leavers::left_behind(tx, scribe, hub)?;
     hubs::delete(tx, scribe.workspace, hub.id)?;
     managers::forget_hub(tx, scribe.workspace, hub.id)?;
     given_fields::forget_hub(tx, scribe.workspace, hub.id)?;
@@ -245,104 +236,9 @@ pub(super) fn remove_hub(tx: &mut Tx<'_>, scribe: &Scribe, hub: &Hub, removal: &
     Ok(())
 }
 
-/// A leaver still present is always an open problem (DESIGN.md section 2.13), and with its hub goes
-/// whatever would have seen them gone: syncs, tasks, held batches. So what is known at this moment is
-/// opened as a problem of its own, which only a person ends (`problems::gone`). It is about who has left
-/// by now; of people who leave later, a hub that is not there says nothing.
-fn leave_behind(tx: &mut Tx<'_>, scribe: &Scribe, hub: &Hub) -> Result<(), ServiceError> {
-    let (workspace, now) = (scribe.workspace, scribe.now);
-    let people = leavers::left_behind_in(tx, workspace, hub.id, now, i64::MAX)?.len();
-    if people > 0 {
-        let people = i64::try_from(people).unwrap_or(i64::MAX);
-        let message = problem::leavers_left_behind(people, &hub.label);
-        problems::state(tx, workspace, hub.id, Cause::LeaverLeftBehind, &message, people, now)?;
-    }
-    Ok(())
-}
-
-/// A hub that observes removes nobody: of whom it manages, who left is a problem from now on and not
-/// only after a day, because their removal was just withdrawn. Answers what to tell of it.
-fn leavers_stay(tx: &mut Tx<'_>, scribe: &Scribe, hub: &Hub) -> Result<Option<String>, ServiceError> {
-    let (workspace, now) = (scribe.workspace, scribe.now);
-    let people = leavers::present_in(tx, workspace, hub.id, now.minus(LEAVER_PRESENT), i64::MAX)?.len();
-    if people == 0 {
-        return Ok(None);
-    }
-    let people = i64::try_from(people).unwrap_or(i64::MAX);
-    let message = problem::leavers_present(people, hub.mode);
-    problems::state(tx, workspace, hub.id, Cause::LeaverPresent, &message, people, now)?;
-    Ok(Some(format!("{}: {message}", hub.slug)))
-}
-
-/// What nobody else says when an address of the connection changes: we believe what we knew.
-///
-/// # Errors
-/// [`ServiceError::Store`].
-pub(super) fn left_behind(
-    conn: &mut DbConn,
-    scribe: &Scribe,
-    hub: &Hub,
-    moved: &[String],
-) -> Result<Option<String>, ServiceError> {
-    let (known, _) = hub_members::managed_now(conn, scribe.workspace, hub.id, &[])?;
-    if moved.is_empty() || known == 0 {
-        return Ok(None);
-    }
-    let who = if known == 1 { "1 person stays known" } else { &format!("{known} people stay known") };
-    Ok(Some(format!(
-        "{}: {} changes: {who} as at the old address; nobody is added at the new one or removed at the old one for \
-         that. If it is another space of the app, connect it as a hub of its own",
-        hub.slug,
-        moved.join(", "),
-    )))
-}
-
-/// What a changed address does to the secrets that were given for the old one (threat T-21), where they
-/// are not given again with the change.
-///
-/// # Errors
-/// [`ServiceError::Store`].
-pub(super) fn secrets_lost(
-    conn: &mut DbConn,
-    app: &App,
-    before: &Hub,
-    after: &Hub,
-    moved: &[String],
-    (scribe, given): (&Scribe, &[String]),
-) -> Result<Option<String>, ServiceError> {
-    if moved.is_empty() {
-        return Ok(None);
-    }
-    let (wanted, mut lost) = (after.secret_names(), hub_secrets::names(conn, scribe.workspace, before.id)?);
-    lost.retain(|name| wanted.contains(name) && !given.contains(name));
-    Ok(give_again(app, after, moved, &lost))
-}
-
-fn give_again(app: &App, hub: &Hub, moved: &[String], lost: &[String]) -> Option<String> {
-    if lost.is_empty() {
-        return None;
-    }
-    let stands = if app.is_called() { "; until then the hub stands still" } else { "" };
-    let (slug, commands) = (&hub.slug, problem::set_commands(hub.slug.as_str(), lost));
-    Some(format!(
-        "{slug}: {} changes, so the secrets of the old address are forgotten and these must be given again: {}. \
-         Set them with {commands}{stands}",
-        moved.join(", "),
-        lost.join(", "),
-    ))
-}
-
 /// What follows from another login method (R10.5).
 pub(super) fn other_login(hub: &Hub) -> String {
     format!("{0}: people sign in another way now; sync the hub: POST /api/v1/hubs/{0}/sync", hub.slug)
-}
-
-/// Fields of the connection that are addresses and differ.
-pub(super) fn moved_addresses(app: &App, before: &Hub, after: &Hub) -> Vec<String> {
-    let urls = app.fields.iter().filter(|field| field.format == FieldFormat::Url);
-    urls.filter(|field| before.connection.get(&field.name) != after.connection.get(&field.name))
-        .map(|field| field.name.clone())
-        .collect()
 }
 
 /// The names of what differs, for people and the activity record; never the values.

@@ -8,7 +8,7 @@ use super::scribe::Scribe;
 use super::whatif::look::{self, Make};
 use super::whatif::steps::{Diff, Step, mapping_diff};
 use super::whatif::{Action, Fate, HubDiff, Plan, Touched};
-use super::{Caller, Context, ServiceError, hub_changes};
+use super::{Caller, Context, ServiceError, hub_changes, hub_moves};
 use crate::domain::catalog::Catalog;
 use crate::domain::hub::{Hub, HubMode};
 use crate::domain::hub_rules as rules;
@@ -78,10 +78,10 @@ fn changed(
         if before.connection != after.connection {
             hub_changes::alone(conn, scribe, app, &after)?;
         }
-        let moved = hub_changes::moved_addresses(app, &before, &after);
+        let moved = hub_moves::moved_addresses(app, &before, &after);
         let given: Vec<String> = given.iter().map(|(name, _)| name.clone()).collect();
-        diff.plan.notes.extend(hub_changes::secrets_lost(conn, app, &before, &after, &moved, (scribe, &given))?);
-        diff.plan.notes.extend(hub_changes::left_behind(conn, scribe, &before, &moved)?);
+        diff.plan.notes.extend(hub_moves::secrets_lost(conn, app, &before, &after, &moved, (scribe, &given))?);
+        diff.plan.notes.extend(hub_moves::known_as_before(conn, scribe, &before, &moved)?);
         if before.login != after.login {
             diff.plan.notes.push(hub_changes::other_login(&after));
         }

@@ -24,6 +24,8 @@ pub mod heard;
 pub mod held;
 pub mod history;
 mod hub_changes;
+mod hub_leavers;
+mod hub_moves;
 mod hub_standing;
 pub mod hub_view;
 pub mod hub_whatif;

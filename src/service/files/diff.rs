@@ -14,7 +14,7 @@ use crate::service::hub_changes::{self, connection_value};
 use crate::service::scribe::Scribe;
 use crate::service::whatif::steps::{Diff, Step, mapping_diff};
 use crate::service::whatif::{Action, Fate, HubDiff, Touched};
-use crate::service::{ServiceError, secrets};
+use crate::service::{ServiceError, hub_moves, secrets};
 use crate::store::{DbConn, Keyring, hub_secrets, hubs as hub_rows, mappings as rows};
 
 /// What a declaration is held against.
@@ -179,13 +179,13 @@ fn hub_steps(
         Some(before) => {
             ground.may_change(place, &format!("the hub '{hub}'"), before.owner.as_deref())?;
             let app = rules::app(ground.catalog, &after.app).map_err(ServiceError::Invalid)?;
-            let moved = hub_changes::moved_addresses(app, before, after);
+            let moved = hub_moves::moved_addresses(app, before, after);
             // A value of the environment is sealed anew with the change.
             let by_env = |(name, given): (&String, &Given)| matches!(given, Given::Env(_)).then(|| name.clone());
             let given: Vec<String> = settings.connection.iter().filter_map(by_env).collect();
             let with = (ground.scribe, given.as_slice());
-            diff.plan.notes.extend(hub_changes::secrets_lost(conn, app, before, after, &moved, with)?);
-            diff.plan.notes.extend(hub_changes::left_behind(conn, ground.scribe, before, &moved)?);
+            diff.plan.notes.extend(hub_moves::secrets_lost(conn, app, before, after, &moved, with)?);
+            diff.plan.notes.extend(hub_moves::known_as_before(conn, ground.scribe, before, &moved)?);
             let changed = hub_changes::changed(before, after);
             diff.plan.hubs.push(HubDiff { hub, action: Action::Change, changed });
             let (before, after) = (Box::new(before.clone()), Box::new(after.clone()));
@@ -209,7 +209,7 @@ fn seal_steps(
     let moved = match before {
         Some(before) => {
             let app = rules::app(ground.catalog, &after.app).map_err(ServiceError::Invalid)?;
-            !hub_changes::moved_addresses(app, before, after).is_empty()
+            !hub_moves::moved_addresses(app, before, after).is_empty()
         }
         None => false,
     };

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use scimhub::base::clock::{Micros, TestClock};
-use scimhub::domain::hub::HubPolicy;
+use scimhub::domain::hub::{HubMode, HubPolicy};
 use scimhub::domain::member::{Bucket, Presence};
 use scimhub::domain::problem::Cause;
 use scimhub::domain::task::TaskKind;
@@ -79,7 +79,8 @@ async fn a_leaver_still_present_after_a_day_is_a_problem_until_gone() {
     }
 }
 
-/// A hub that was removed is nobody's business, and its members' rows stay for auditors.
+/// Of a hub that was removed nobody is found by looking, and its members' rows stay for auditors. Who had
+/// left before is a problem of the removal, until they come back or a person says that they are gone.
 #[tokio::test]
 async fn a_removed_hub_has_no_leavers() {
     for database in databases() {
@@ -101,6 +102,57 @@ async fn a_removed_hub_has_no_leavers() {
             .await
             .unwrap();
         clock.advance(HOUR * 25);
+        bench.worker.look_for_leavers().await.unwrap();
+        assert_eq!(open(&bench).await, [], "{}", database.name);
+
+        let at = bench.now();
+        bench
+            .worker
+            .store
+            .write(move |tx| problems::state(tx, workspace, hub, Cause::LeaverLeftBehind, "one is there", 1, at))
+            .await
+            .unwrap();
+        clock.advance(HOUR);
+        bench.worker.look_for_leavers().await.unwrap();
+        assert_eq!(open(&bench).await.len(), 1, "{}: still there", database.name);
+        bench.worker.store.write(move |tx| leavers::returned(tx, workspace, user)).await.unwrap();
+        clock.advance(HOUR);
+        bench.worker.look_for_leavers().await.unwrap();
+        assert_eq!(open(&bench).await, [], "{}: back at work", database.name);
+    }
+}
+
+/// Nothing is on its way in a hub that observes: there is no day to wait for.
+#[tokio::test]
+async fn a_managed_leaver_of_a_hub_that_observes_is_a_problem_before_a_day_is_over() {
+    for database in databases() {
+        let clock = TestClock::at(START);
+        let bench = Bench::at(&database, clock.clone()).await;
+        let hub = bench.hub("one", HubPolicy::default()).await;
+        let task = bench.task(hub, "ann@example.com", TaskKind::Add);
+        let (workspace, user, now) = (bench.workspace, task.user.unwrap(), bench.now());
+        bench.put(task).await;
+        bench.settle().await;
+        let mode = async |mode: HubMode| {
+            let write = move |tx: &mut scimhub::store::Tx<'_>| {
+                let mut hub = scimhub::store::hubs::load(tx, workspace, hub)?;
+                hub.mode = mode;
+                scimhub::store::hubs::update(tx, workspace, &hub, now)
+            };
+            bench.worker.store.write(write).await.unwrap();
+        };
+        bench.worker.store.write(move |tx| leavers::left(tx, workspace, user, now)).await.unwrap();
+        clock.advance(HOUR);
+        bench.worker.look_for_leavers().await.unwrap();
+        assert_eq!(open(&bench).await, [], "{}: their removal is on its way", database.name);
+        mode(HubMode::Observe).await;
+        clock.advance(HOUR);
+        bench.worker.look_for_leavers().await.unwrap();
+        let found = open(&bench).await;
+        assert_eq!((found.len(), found[0].cause), (1, Cause::LeaverPresent), "{}", database.name);
+        assert!(found[0].message.contains("only observes"), "{found:?}");
+        mode(HubMode::Active).await;
+        clock.advance(HOUR);
         bench.worker.look_for_leavers().await.unwrap();
         assert_eq!(open(&bench).await, [], "{}", database.name);
     }
