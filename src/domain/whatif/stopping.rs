@@ -8,6 +8,7 @@ use super::{Outcome, PersonEffect, account, acts, blank, outcome, withdrawn};
 use crate::base::clock::Micros;
 use crate::domain::app::App;
 use crate::domain::decide::{Facts, Ground, decide};
+use crate::domain::leaver;
 use crate::domain::member::{Bucket, Presence};
 use crate::domain::plan::may_be_replaced;
 use crate::domain::principal;
@@ -86,13 +87,8 @@ pub fn left_undone_of_nobody(stop: Stop, open: &Task) -> Option<PersonEffect> {
 /// Whether somebody left and the app still has their account, open to them: what a suspended one
 /// opens is nothing, and an exempted one stays on a person's word (R4.5).
 fn stays_though_left(facts: &Facts) -> bool {
-    let left = facts.person.as_ref().is_none_or(|person| !person.active);
     let Some(member) = &facts.member else { return false };
-    let there = match member.known {
-        Presence::Pending | Presence::Active => true,
-        Presence::Suspended | Presence::Absent => false,
-    };
-    left && there && member.bucket != Bucket::Exempted
+    leaver::is_still_in(facts.standing(), Some(member.known)) && member.bucket != Bucket::Exempted
 }
 
 /// Whether a task ends without effect. A removed hub cancels also what may have been sent: nobody

@@ -249,7 +249,7 @@ fn troubles(seen: &Seen<'_>) -> Vec<Cause> {
         let text = format!(
             "what keeps it is a problem of the hub, {}: {what}; what to do: {}",
             plain(cause.as_str()),
-            cause.remedy(seen.hub.slug.as_str())
+            cause.remedy_for(seen.hub.slug.as_str(), seen.missing_secrets)
         );
         Cause { problem: Some(cause.as_str()), ..Cause::new(Code::HubProblem, text) }
     };
