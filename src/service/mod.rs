@@ -31,7 +31,6 @@ pub mod hub_view;
 pub mod hub_whatif;
 pub mod hubs;
 pub mod items;
-mod kept_back;
 mod leavers;
 pub mod managers;
 pub mod mapping_changes;

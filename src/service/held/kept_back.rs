@@ -3,11 +3,11 @@
 
 use serde::Serialize;
 
-use super::ServiceError;
-use super::scribe::Scribe;
 use crate::base::ids::{HoldId, TaskId};
 use crate::domain::catalog::Catalog;
 use crate::domain::guard::{self, HoldReason};
+use crate::service::ServiceError;
+use crate::service::scribe::Scribe;
 use crate::store::holds::{self, Hold};
 use crate::store::{Tx, hub_members, hubs, keepers, released};
 
