@@ -58,6 +58,20 @@ pub struct Person {
     pub memberships: Vec<Membership>,
 }
 
+impl Person {
+    /// Whether the identity provider, or who invited them, says that they are a guest (R4.1): their accounts
+    /// are in a bucket of their own.
+    pub fn is_guest(&self) -> bool {
+        is_guest(&self.document)
+    }
+}
+
+/// The same of a user's document: its `userType`.
+pub fn is_guest(document: &Object) -> bool {
+    let kind = document.get("userType").and_then(serde_json::Value::as_str).unwrap_or_default();
+    kind.trim().eq_ignore_ascii_case("guest")
+}
+
 /// A mapping, ready to be applied to many people.
 #[derive(Clone, Debug)]
 pub struct Rule {

@@ -42,14 +42,23 @@ fn only_shared(reasons: &[Reason]) -> bool {
     !reasons.is_empty() && reasons.iter().all(Reason::is_share)
 }
 
+/// Whether the account is one with which somebody works as an admin. Who is only invited is none yet: a
+/// leaver's invitation is taken back like any other (R4.13). Who is suspended cannot sign in, so that
+/// somebody else must stay.
+fn works_as_admin(app: &App, member: &Member) -> bool {
+    match member.known {
+        Presence::Active => member.known_role.as_deref().is_some_and(|role| app.is_admin(role)),
+        Presence::Pending | Presence::Suspended | Presence::Absent => false,
+    }
+}
+
 /// Whether their open task is about to take an admin role, and the hub role owner: counted so by
 /// `store::around` as well.
 fn going(open: Option<&Task>, member: Option<&Member>, app: &App) -> (bool, bool) {
     let (Some(open), Some(member)) = (open, member) else { return (false, false) };
     let removes = open.effect.kind == TaskKind::Remove;
     let reduces = open.effect.kind == TaskKind::UpdateRole && open.priority == PRIORITY_REDUCE;
-    let is_there = matches!(member.known, Presence::Active | Presence::Suspended);
-    let is_admin = is_there && member.known_role.as_deref().is_some_and(|role| app.is_admin(role));
+    let is_admin = works_as_admin(app, member);
     let is_owner = member.known != Presence::Absent && member.hub_role == Some(HubRole::Owner);
     (is_admin && (removes || reduces), is_owner && removes)
 }
@@ -57,10 +66,7 @@ fn going(open: Option<&Task>, member: Option<&Member>, app: &App) -> (bool, bool
 fn change(ground: &Ground<'_>, facts: &Facts, verdict: &Verdict, action: &Action) -> Change {
     let adopted = |id| facts.look_alikes.iter().find(|member| member.id == id);
     let member = verdict.adopt.and_then(adopted).or(facts.member.as_ref());
-    let is_admin = |role: Option<&str>| role.is_some_and(|role| ground.app.is_admin(role));
-    // Who is only invited is no admin yet: a leaver's invitation is taken back like any other (R4.13).
-    let was_admin =
-        member.is_some_and(|member| member.known != Presence::Pending && is_admin(member.known_role.as_deref()));
+    let was_admin = member.is_some_and(|member| works_as_admin(ground.app, member));
     let removes = action.effect.kind == TaskKind::Remove;
     // What a suspended account had is given anew.
     let usable = member.filter(|member| match member.known {
@@ -80,7 +86,8 @@ fn change(ground: &Ground<'_>, facts: &Facts, verdict: &Verdict, action: &Action
         // What waits for data takes no seat; it is asked about when it goes out.
         adds_seat: action.effect.kind == TaskKind::Add && !there && action.start != Start::NeedsData,
         leaver: action.priority == PRIORITY_LEAVER,
-        loses_admin: was_admin && (removes || !is_admin(action.effect.role.as_deref())),
+        loses_admin: was_admin
+            && (removes || !action.effect.role.as_deref().is_some_and(|role| ground.app.is_admin(role))),
         loses_owner: removes && member.is_some_and(|member| member.hub_role == Some(HubRole::Owner)),
         admin_going,
         owner_going,

@@ -108,15 +108,25 @@ pub struct Judged {
 /// What becomes of one person, unless the same would happen without the change. `before` is
 /// `None` for a hub that is new or pushes from now on: then everything it does comes of the change.
 ///
+/// `awaited` says whether the planner looks at them without the change too. Where it does not, what it
+/// does when it looks comes of the change: drift that was only reported is put right then.
+///
 /// Removals and downgrades count as settled. A task whose attempt runs is taken as done, because
 /// the planner waits for its end.
-pub fn effect(app: &App, before: Option<&Ground<'_>>, after: &Ground<'_>, facts: Facts, now: Micros) -> Judged {
+pub fn effect(
+    app: &App,
+    before: Option<&Ground<'_>>,
+    after: &Ground<'_>,
+    facts: Facts,
+    awaited: bool,
+    now: Micros,
+) -> Judged {
     let facts = after_attempt(facts);
     let (_, verdict) = decide(after, &facts, now, now);
     let was = before.map(|ground| decide(ground, &facts, now, now).1);
     let effect = match &verdict.step {
         Step::Act(action) => {
-            let anyway = was.as_ref().and_then(acts).is_some_and(|was| was.effect == action.effect);
+            let anyway = awaited && was.as_ref().and_then(acts).is_some_and(|was| was.effect == action.effect);
             (!anyway).then(|| of_action(app, &verdict, &facts, action))
         }
         Step::Nothing(why) => of_nothing(app, was.as_ref(), before, after, &facts, *why, &verdict, now),

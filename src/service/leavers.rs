@@ -161,12 +161,28 @@ pub(super) fn demand_note(
     if note.is_some() {
         return Ok(());
     }
-    let stay = stay_without(conn, workspace, tasks)?;
+    wanted_of(&stay_without(conn, workspace, tasks)?)
+}
+
+/// The same of a person whose account is to stay where it is.
+///
+/// # Errors
+/// [`ServiceError::InvalidFields`] that names `note`.
+pub(super) fn demand_note_for(
+    conn: &mut DbConn,
+    workspace: WorkspaceId,
+    member: &Member,
+    note: Option<&str>,
+) -> Result<(), ServiceError> {
+    let Some(user) = member.user.filter(|_| note.is_none()) else { return Ok(()) };
+    let active = users::active_among(conn, workspace, &[user])?;
+    let stays = leaver::is_still_in(standing(Some(user), &active), Some(member.known));
+    wanted_of(if stays { std::slice::from_ref(&member.display) } else { &[] })
+}
+
+fn wanted_of(stay: &[String]) -> Result<(), ServiceError> {
     if stay.is_empty() {
         return Ok(());
     }
-    Err(ServiceError::InvalidFields(vec![FieldError {
-        field: String::from("note"),
-        detail: words::note_wanted(&stay),
-    }]))
+    Err(ServiceError::InvalidFields(vec![FieldError { field: String::from("note"), detail: words::note_wanted(stay) }]))
 }

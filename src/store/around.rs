@@ -54,23 +54,9 @@ fn of_hub(
 ) -> Result<Around, StoreError> {
     let (managed, admins) = super::hub_members::managed_now(conn, workspace, hub, admin_roles)?;
     let window = window(conn, workspace, hub, now)?;
-    let present: Vec<(Option<String>, i64)> = hub_members::table
-        .filter(hub_members::workspace.eq(workspace.0))
-        .filter(hub_members::hub_id.eq(hub.bytes()))
-        .filter(hub_members::known_state.ne("absent"))
-        .group_by(hub_members::hub_role)
-        .select((hub_members::hub_role, diesel::dsl::count_star()))
-        .load(conn)?;
-    let seats: i64 = present.iter().map(|(_, count)| count).sum();
-    let owners: i64 = present.iter().filter(|(role, _)| role.as_deref() == Some("owner")).map(|(_, count)| count).sum();
+    let (seats, owners) = present(conn, workspace, hub)?;
     let going = keepers::going(conn, workspace, hub, admin_roles, Going::Open)?;
-    let adding: i64 = tasks::table
-        .filter(tasks::workspace.eq(workspace.0))
-        .filter(tasks::hub_id.eq(hub.bytes()))
-        .filter(tasks::kind.eq(TaskKind::Add.as_str()))
-        .filter(tasks::status.eq_any(words(&pushing())))
-        .count()
-        .get_result(conn)?;
+    let adding = adding(conn, workspace, hub)?;
     Ok(Around {
         managed: count(managed),
         gone_in_window: count(window.gone),
@@ -81,6 +67,30 @@ fn of_hub(
         seats: count(seats.saturating_add(adding)),
         people: People::default(),
     })
+}
+
+/// Accounts that are in the app, and those of them that own the hub.
+pub(super) fn present(conn: &mut DbConn, workspace: WorkspaceId, hub: HubId) -> Result<(i64, i64), StoreError> {
+    let present: Vec<(Option<String>, i64)> = hub_members::table
+        .filter(hub_members::workspace.eq(workspace.0))
+        .filter(hub_members::hub_id.eq(hub.bytes()))
+        .filter(hub_members::known_state.ne("absent"))
+        .group_by(hub_members::hub_role)
+        .select((hub_members::hub_role, diesel::dsl::count_star()))
+        .load(conn)?;
+    let owners = present.iter().filter(|(role, _)| role.as_deref() == Some("owner")).map(|(_, count)| count).sum();
+    Ok((present.iter().map(|(_, count)| count).sum(), owners))
+}
+
+/// Additions on their way out.
+pub(super) fn adding(conn: &mut DbConn, workspace: WorkspaceId, hub: HubId) -> Result<i64, StoreError> {
+    Ok(tasks::table
+        .filter(tasks::workspace.eq(workspace.0))
+        .filter(tasks::hub_id.eq(hub.bytes()))
+        .filter(tasks::kind.eq(TaskKind::Add.as_str()))
+        .filter(tasks::status.eq_any(words(&pushing())))
+        .count()
+        .get_result(conn)?)
 }
 
 pub(super) fn count(rows: i64) -> u32 {

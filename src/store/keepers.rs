@@ -1,17 +1,17 @@
-//! Admins and owners of a hub, of whom the last must not go unnamed: how many there are, and what is
-//! about to take that from them.
+//! What of a hub must not run out when a held batch is released: its admins and owners, of whom the last
+//! must not go unnamed, and its seats; and what is about to take of them.
 
 use std::collections::HashMap;
 
 use diesel::prelude::*;
 
-use super::around::{count, pushing};
+use super::around::{adding, count, present, pushing};
 use super::conn::DbConn;
 use super::schema::{hub_members, tasks};
 use super::tasks::{is_open, words};
 use super::{StoreError, Tx};
 use crate::base::ids::{HoldId, HubId, TaskId, WorkspaceId};
-use crate::domain::guard::Loss;
+use crate::domain::guard::{Left, Loss};
 use crate::domain::plan::PRIORITY_REDUCE;
 use crate::domain::task::{TaskKind, TaskStatus};
 
@@ -37,10 +37,10 @@ type Taking = (Vec<u8>, String, i32, String, Option<String>, Option<String>);
 fn loss(admin_roles: &[String], (_, kind, priority, state, role, hub_role): &Taking) -> Loss {
     let removes = kind == TaskKind::Remove.as_str();
     let reduces = kind == TaskKind::UpdateRole.as_str() && *priority == PRIORITY_REDUCE;
-    // Who is only invited is no admin yet.
-    let is_admin = matches!(state.as_str(), "active" | "suspended")
-        && role.as_ref().is_some_and(|role| admin_roles.contains(role));
-    Loss { admin: is_admin && (removes || reduces), owner: removes && hub_role.as_deref() == Some("owner") }
+    // Who is only invited is no admin yet, and who is suspended no admin any more.
+    let is_admin = state == "active" && role.as_ref().is_some_and(|role| admin_roles.contains(role));
+    let is_owner = hub_role.as_deref() == Some("owner");
+    Loss { admin: is_admin && (removes || reduces), owner: removes && is_owner, seat: false }
 }
 
 /// Tasks of a hub that take from its admins and owners.
@@ -88,31 +88,34 @@ pub(super) fn going(
     Ok(goers)
 }
 
-/// Admins and owners of the hub whom nothing on its way out takes that from; what is held takes
-/// nothing yet.
+/// Admins, owners and, under `max_seats`, seats of the hub that nothing on its way out takes; what is held
+/// takes nothing yet.
 ///
 /// # Errors
 /// [`StoreError`] of the statements.
-pub fn staying(
+pub fn left(
     conn: &mut DbConn,
     workspace: WorkspaceId,
     hub: HubId,
     admin_roles: &[String],
-) -> Result<(u32, u32), StoreError> {
+    max_seats: Option<u32>,
+) -> Result<Left, StoreError> {
     let (_, admins) = super::hub_members::managed_now(conn, workspace, hub, admin_roles)?;
-    let owners: i64 = hub_members::table
-        .filter(hub_members::workspace.eq(workspace.0))
-        .filter(hub_members::hub_id.eq(hub.bytes()))
-        .filter(hub_members::known_state.ne("absent"))
-        .filter(hub_members::hub_role.eq("owner"))
-        .count()
-        .get_result(conn)?;
+    let (present, owners) = present(conn, workspace, hub)?;
     let going = going(conn, workspace, hub, admin_roles, Going::Out)?;
-    Ok((count(admins.saturating_sub(going.admins)), count(owners.saturating_sub(going.owners))))
+    let seats = match max_seats {
+        Some(most) => Some(most.saturating_sub(count(present.saturating_add(adding(conn, workspace, hub)?)))),
+        None => None,
+    };
+    Ok(Left {
+        admins: count(admins.saturating_sub(going.admins)),
+        owners: count(owners.saturating_sub(going.owners)),
+        seats,
+    })
 }
 
-/// What each of these tasks takes from an admin or owner, in the order given; nothing where it is not
-/// held in this batch any more.
+/// What each of these tasks takes, in the order given; nothing where it is not held in this batch any
+/// more.
 ///
 /// # Errors
 /// [`StoreError`] of the statement.
@@ -129,6 +132,15 @@ pub fn losses(
         .filter(tasks::hold_id.eq(hold.bytes()))
         .filter(tasks::status.eq(TaskStatus::Held.as_str()))
         .load(&mut **tx)?;
-    let found: HashMap<&[u8], Loss> = rows.iter().map(|row| (row.0.as_slice(), loss(admin_roles, row))).collect();
+    let adds: Vec<Vec<u8>> = tasks::table
+        .filter(tasks::workspace.eq(workspace.0))
+        .filter(tasks::id.eq_any(&ids))
+        .filter(tasks::hold_id.eq(hold.bytes()))
+        .filter(tasks::status.eq(TaskStatus::Held.as_str()))
+        .filter(tasks::kind.eq(TaskKind::Add.as_str()))
+        .select(tasks::id)
+        .load(&mut **tx)?;
+    let mut found: HashMap<&[u8], Loss> = rows.iter().map(|row| (row.0.as_slice(), loss(admin_roles, row))).collect();
+    found.extend(adds.iter().map(|id| (id.as_slice(), Loss { seat: true, ..Loss::default() })));
     Ok(ids.iter().map(|id| found.get(id.as_slice()).copied().unwrap_or_default()).collect())
 }

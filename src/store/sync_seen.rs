@@ -15,6 +15,7 @@ use super::sync_assets::{assets, assets_json};
 use super::{DbConn, StoreError, Tx};
 use crate::base::clock::Micros;
 use crate::base::ids::{HubId, MemberId, TaskId, UserId, WorkspaceId};
+use crate::domain::entitlement::is_guest;
 use crate::domain::member::Presence;
 use crate::domain::sync::{self, Observed};
 use crate::scim::fold;
@@ -230,11 +231,10 @@ pub fn people(
 fn bearer(user: UserId, user_name: &str, document: &Object, taken_at: Option<i64>) -> Bearer {
     let emails = document.get("emails").and_then(serde_json::Value::as_array).into_iter().flatten();
     let shown = emails.filter_map(|email| email.get("value").and_then(serde_json::Value::as_str));
-    let kind = document.get("userType").and_then(serde_json::Value::as_str).unwrap_or_default();
     Bearer {
         user,
         addresses: shown.chain([user_name]).filter_map(sync::address).collect(),
-        guest: kind.trim().eq_ignore_ascii_case("guest"),
+        guest: is_guest(document),
         address_taken_at: taken_at.map(Micros),
     }
 }

@@ -213,14 +213,32 @@ pub struct Loss {
     pub admin: bool,
     /// The hub role owner.
     pub owner: bool,
+    /// One of the hub's seats.
+    pub seat: bool,
+}
+
+/// What a released change takes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Left {
+    /// Admins of the app from whom nothing on its way out takes that.
+    pub admins: u32,
+    /// The same of the hub's owners.
+    pub owners: u32,
+    /// Seats that are free under the hub's `max_seats`; `None` where it has none.
+    pub seats: Option<u32>,
 }
 
 /// Which of the changes that a person releases stay held all the same, in the order given: those that
-/// would take the app's last admin or the hub's last owner, of `admins` and `owners` that nothing on
-/// its way out takes. Since the batch was held others may have gone, and nobody named these.
-pub fn kept_back(admins: u32, owners: u32, losses: &[Loss]) -> Vec<Option<HoldReason>> {
-    let (mut admins, mut owners) = (admins, owners);
+/// would take the app's last admin, the hub's last owner or a seat beyond its number. Since the batch
+/// was held others may have gone or come, and what it was held for says nothing of these.
+pub fn kept_back(left: Left, losses: &[Loss]) -> Vec<Option<HoldReason>> {
+    let Left { mut admins, mut owners, mut seats } = left;
     let verdict = |loss: &Loss| {
+        if loss.seat {
+            let Some(free) = seats else { return None };
+            seats = Some(free.saturating_sub(1));
+            return (free == 0).then_some(HoldReason::MaxSeats);
+        }
         let after = (admins.saturating_sub(loss.admin.into()), owners.saturating_sub(loss.owner.into()));
         if loss.admin && after.0 == 0 {
             return Some(HoldReason::LastAdmin);

@@ -124,14 +124,19 @@ fn an_admin_whose_open_task_is_replaced_is_counted_once() {
 
 #[test]
 fn a_release_keeps_the_last_of_each_back() {
-    let (admin, owner) = (Loss { admin: true, owner: false }, Loss { admin: false, owner: true });
-    let (both, none) = (Loss { admin: true, owner: true }, Loss::default());
+    let none = Loss::default();
+    let (admin, owner) = (Loss { admin: true, ..none }, Loss { owner: true, ..none });
+    let (both, seat) = (Loss { admin: true, ..owner }, Loss { seat: true, ..none });
     let (last_admin, last_owner) = (Some(HoldReason::LastAdmin), Some(HoldReason::LastOwner));
-    assert_eq!(kept_back(2, 2, &[admin, none, admin, owner]), [None, None, last_admin, None]);
-    assert_eq!(kept_back(9, 1, &[owner, admin]), [last_owner, None]);
+    let left = |admins, owners, seats| Left { admins, owners, seats };
+    assert_eq!(kept_back(left(2, 2, None), &[admin, none, admin, owner]), [None, None, last_admin, None]);
+    assert_eq!(kept_back(left(9, 1, None), &[owner, admin]), [last_owner, None]);
     // What stays takes nothing from the next.
-    assert_eq!(kept_back(2, 1, &[both, admin, admin]), [last_owner, None, last_admin]);
-    assert_eq!(kept_back(0, 0, &[none, admin]), [None, last_admin]);
+    assert_eq!(kept_back(left(2, 1, None), &[both, admin, admin]), [last_owner, None, last_admin]);
+    assert_eq!(kept_back(left(0, 0, None), &[none, admin]), [None, last_admin]);
+    assert_eq!(kept_back(left(0, 0, None), &[seat, seat]), [None, None]);
+    let full = Some(HoldReason::MaxSeats);
+    assert_eq!(kept_back(left(0, 0, Some(1)), &[seat, none, seat, seat]), [None, None, full, full]);
 }
 
 #[test]

@@ -5,6 +5,7 @@ use crate::base::ids::{HoldId, MemberId, TaskId, WorkspaceId};
 use crate::base::random::Ids;
 use crate::domain::app::App;
 use crate::domain::create_fields;
+use crate::domain::entitlement::Person;
 use crate::domain::guard::{HoldReason, Ruling};
 use crate::domain::hub::Hub;
 use crate::domain::instructions;
@@ -419,7 +420,10 @@ impl Recorder<'_, '_> {
             remote_id: None,
             email_key: pair.facts.email_keys.first().cloned(),
             display: principal::display(&pair.facts.principal),
-            bucket: Bucket::Onboarded,
+            bucket: match pair.facts.person.as_ref().is_some_and(Person::is_guest) {
+                true => Bucket::Guest,
+                false => Bucket::Onboarded,
+            },
             managed: true,
             protected: false,
             status: MemberStatus::Settled,

@@ -123,7 +123,13 @@ pub async fn act(form: PageActor, path: Path, app: web::Data<App>) -> Result<Htt
         Some("exempt") => ("exempt", Deed::Exempt(ExemptBody { reason: text("reason") })),
         Some("unexempt") => ("unexempt", Deed::Unexempt),
         Some("adopt") => ("adopt", Deed::Adopt),
-        Some("remove") => ("remove", Deed::Remove(RemoveBody { mode: form.fields.get("mode").map(str::to_owned) })),
+        Some("remove") => (
+            "remove",
+            Deed::Remove(RemoveBody {
+                mode: form.fields.get("mode").map(str::to_owned),
+                note: form.fields.get("note").map(str::to_owned),
+            }),
+        ),
         Some("role") => ("role", Deed::Role(RoleBody { app_role: text("app_role") })),
         Some("resend") => ("resend", Deed::Resend),
         _ => {

@@ -142,6 +142,8 @@ pub fn forms(caller: &PageReader, hub: &str, member: &MemberView, refused: Optio
                     option value="hub_and_app" { "hub and app" }
                     option value="hub_only" selected[given("remove", "mode") == "hub_only"] { "the hub only" }
                 } }
+            div { label for="why-remove" { "Note (needed where somebody who left stays in the app)" }
+                input #why-remove type="text" name="note" maxlength="2000" value=(given("remove", "note")); }
         },
         _ => html! {},
     };

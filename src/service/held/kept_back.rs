@@ -1,5 +1,6 @@
-//! A batch that a person releases, before it goes: whoever in it has become the app's last admin or
-//! the hub's last owner since it was held stays held, in a batch of its own, to be released by name.
+//! A batch that a person releases, before it goes: whoever in it has become the app's last admin or the
+//! hub's last owner since it was held, or would take a seat beyond the hub's number, stays held in a batch
+//! of that reason.
 
 use serde::Serialize;
 
@@ -11,12 +12,15 @@ use crate::service::scribe::Scribe;
 use crate::store::holds::{self, Hold};
 use crate::store::{Tx, hub_members, hubs, keepers, released};
 
+/// What a release must not do unseen.
+const LOOKED_AT_AGAIN: [HoldReason; 3] = [HoldReason::LastAdmin, HoldReason::LastOwner, HoldReason::MaxSeats];
+
 /// Tasks of a released batch that wait in another one now.
 #[derive(Clone, Debug, Serialize, PartialEq, Eq)]
 pub struct KeptBack {
     /// The batch that holds them.
     pub hold: String,
-    /// Why, in one word: `last_admin` or `last_owner`.
+    /// Why, in one word: `last_admin`, `last_owner` or `max_seats`.
     pub reason: &'static str,
     /// The same as a sentence.
     pub why: &'static str,
@@ -24,8 +28,8 @@ pub struct KeptBack {
     pub tasks: Vec<TaskId>,
 }
 
-/// Part these tasks of a batch into those that may go and those that stay held. Nothing is looked at
-/// again that was held as the last one: it was named.
+/// Part these tasks of a batch into those that may go and those that stay held. What was held for one of
+/// these reasons itself is not looked at again: a person has seen it.
 ///
 /// Locks the hub, as a planner does, so that what leaves by another way is seen. Call it before the
 /// hold is locked.
@@ -40,7 +44,7 @@ pub(super) fn part(
     these: &[TaskId],
 ) -> Result<(Vec<TaskId>, Vec<KeptBack>), ServiceError> {
     let workspace = scribe.workspace;
-    if matches!(HoldReason::from_word(&hold.reason), Some(HoldReason::LastAdmin | HoldReason::LastOwner)) {
+    if HoldReason::from_word(&hold.reason).is_some_and(|reason| LOOKED_AT_AGAIN.contains(&reason)) {
         return Ok((these.to_vec(), Vec::new()));
     }
     let hub = hubs::load(tx, workspace, hold.hub)?;
@@ -54,10 +58,10 @@ pub(super) fn part(
     if losses.iter().all(|loss| *loss == guard::Loss::default()) {
         return Ok((these.to_vec(), Vec::new()));
     }
-    let (admins, owners) = keepers::staying(tx, workspace, hub.id, &admins)?;
-    let verdicts = guard::kept_back(admins, owners, &losses);
+    let left = keepers::left(tx, workspace, hub.id, &admins, hub.policy.max_seats)?;
+    let verdicts = guard::kept_back(left, &losses);
     let mut kept = Vec::new();
-    for reason in [HoldReason::LastAdmin, HoldReason::LastOwner] {
+    for reason in LOOKED_AT_AGAIN {
         let these = these.iter().zip(&verdicts).filter(|(_, verdict)| **verdict == Some(reason));
         let tasks: Vec<TaskId> = these.map(|(id, _)| *id).collect();
         if tasks.is_empty() {

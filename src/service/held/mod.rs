@@ -54,7 +54,8 @@ pub struct HoldView {
     /// Whether each change is released by its name (`tasks`), never all at once; what is protected by
     /// whoever may protect.
     pub one_by_one: bool,
-    /// After a release: what of it was not released, because it would have taken the last admin or owner.
+    /// After a release: what of it was not released, because it would have taken the last admin or owner, or
+    /// a seat beyond the hub's number.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub kept_back: Vec<KeptBack>,
     /// Of protected accounts: why and by whom, by the task that waits.

@@ -131,6 +131,8 @@ impl RemovalMode {
 pub struct RemoveBody {
     /// `hub_and_app` (default) or `hub_only`.
     pub mode: Option<String>,
+    /// Why, for the record; demanded where it lets somebody who left stay in the app.
+    pub note: Option<String>,
 }
 
 /// Another role.
@@ -190,7 +192,7 @@ pub async fn act(
                 Deed::Exempt(body) => desk.exempt(&body.reason).map(|()| None),
                 Deed::Unexempt => desk.unexempt().map(|()| None),
                 Deed::Adopt => desk.adopt().map(|()| None),
-                Deed::Remove(body) => desk.remove(RemovalMode::read(body.mode.as_deref())?),
+                Deed::Remove(body) => desk.remove(RemovalMode::read(body.mode.as_deref())?, body.note.clone()),
                 Deed::Role(body) => desk.role(&body.app_role).map(|()| None),
                 Deed::Resend => desk.resend().map(|()| None),
                 Deed::Protect(body) => desk.protect(body).map(|()| None),

@@ -15,14 +15,21 @@ use crate::domain::plan::{PRIORITY_REDUCE, may_be_removed};
 use crate::domain::principal;
 use crate::domain::sync;
 use crate::domain::task::{Before, Effect, Principal, Task, TaskKind, TaskStatus};
-use crate::service::ServiceError;
+use crate::service::tasks as task_views;
 use crate::service::whatif::steps::Step;
+use crate::service::{ServiceError, leavers};
 use crate::store::around::BY_HAND;
 use crate::store::{decisions, facts, tasks};
 
+/// A note, as the record keeps it.
+fn said(note: Option<&str>) -> Option<serde_json::Value> {
+    note.map(|note| json!({ "note": note }))
+}
+
 impl Desk<'_, '_> {
     /// Remove; the task, where the app has something to lose.
-    pub(super) fn remove(&mut self, mode: RemovalMode) -> Result<Option<TaskId>, ServiceError> {
+    pub(super) fn remove(&mut self, mode: RemovalMode, note: Option<String>) -> Result<Option<TaskId>, ServiceError> {
+        let note = task_views::note(note)?;
         self.not_exempted()?;
         self.not_protected("removed")?;
         let shown = [self.member.email_key.as_deref(), Some(&*self.member.display), self.member.remote_id.as_deref()];
@@ -35,16 +42,21 @@ impl Desk<'_, '_> {
             (None, RemovalMode::HubAndApp) => {
                 self.there()?;
                 let principal = principal::of_leaver(&self.member, None);
-                self.task(principal, false).map(Some)
+                self.task(principal, false, note.as_deref()).map(Some)
             }
             (None, RemovalMode::HubOnly) => Err(ServiceError::Conflict(String::from(
                 "mode: an unmatched account is no one's in this hub; it can only be removed from the app",
             ))),
-            (Some(user), mode) => self.remove_person(user, mode),
+            (Some(user), mode) => self.remove_person(user, mode, note.as_deref()),
         }
     }
 
-    fn remove_person(&mut self, user: UserId, mode: RemovalMode) -> Result<Option<TaskId>, ServiceError> {
+    fn remove_person(
+        &mut self,
+        user: UserId,
+        mode: RemovalMode,
+        note: Option<&str>,
+    ) -> Result<Option<TaskId>, ServiceError> {
         let (facts, entitled, giving) = self.entitled(user)?;
         self.not_through_a_group(&entitled, &giving, "removed")?;
         let shares = self.shares(user)?;
@@ -52,7 +64,7 @@ impl Desk<'_, '_> {
             self.there()?;
         }
         match mode {
-            RemovalMode::HubOnly => self.leave_the_account(user, &shares),
+            RemovalMode::HubOnly => self.leave_the_account(user, &shares, note),
             RemovalMode::HubAndApp => {
                 let suspend = match self.hub.policy.deprovision {
                     Deprovision::Remove => false,
@@ -66,10 +78,10 @@ impl Desk<'_, '_> {
                 if self.member.known == Presence::Absent {
                     // The share goes, and with it the wish that was not carried out yet.
                     self.unshare(&shares)?;
-                    self.tell("member.removed", json!({ "mode": mode }), None, None)?;
+                    self.tell("member.removed", json!({ "mode": mode }), said(note), None)?;
                     return Ok(None);
                 }
-                let task = self.task(facts.principal, suspend)?;
+                let task = self.task(facts.principal, suspend, note)?;
                 self.unshare(&shares)?;
                 Ok(Some(task))
             }
@@ -77,7 +89,13 @@ impl Desk<'_, '_> {
     }
 
     /// The account stays in the app, and is nobody's business here any more.
-    fn leave_the_account(&mut self, user: UserId, shares: &[Mapping]) -> Result<Option<TaskId>, ServiceError> {
+    fn leave_the_account(
+        &mut self,
+        user: UserId,
+        shares: &[Mapping],
+        note: Option<&str>,
+    ) -> Result<Option<TaskId>, ServiceError> {
+        leavers::demand_note_for(self.tx, self.scribe.workspace, &self.member, note)?;
         match self.member.known {
             Presence::Active | Presence::Suspended => {}
             Presence::Pending | Presence::Absent => {
@@ -94,7 +112,7 @@ impl Desk<'_, '_> {
         member.reasons = Vec::new();
         member.status = MemberStatus::Settled;
         self.keep(&member)?;
-        self.tell("member.removed", json!({ "mode": RemovalMode::HubOnly }), None, None)?;
+        self.tell("member.removed", json!({ "mode": RemovalMode::HubOnly }), said(note), None)?;
         Ok(None)
     }
 
@@ -106,7 +124,7 @@ impl Desk<'_, '_> {
     }
 
     /// The removal, in the words in which the planner would plan it: it then finds its wish planned.
-    fn task(&mut self, principal: Principal, suspend: bool) -> Result<TaskId, ServiceError> {
+    fn task(&mut self, principal: Principal, suspend: bool, note: Option<&str>) -> Result<TaskId, ServiceError> {
         self.pushes()?;
         let subject = self.subject().ok_or_else(|| {
             ServiceError::Conflict(String::from("the app's id of this account is not known: sync the hub first"))
@@ -162,7 +180,7 @@ impl Desk<'_, '_> {
         let mut member = self.member.clone();
         member.status = MemberStatus::under_way(TaskKind::Remove);
         self.keep(&member)?;
-        self.tell("member.removed", json!({ "mode": RemovalMode::HubAndApp }), None, Some(id))?;
+        self.tell("member.removed", json!({ "mode": RemovalMode::HubAndApp }), said(note), Some(id))?;
         Ok(id)
     }
 

@@ -9,7 +9,7 @@ use crate::base::clock::Micros;
 use crate::base::ids::{GroupId, HubId, UserId, WorkspaceId};
 use crate::base::limits;
 use crate::domain::catalog::Catalog;
-use crate::domain::decide::Ground;
+use crate::domain::decide::{Facts, Ground};
 use crate::domain::entitlement::Rule;
 use crate::domain::hub::{Hub, HubMode};
 use crate::domain::hub_rules as rules;
@@ -19,7 +19,7 @@ use crate::domain::whatif::{self, Begins, Outcome, PersonEffect};
 use crate::service::ServiceError;
 use crate::service::whatif::holding::Window;
 use crate::service::whatif::stops::{self, Open};
-use crate::store::{DbConn, StoreError, facts, hub_members, reading};
+use crate::store::{DbConn, StoreError, facts, hub_members, marks, reading};
 
 /// A hub whose mappings or settings change.
 #[derive(Clone, Debug)]
@@ -215,8 +215,12 @@ fn effect(
         if touched.fate == Fate::Goes {
             continue;
         }
-        let mut judged: Vec<_> =
-            facts.into_iter().map(|facts| whatif::effect(app, was.as_ref(), &ground, facts, now)).collect();
+        let awaited = marks::awaited(conn, workspace, touched.hub.id, batch)?;
+        let effect = |facts: Facts| {
+            let awaited = awaited.contains(&facts.user);
+            whatif::effect(app, was.as_ref(), &ground, facts, awaited, now)
+        };
+        let mut judged: Vec<_> = facts.into_iter().map(effect).collect();
         guard.judge(conn, &ground, &mut judged)?;
         found.people.extend(judged.into_iter().filter_map(|one| one.effect));
     }

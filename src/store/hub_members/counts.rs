@@ -35,8 +35,8 @@ pub fn admin_texts(
     Ok(held.into_iter().flatten().filter(|text| app.is_admin(text)).collect())
 }
 
-/// Managed accounts that are in the app now, and how many accounts hold one of the admin roles; who is only
-/// invited does not hold it yet.
+/// Managed accounts that are in the app now, and how many accounts work with one of the admin roles: who is
+/// only invited does not hold it yet, and who is suspended cannot use it.
 ///
 /// # Errors
 /// [`StoreError`] of the statements.
@@ -55,7 +55,7 @@ pub fn managed_now(
     let admins: i64 = hub_members::table
         .filter(hub_members::workspace.eq(workspace.0))
         .filter(hub_members::hub_id.eq(hub.bytes()))
-        .filter(hub_members::known_state.eq_any(["active", "suspended"]))
+        .filter(hub_members::known_state.eq("active"))
         .filter(hub_members::known_role.eq_any(admin_roles))
         .count()
         .kept()

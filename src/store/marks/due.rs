@@ -1,6 +1,8 @@
 //! Marks as the planner has them: those that are due are read with their revision, and taken away
 //! or put off only where they are still at it, so that what came meanwhile is looked at again.
 
+use std::collections::HashSet;
+
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Binary};
 
@@ -11,7 +13,7 @@ use crate::store::StoreError;
 use crate::store::conn::DbConn;
 use crate::store::kept::Keep as _;
 use crate::store::keyed;
-use crate::store::schema::reconcile_marks;
+use crate::store::schema::{reconcile_marks, wide_marks};
 
 /// A mark as the planner sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,6 +95,36 @@ pub fn of_pair(
         .get_result(conn)
         .optional()?;
     row.map(mark).transpose()
+}
+
+/// Those of these people at whom the planner will look without anything else happening: they have a mark,
+/// due or not, or one about the whole hub waits to be spread.
+///
+/// # Errors
+/// [`StoreError`] of the statements.
+pub fn awaited(
+    conn: &mut DbConn,
+    workspace: WorkspaceId,
+    hub: HubId,
+    people: &[UserId],
+) -> Result<HashSet<UserId>, StoreError> {
+    let wide: i64 = wide_marks::table
+        .filter(wide_marks::workspace.eq(workspace.0))
+        .filter(wide_marks::hub_id.eq(hub.bytes()))
+        .filter(wide_marks::group_id.is_null())
+        .count()
+        .get_result(conn)?;
+    if wide > 0 {
+        return Ok(people.iter().copied().collect());
+    }
+    let ids: Vec<Vec<u8>> = people.iter().map(|user| user.bytes()).collect();
+    let marked: Vec<Vec<u8>> = reconcile_marks::table
+        .filter(reconcile_marks::workspace.eq(workspace.0))
+        .filter(reconcile_marks::hub_id.eq(hub.bytes()))
+        .filter(reconcile_marks::user_id.eq_any(ids))
+        .select(reconcile_marks::user_id)
+        .load(conn)?;
+    marked.iter().map(|id| UserId::from_bytes(id).map_err(|_| StoreError::Corrupt("a mark's user".into()))).collect()
 }
 
 fn mark(row: MarkRow) -> Result<Mark, StoreError> {

@@ -22,7 +22,7 @@ use crate::store::schema::{mappings, memberships, reconcile_marks};
 use crate::store::tx::Tx;
 use crate::store::wide_marks;
 
-pub use due::{Mark, delete_seen, due, of_pair, postpone};
+pub use due::{Mark, awaited, delete_seen, due, of_pair, postpone};
 
 /// What made somebody look again: kept on the mark, and later on the task.
 #[derive(Clone, Copy, Debug)]

@@ -268,3 +268,22 @@ async fn a_repair_that_would_suspend_half_of_a_hub_is_held_and_an_observing_hub_
         assert!(extra[0]["why"].as_str().unwrap().contains("rejected by"), "{extra:?}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r7_8_what_a_changed_mapping_puts_right_besides_is_in_its_preview() {
+    for database in databases() {
+        let it = Drifted::behind_our_back(&database).await;
+        let body = json!({"group": "newcomers", "app_role": "viewer"});
+        let plan = it.admin.post("/api/v1/hubs/ads/mappings/preview", &body).await.expect(200).json();
+        let people = plan["effects"][0]["people"].as_array().unwrap();
+        let shown: Vec<(&str, &str)> =
+            people.iter().map(|one| (one["user"].as_str().unwrap(), one["change"].as_str().unwrap())).collect();
+        let wanted = [("ann@example.com", "add"), ("bob@example.com", "promote"), ("cid@example.com", "remove")];
+        assert_eq!(shown, wanted, "{}: {plan}", database.name);
+        let digest = plan["digest"].as_str().unwrap();
+        it.admin.put(&format!("/api/v1/hubs/ads/mappings?expect={digest}"), &body).await.expect(201);
+        it.until("Ann is back", async || it.account("ann") != Value::Null).await;
+        it.until("Bob is an editor", async || it.held("editor").contains(&"bob@example.com".to_owned())).await;
+        it.until("Cid is suspended again", async || it.account("cid")["active"] == false).await;
+    }
+}

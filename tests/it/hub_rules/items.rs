@@ -73,7 +73,7 @@ async fn an_item_has_an_owner_and_a_time_and_both_can_be_changed() {
         .await;
 
         for (wrong, code) in [
-            (json!({"owner": {"user": "nobody@example.com"}}), 404),
+            (json!({"owner": {"user": "nobody@example.com"}}), 400),
             (json!({"owner": {"user": ann, "name": "x"}}), 400),
             (json!({"owner": {}}), 400),
             (json!({"owner": {"name": " "}}), 400),

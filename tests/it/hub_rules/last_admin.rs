@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::Stage;
 use super::batches::{batch, batch_of, email, member, task_of, with_own_group};
-use crate::hubs;
-use crate::support::databases;
+use super::{Stage, set_active};
+use crate::hubs::{self, SOON};
+use crate::support::{databases, eventually};
 
 async fn empty(stage: &Stage, group: &str) {
     let body = json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
@@ -108,5 +108,73 @@ async fn t_24_who_became_the_last_admin_while_held_is_kept_back_from_the_release
         );
         by_name(&stage, &last, &ann).await;
         stage.until_role(&email("ann"), None).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn t_24_a_suspended_admin_is_none_and_shields_nobody() {
+    for suspends in [false, true] {
+        for database in databases() {
+            let stage = Stage::new(&database, "0s").await;
+            let deprovision = if suspends { "suspend" } else { "remove" };
+            let policy = json!({"deprovision": deprovision, "sync_threshold_percent": 100});
+            stage.admin.patch("/api/v1/hubs/box", &json!({ "policy": policy })).await.expect(200);
+            for name in ["v1", "v2", "v3", "v4", "v5"] {
+                with_own_group(&stage, name, "viewer").await;
+            }
+            let (ann, ..) = with_own_group(&stage, "ann", "admin").await;
+            let (bob, ..) = with_own_group(&stage, "bob", "admin").await;
+            member(&stage, &ann).await;
+            member(&stage, &bob).await;
+            stage.at_rest().await;
+            if suspends {
+                set_active(&stage.scim, &bob, false).await;
+                eventually("bob is suspended", SOON, async || {
+                    stage.member_of(&bob).await.is_some_and(|row| row["known"] == "suspended")
+                })
+                .await;
+            } else {
+                // Somebody switches him off in the app itself.
+                let remote = stage.member_of(&bob).await.unwrap()["remote_id"].as_str().unwrap().to_owned();
+                let off = json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
+                    "Operations": [{"op": "replace", "path": "active", "value": false}]});
+                let headers = [("content-type", "application/scim+json")];
+                let path = format!("/Users/{remote}");
+                let done = stage.seats.send("PATCH", &path, &headers, Some(off.to_string().into_bytes())).await;
+                assert!(done.status < 300, "{}", done.text());
+                stage.sync().await;
+            }
+            set_active(&stage.scim, &ann, false).await;
+            let last = batch_of(&stage, "last_admin", 1).await;
+            assert_eq!(task_of(&last, &ann), last["tasks"][0]["id"].as_str().unwrap(), "{}", database.name);
+            assert_eq!(stage.role_in_app(&email("ann")).await.as_deref(), Some("admin"), "{}", database.name);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_release_of_many_additions_takes_no_seat_beyond_the_hubs_number() {
+    for database in databases() {
+        let stage = Stage::new(&database, "0s").await;
+        let policy = json!({"addition_limit": 2, "max_seats": 4});
+        stage.admin.patch("/api/v1/hubs/box", &json!({ "policy": policy })).await.expect(200);
+        hubs::mapping(&stage.admin, "box", &json!({"group": "crew", "app_role": "viewer"})).await;
+        let mut people = Vec::new();
+        for number in 0..6 {
+            people.push(hubs::user(&stage.scim, &email(&format!("c{number}"))).await);
+        }
+        let members: Vec<&str> = people.iter().map(String::as_str).collect();
+        hubs::group(&stage.scim, "crew", &members).await;
+        let many = batch_of(&stage, "too_many_additions", 4).await;
+        let done = stage.admin.post(&release_of(&many), &json!({"expect": many["digest"]})).await.expect(200).json();
+        let kept = &done["kept_back"][0];
+        assert_eq!((&kept["reason"], kept["tasks"].as_array().unwrap().len()), (&json!("max_seats"), 2), "{done}");
+        eventually("four seats", SOON, async || {
+            let found = stage.seats.get("/Users").await.expect(200).json();
+            found["Resources"].as_array().is_some_and(|all| all.len() == 4)
+        })
+        .await;
+        let full = batch_of(&stage, "max_seats", 2).await;
+        assert_eq!(full["id"], kept["hold"], "{}: {full}", database.name);
     }
 }

@@ -289,3 +289,43 @@ async fn a_leaver_whose_account_nobody_manages_is_marked_in_their_row() {
         assert_eq!((&back["left"], back.get("still_there")), (&json!(false), None), "{back}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_leaver_is_let_stay_by_a_removal_from_the_hub_only_with_a_note() {
+    for database in databases() {
+        let stage = Stage::new(&database, "0s").await;
+        let people = staff(&stage).await;
+        let (admin, ann) = (&stage.admin, people[0].as_str());
+        admin.put("/api/v1/hubs/box/secrets/TOKEN", &json!({"value": "revoked"})).await.expect(204);
+        set_active(&stage.scim, ann, false).await;
+        let task = hubs::tasks(admin, &format!("hub=box&status=queued&user={ann}"), 1).await.remove(0);
+        let id = row(admin, "box", ann).await["id"].as_str().unwrap().to_owned();
+        wants_note(&stage.act(&id, "remove", &json!({"mode": "hub_only"})).await, "ann@example.com");
+        let path = format!("/api/v1/tasks/{}", task["id"].as_str().unwrap());
+        assert_eq!(
+            admin.get(&path).await.expect(200).json()["status"],
+            "queued",
+            "{}: nothing was done",
+            database.name
+        );
+        let note = json!({"mode": "hub_only", "note": "a contract of their own"});
+        stage.act(&id, "remove", &note).await.expect(200);
+        assert_eq!(row(admin, "box", ann).await["left"], true, "{}", database.name);
+        let told = stage.told("member.removed").await;
+        assert!(told[0].to_string().contains("a contract of their own"), "{}: {told:?}", database.name);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r4_1_who_is_a_guest_is_in_the_bucket_of_guests_also_when_a_task_made_the_account() {
+    for database in databases() {
+        let stage = Stage::new(&database, "0s").await;
+        let guest = stage.admin.post("/api/v1/guests", &json!({"email": "gus@else.test"})).await.expect(201).json();
+        hubs::mapping(&stage.admin, "box", &json!({"user": "gus@else.test", "app_role": "viewer"})).await;
+        stage.until_role("gus@else.test", Some("viewer")).await;
+        stage.at_rest().await;
+        let found = stage.bucket("guest").await;
+        assert_eq!(found.len(), 1, "{}: {found:?}", database.name);
+        assert_eq!(found[0]["user"], guest["id"], "{}", database.name);
+    }
+}

@@ -37,7 +37,7 @@ async fn an_item_is_given_an_owner_and_a_time_by_a_form() {
             ([("who", "odd"), ("owner", ""), ("due", "keep")], 400),
             ([("who", "name"), ("owner", " "), ("due", "keep")], 400),
             ([("who", "keep"), ("owner", ""), ("due", "2")], 400),
-            ([("who", "user"), ("owner", "nobody@example.com"), ("due", "7")], 404),
+            ([("who", "user"), ("owner", "nobody@example.com"), ("due", "7")], 400),
         ] {
             let mut fields = vec![("proof", proof.as_str())];
             fields.extend(bad);

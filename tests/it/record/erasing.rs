@@ -41,7 +41,7 @@ async fn by_hand(admin: &Client, kind: &str, user: &str) {
     let (id, status) = (task[0]["id"].as_str().unwrap(), task[0]["status"].as_str().unwrap());
     if status == "held" {
         let hold = task[0]["hold"].as_str().unwrap();
-        let note = json!({"note": "Roberto Bauerova has left"});
+        let note = json!({"note": "Roberto Bauerova has left", "tasks": [id]});
         admin.post(&format!("/api/v1/held/{hold}/release"), &note).await.expect(200);
     }
     tasks(admin, &format!("hub=wiki&kind={kind}&status=manual&user={user}"), 1).await;

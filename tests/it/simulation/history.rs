@@ -318,6 +318,8 @@ async fn decide(world: &mut World) {
         world.model.protected.remove(&task.person.user_name);
         choice.tasks = Some(vec![task.id.clone()]);
     }
+    // Whoever lets a leaver stay says why.
+    choice.note = (verdict == Verdict::Reject).then(|| String::from("they hand over"));
     held::decide(&world.context, &world.admin, &id, verdict, choice).await.unwrap();
     world.tell(format!("a person decides {verdict:?} of {} held as {}", batch.total, batch.reason));
 }

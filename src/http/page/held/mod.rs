@@ -32,7 +32,7 @@ pub struct Done {
     done: Option<String>,
     hub: Option<String>,
     left: Option<i64>,
-    /// Of a release: tasks that stay held as the last admin or owner.
+    /// Of a release: tasks that stay held for another reason.
     kept: Option<i64>,
     seal: Option<String>,
 }
@@ -108,8 +108,8 @@ fn said(done: &Done) -> Markup {
                 None => "",
             }
             @if let Some(kept) = done.kept {
-                " " (words::count(kept, "task stays", "tasks stay")) " held: it would take the app's last admin or the hub's "
-                "last owner, and is released by its name only."
+                " " (words::count(kept, "task stays", "tasks stay")) " held in another batch: there is the last admin or "
+                "owner to lose, or no seat left."
             }
         }
     }
