@@ -139,7 +139,7 @@ impl Why {
             Self::Planned => "already planned",
             Self::Exempted => "exempted: never touched",
             Self::Unmanaged => "not managed: never removed or demoted",
-            Self::Protected => "protected: only a person changes it",
+            Self::Protected => "protected, or the account that the hub works with: only a person changes it",
             Self::Decided => "decided before, and nothing has changed since",
             Self::Conflict => "several accounts or people share the e-mail: match by hand",
         }

@@ -12,12 +12,14 @@ use crate::base::limits::STRETCH;
 pub(super) struct Stride {
     next: Arc<AtomicI64>,
     most: i64,
+    least: i64,
 }
 
 impl Stride {
-    /// Begins with `most`, which it never exceeds.
-    pub(super) fn new(most: i64) -> Self {
-        Self { next: Arc::new(AtomicI64::new(most)), most }
+    /// Begins with `most`, which it never exceeds, and never does less than `least`: what a stretch costs
+    /// whatever its size is paid as many times more often as it is smaller.
+    pub(super) fn new(least: i64, most: i64) -> Self {
+        Self { next: Arc::new(AtomicI64::new(most)), most, least: least.clamp(1, most.max(1)) }
     }
 
     /// How much to do next.
@@ -27,18 +29,17 @@ impl Stride {
 
     /// A stretch of this many took this long.
     pub(super) fn took(&self, size: i64, span: Duration) {
-        self.next.store(after(size, self.size(), self.most, span), Ordering::Relaxed);
+        self.next.store(after(size, self.size(), span).clamp(self.least, self.most), Ordering::Relaxed);
     }
 }
 
-fn after(size: i64, next: i64, most: i64, span: Duration) -> i64 {
+fn after(size: i64, next: i64, span: Duration) -> i64 {
     let span = i64::try_from(span.as_micros()).unwrap_or(i64::MAX).max(1);
     let aim = i64::try_from(STRETCH.as_micros()).unwrap_or(i64::MAX);
     let fits = size.saturating_mul(aim) / span;
     // Down at once, since somebody waits; up by a quarter, since one quick stretch proves little, and a
     // small one less.
-    let wanted = if fits < size { fits.min(next) } else { next.saturating_add(next / 4).min(fits.max(next)) };
-    wanted.clamp((most / 8).max(1), most)
+    if fits < size { fits.min(next) } else { next.saturating_add(next / 4).min(fits.max(next)) }
 }
 
 #[cfg(test)]
@@ -47,7 +48,7 @@ mod tests {
 
     #[test]
     fn a_slow_stretch_is_followed_by_a_smaller_one_and_quick_ones_by_larger_ones() {
-        let stride = Stride::new(200);
+        let stride = Stride::new(25, 200);
         assert_eq!(stride.size(), 200);
         stride.took(200, STRETCH * 2);
         assert_eq!(stride.size(), 100, "what fits");
@@ -56,7 +57,7 @@ mod tests {
         stride.took(100, STRETCH / 2);
         assert_eq!(stride.size(), 125, "a quarter more");
         stride.took(125, STRETCH * 100);
-        assert_eq!(stride.size(), 25, "never less than an eighth");
+        assert_eq!(stride.size(), 25, "never less than least");
         for _ in 0..20 {
             stride.took(stride.size(), Duration::ZERO);
         }
@@ -65,7 +66,7 @@ mod tests {
 
     #[test]
     fn a_small_rest_teaches_only_when_it_was_slow() {
-        let stride = Stride::new(200);
+        let stride = Stride::new(25, 200);
         stride.took(200, STRETCH * 4);
         assert_eq!(stride.size(), 50);
         stride.took(3, STRETCH / 10);

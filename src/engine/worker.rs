@@ -224,7 +224,7 @@ impl Worker {
         let mut running = match effect.kind {
             TaskKind::Sync => {
                 let (worker, task, hub) = (self.clone(), task.clone(), hub.clone());
-                let stride = Stride::new(SYNC_BATCH);
+                let stride = Stride::new(SYNC_BATCH / 8, SYNC_BATCH);
                 let sync = SyncAttempt { worker, task, epoch: claimed.lease.epoch, hub, connector, context, stride };
                 tokio::spawn(sync.run().in_current_span())
             }

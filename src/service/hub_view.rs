@@ -13,6 +13,7 @@ use crate::domain::catalog::Catalog;
 use crate::domain::hub::{ConnectionValue, HubMode, HubPolicy, Login};
 use crate::domain::hub_file::text;
 use crate::domain::hub_status::HubStatus;
+use crate::domain::rights::{Action, Verdict};
 use crate::store::hubs::{self as rows, HubRecord};
 use crate::store::{DbConn, hub_secrets, waits};
 
@@ -62,8 +63,9 @@ pub struct HubView {
     /// Until when its app refuses changes, and why.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub waiting: Option<WaitingView>,
-    /// How it stands, and so who must act (docs/api.md).
-    pub status: HubStatus,
+    /// How it stands, and so who must act (docs/api.md); for whoever runs it (business-hubs.md section 3.2).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<HubStatus>,
 }
 
 /// One hub.
@@ -73,13 +75,15 @@ pub struct HubView {
 pub async fn show(context: &Context, caller: &Caller, slug: &str) -> Result<HubView, ServiceError> {
     let (workspace, slug) = (caller.workspace, slug.to_owned());
     let (catalog, now) = (context.catalog.clone(), context.clock.now());
-    context
+    let view = context
         .store
         .read(move |conn| {
             let hub = hubs::find(conn, workspace, &slug)?;
             view_of(conn, (&catalog, now), workspace, &hub.slug)
         })
-        .await
+        .await?;
+    let runs = caller.may(Action::ReadHub) == Verdict::Yes;
+    Ok(HubView { status: view.status.filter(|_| runs), ..view })
 }
 
 /// All hubs of the workspace that the caller sees.
@@ -94,7 +98,12 @@ pub async fn list(context: &Context, caller: &Caller) -> Result<Vec<HubView>, Se
         .read(move |conn| {
             let standing = Standing::read(conn, workspace, &catalog, now)?;
             let shown = rows::records(conn, workspace)?.into_iter().filter(|record| sight.uses(record.hub.id));
-            shown.map(|record| view(conn, &standing, workspace, record)).collect()
+            let one = |record: HubRecord| {
+                let runs = sight.runs(record.hub.id);
+                let view = view(conn, &standing, workspace, record)?;
+                Ok(HubView { status: view.status.filter(|_| runs), ..view })
+            };
+            shown.map(one).collect()
         })
         .await
 }
@@ -120,7 +129,7 @@ fn view(
     let hub = record.hub;
     let waiting = waits::current(conn, workspace, hub.id, standing.now())?.as_ref().map(WaitingView::of);
     Ok(HubView {
-        status,
+        status: Some(status),
         secrets_missing: hub_secrets::missing(conn, workspace, &hub)?,
         id: hub.slug.to_string(),
         app: hub.app,

@@ -137,12 +137,12 @@ impl Around {
         }
     }
 
-    const fn admins_after(&self, change: &Change) -> u32 {
-        self.admins.saturating_sub((change.loses_admin && !change.admin_going) as u32)
+    fn admins_after(&self, change: &Change) -> u32 {
+        self.admins.saturating_sub(u32::from(change.loses_admin && !change.admin_going))
     }
 
-    const fn owners_after(&self, change: &Change) -> u32 {
-        self.owners.saturating_sub((change.loses_owner && !change.owner_going) as u32)
+    fn owners_after(&self, change: &Change) -> u32 {
+        self.owners.saturating_sub(u32::from(change.loses_owner && !change.owner_going))
     }
 
     /// The change goes out: what the next one meets. Seats are facts; the numbers of the window leave
@@ -235,7 +235,7 @@ pub fn kept_back(left: Left, losses: &[Loss]) -> Vec<Option<HoldReason>> {
     let Left { mut admins, mut owners, mut seats } = left;
     let verdict = |loss: &Loss| {
         if loss.seat {
-            let Some(free) = seats else { return None };
+            let free = seats?;
             seats = Some(free.saturating_sub(1));
             return (free == 0).then_some(HoldReason::MaxSeats);
         }

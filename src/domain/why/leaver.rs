@@ -17,8 +17,12 @@ pub fn still_there(facts: &Facts, step: &Step, by: Option<&str>) -> Option<Cause
     }
     let (code, why) = match (step, &facts.decision) {
         (Step::Nothing(Why::Decided), Some(decision)) => decided(decision, by),
-        (Step::Nothing(Why::Protected), _) => protected(),
         _ if facts.protection.is_some() => protected(),
+        // Protected by nobody: R4.8.
+        (Step::Nothing(Why::Protected), _) => {
+            let why = ", because the hub works with this account: name another in the hub's connection";
+            (Code::LeaverProtected, why.to_owned())
+        }
         (Step::Nothing(Why::Unmanaged), _) => {
             let why = ": the account is not managed, so no automation removes it";
             (Code::LeaverPresent, why.to_owned())

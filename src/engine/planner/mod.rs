@@ -69,7 +69,9 @@ impl PlannerStep {
 impl Planner {
     /// A planner over `store` for the apps of the catalog.
     pub fn new(store: Store, apps: Arc<Catalog>, clock: SharedClock, ids: Ids, nudge: Nudge) -> Self {
-        Self { store, apps, clock, ids, nudge, stride: Stride::new(PLAN_BATCH) }
+        // Before the guard a batch counts its whole hub, however few people it has: 20 ms where there are
+        // 50,000. In eighths that made planning five times slower, and nobody's wait shorter by half.
+        Self { store, apps, clock, ids, nudge, stride: Stride::new(PLAN_BATCH / 2, PLAN_BATCH) }
     }
 
     /// Plan everything that is due now, hub by hub, a batch at a time.

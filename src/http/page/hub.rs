@@ -93,10 +93,12 @@ async fn running(caller: &PageReader, app: &App, hub: &str) -> Result<Option<Tas
 }
 
 fn head(caller: &PageReader, hub: &HubView, running: Option<&TaskDetail>, now: &str) -> Markup {
-    let (word, tone) = words::standing(hub.status);
     let (mode, mode_tone) = words::mode(hub.mode);
     html! {
-        div.title { h1 { (hub.label) } (badge(tone, word)) }
+        div.title {
+            h1 { (hub.label) }
+            @if let Some((word, tone)) = hub.status.map(words::standing) { (badge(tone, word)) }
+        }
         section.card {
             dl {
                 div { dt { "App" } dd { (hub.app) } }

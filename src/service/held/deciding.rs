@@ -243,10 +243,10 @@ fn decide_some(
     }
     let target = format!("hold:{id}");
     let ids: Vec<String> = part.iter().map(ToString::to_string).collect();
-    let mut detail = json!({ "reason": hold.reason, "tasks": decided, "ids": ids });
-    if !kept_back.is_empty() {
-        detail["kept_back"] = json!(kept_back);
-    }
+    let detail = match kept_back.as_slice() {
+        [] => json!({ "reason": hold.reason, "tasks": decided, "ids": ids }),
+        kept => json!({ "reason": hold.reason, "tasks": decided, "ids": ids, "kept_back": kept }),
+    };
     let personal = note.map(|note| json!({ "note": note }));
     let about = About { target: &target, hub: Some(hold.hub), detail, personal, ..About::default() };
     scribe.record(tx, kind, about)?;

@@ -269,7 +269,11 @@ async fn r3_2_each_role_in_a_hub_does_what_its_row_says() {
         let task = hubs::tasks(&admin, "hub=ops&status=manual", 1).await.remove(0);
         let done = format!("/api/v1/tasks/{}/done", task["id"].as_str().unwrap());
         // Collaborator: the hub's details, and nothing of its people.
-        collaborator.get("/api/v1/hubs/ops").await.expect(200);
+        let details = collaborator.get("/api/v1/hubs/ops").await.expect(200).json();
+        let list = collaborator.get("/api/v1/hubs").await.expect(200).json();
+        assert_eq!((details.get("status"), list["items"][0].get("status")), (None, None), "{details} {list}");
+        let status = manager.get("/api/v1/hubs/ops").await.expect(200).json()["status"].clone();
+        assert!(status.is_string(), "{}: who runs it sees how it stands", database.name);
         lacks(&collaborator.get("/api/v1/hubs/ops/members").await, "read_hub");
         lacks(&collaborator.post(&done, &json!({"note": "x"})).await, "manage_members");
         // Manager: its people, its sync, its protected accounts; none of its settings.
