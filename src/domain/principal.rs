@@ -44,6 +44,14 @@ pub fn display(principal: &Principal) -> String {
     principal.display_name.clone().unwrap_or_else(|| principal.user_name.clone())
 }
 
+/// What tells people apart: the userName, and where there is none what [`display`] shows.
+pub fn named(principal: &Principal) -> String {
+    match principal.user_name.as_str() {
+        "" => display(principal),
+        name => name.to_owned(),
+    }
+}
+
 fn text(value: Option<&Value>) -> Option<String> {
     value.and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned)
 }

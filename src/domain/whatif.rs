@@ -180,12 +180,8 @@ fn outcome(app: &App, facts: &Facts, from: Option<String>, action: &Action) -> P
 }
 
 fn blank(facts: &Facts, change: Outcome, from: Option<String>, to: Option<String>, parted: &Parted) -> PersonEffect {
-    let user = match facts.principal.user_name.as_str() {
-        "" => principal::display(&facts.principal),
-        name => name.to_owned(),
-    };
     PersonEffect {
-        user,
+        user: principal::named(&facts.principal),
         change,
         from,
         to,

@@ -68,6 +68,13 @@ pub struct HubView {
     pub status: Option<HubStatus>,
 }
 
+impl HubView {
+    /// As somebody sees it who runs the hub or not.
+    fn shown(self, runs: bool) -> Self {
+        Self { status: self.status.filter(|_| runs), ..self }
+    }
+}
+
 /// One hub.
 ///
 /// # Errors
@@ -82,8 +89,7 @@ pub async fn show(context: &Context, caller: &Caller, slug: &str) -> Result<HubV
             view_of(conn, (&catalog, now), workspace, &hub.slug)
         })
         .await?;
-    let runs = caller.may(Action::ReadHub) == Verdict::Yes;
-    Ok(HubView { status: view.status.filter(|_| runs), ..view })
+    Ok(view.shown(caller.may(Action::ReadHub) == Verdict::Yes))
 }
 
 /// All hubs of the workspace that the caller sees.
@@ -100,8 +106,7 @@ pub async fn list(context: &Context, caller: &Caller) -> Result<Vec<HubView>, Se
             let shown = rows::records(conn, workspace)?.into_iter().filter(|record| sight.uses(record.hub.id));
             let one = |record: HubRecord| {
                 let runs = sight.runs(record.hub.id);
-                let view = view(conn, &standing, workspace, record)?;
-                Ok(HubView { status: view.status.filter(|_| runs), ..view })
+                Ok(view(conn, &standing, workspace, record)?.shown(runs))
             };
             shown.map(one).collect()
         })

@@ -140,10 +140,7 @@ pub(super) fn stay_without(
         let state = known.get(&(task.hub, *user)).copied();
         leaver::stays_without(task.effect.kind, standing(Some(*user), &active), state)
     };
-    let name = |(task, _): &(&Task, UserId)| match task.effect.principal.user_name.as_str() {
-        "" => principal::display(&task.effect.principal),
-        name => name.to_owned(),
-    };
+    let name = |(task, _): &(&Task, UserId)| principal::named(&task.effect.principal);
     Ok(removals.iter().filter(stays).map(name).collect())
 }
 

@@ -8,9 +8,9 @@ use diesel::sql_types::{BigInt, Binary, Text};
 
 use super::StoreError;
 use super::conn::DbConn;
-use super::keepers::{self, Going};
+use super::keepers::{Going, adding, count, going, present};
 use super::kept::Keep as _;
-use super::schema::{hub_members, tasks};
+use super::schema::tasks;
 use super::tasks::words;
 use crate::base::clock::Micros;
 use crate::base::ids::{HubId, WorkspaceId};
@@ -55,7 +55,7 @@ fn of_hub(
     let (managed, admins) = super::hub_members::managed_now(conn, workspace, hub, admin_roles)?;
     let window = window(conn, workspace, hub, now)?;
     let (seats, owners) = present(conn, workspace, hub)?;
-    let going = keepers::going(conn, workspace, hub, admin_roles, Going::Open)?;
+    let going = going(conn, workspace, hub, admin_roles, Going::Open)?;
     let adding = adding(conn, workspace, hub)?;
     Ok(Around {
         managed: count(managed),
@@ -67,39 +67,6 @@ fn of_hub(
         seats: count(seats.saturating_add(adding)),
         people: People::default(),
     })
-}
-
-/// Accounts that are in the app, and those of them that own the hub.
-pub(super) fn present(conn: &mut DbConn, workspace: WorkspaceId, hub: HubId) -> Result<(i64, i64), StoreError> {
-    let present: Vec<(Option<String>, i64)> = hub_members::table
-        .filter(hub_members::workspace.eq(workspace.0))
-        .filter(hub_members::hub_id.eq(hub.bytes()))
-        .filter(hub_members::known_state.ne("absent"))
-        .group_by(hub_members::hub_role)
-        .select((hub_members::hub_role, diesel::dsl::count_star()))
-        .load(conn)?;
-    let owners = present.iter().filter(|(role, _)| role.as_deref() == Some("owner")).map(|(_, count)| count).sum();
-    Ok((present.iter().map(|(_, count)| count).sum(), owners))
-}
-
-/// Additions on their way out.
-pub(super) fn adding(conn: &mut DbConn, workspace: WorkspaceId, hub: HubId) -> Result<i64, StoreError> {
-    Ok(tasks::table
-        .filter(tasks::workspace.eq(workspace.0))
-        .filter(tasks::hub_id.eq(hub.bytes()))
-        .filter(tasks::kind.eq(TaskKind::Add.as_str()))
-        .filter(tasks::status.eq_any(words(&pushing())))
-        .count()
-        .get_result(conn)?)
-}
-
-pub(super) fn count(rows: i64) -> u32 {
-    u32::try_from(rows).unwrap_or(if rows < 0 { 0 } else { u32::MAX })
-}
-
-/// Open statuses that are on their way out: everything but held.
-pub(super) fn pushing() -> Vec<TaskStatus> {
-    TaskStatus::ALL.into_iter().filter(|status| status.is_open() && *status != TaskStatus::Held).collect()
 }
 
 /// The condition of the index `tasks_taken`, letter by letter, so that it answers: removals and

@@ -5,7 +5,6 @@ use std::collections::HashMap;
 
 use diesel::prelude::*;
 
-use super::around::{adding, count, present, pushing};
 use super::conn::DbConn;
 use super::schema::{hub_members, tasks};
 use super::tasks::{is_open, words};
@@ -143,4 +142,37 @@ pub fn losses(
     let mut found: HashMap<&[u8], Loss> = rows.iter().map(|row| (row.0.as_slice(), loss(admin_roles, row))).collect();
     found.extend(adds.iter().map(|id| (id.as_slice(), Loss { seat: true, ..Loss::default() })));
     Ok(ids.iter().map(|id| found.get(id.as_slice()).copied().unwrap_or_default()).collect())
+}
+
+/// Accounts that are in the app, and those of them that own the hub.
+pub(super) fn present(conn: &mut DbConn, workspace: WorkspaceId, hub: HubId) -> Result<(i64, i64), StoreError> {
+    let present: Vec<(Option<String>, i64)> = hub_members::table
+        .filter(hub_members::workspace.eq(workspace.0))
+        .filter(hub_members::hub_id.eq(hub.bytes()))
+        .filter(hub_members::known_state.ne("absent"))
+        .group_by(hub_members::hub_role)
+        .select((hub_members::hub_role, diesel::dsl::count_star()))
+        .load(conn)?;
+    let owners = present.iter().filter(|(role, _)| role.as_deref() == Some("owner")).map(|(_, count)| count).sum();
+    Ok((present.iter().map(|(_, count)| count).sum(), owners))
+}
+
+/// Additions on their way out.
+pub(super) fn adding(conn: &mut DbConn, workspace: WorkspaceId, hub: HubId) -> Result<i64, StoreError> {
+    Ok(tasks::table
+        .filter(tasks::workspace.eq(workspace.0))
+        .filter(tasks::hub_id.eq(hub.bytes()))
+        .filter(tasks::kind.eq(TaskKind::Add.as_str()))
+        .filter(tasks::status.eq_any(words(&pushing())))
+        .count()
+        .get_result(conn)?)
+}
+
+pub(super) fn count(rows: i64) -> u32 {
+    u32::try_from(rows).unwrap_or(if rows < 0 { 0 } else { u32::MAX })
+}
+
+/// Open statuses that are on their way out: everything but held.
+fn pushing() -> Vec<TaskStatus> {
+    TaskStatus::ALL.into_iter().filter(|status| status.is_open() && *status != TaskStatus::Held).collect()
 }

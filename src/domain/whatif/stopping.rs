@@ -67,10 +67,7 @@ pub fn left_undone_of_nobody(stop: Stop, open: &Task) -> Option<PersonEffect> {
     let effect = &open.effect;
     let (from, to) = effect.from_and_to();
     ends(stop, open).then(|| PersonEffect {
-        user: match effect.principal.user_name.as_str() {
-            "" => principal::display(&effect.principal),
-            name => name.to_owned(),
-        },
+        user: principal::named(&effect.principal),
         change: Outcome::Withdraw,
         from: from.map(str::to_owned),
         to: to.map(str::to_owned),

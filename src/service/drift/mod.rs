@@ -306,10 +306,7 @@ fn of_person(facts: &Facts, found: Finding, due: Option<Micros>, observed: Optio
         Standing::UnderWay => facts.open.as_ref().map(|task| task.id.to_string()),
         Standing::Open | Standing::ByHand | Standing::NeedsData | Standing::Kept(_) => None,
     };
-    let name = match facts.principal.user_name.as_str() {
-        "" => principal::display(&facts.principal),
-        name => name.to_owned(),
-    };
+    let name = principal::named(&facts.principal);
     DriftView {
         kind: found.kind,
         standing: standing.as_str(),
