@@ -60,7 +60,7 @@ pub const PAGE: usize = 200;
 pub const PAGE_MEMBERS: usize = 20_000;
 /// Candidates a filter without an index is evaluated over; beyond it 400 `tooMany`.
 pub const FILTER_CANDIDATES: usize = 25_000;
-/// A client's identifier (`externalId`, `userName`, a member value).
+/// A text that is a key of an index (`externalId`, `userName`, `displayName`, an e-mail and its type, a member value).
 pub const IDENTIFIER_BYTES: usize = 1_024;
 /// (hub, user) pairs marked directly in one transaction; above it one wide mark.
 pub const DIRECT_MARKS: usize = 500;
@@ -212,7 +212,8 @@ pub const STRETCH: Duration = Duration::from_millis(15);
 pub const PLAN_BATCH: i64 = 200;
 /// Accounts of a sync that one transaction applies at most; on SQLite as many as [`STRETCH`] allows.
 pub const SYNC_BATCH: i64 = 200;
-/// Ends of attempts in one transaction on PostgreSQL: their rows stay locked until its commit.
+/// Ends of attempts in one transaction: on PostgreSQL their rows stay locked until its commit, on
+/// SQLite everybody else's changes wait for it.
 pub const ENDS_TOGETHER: usize = 100;
 /// Lists of one sync that are read because rows moved between its pages, before it is content with
 /// not knowing who is gone.

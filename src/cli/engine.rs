@@ -44,7 +44,7 @@ pub fn engine(context: &Context, networks: Vec<Network>) -> anyhow::Result<Engin
     let worker = Worker {
         boot: store.boot(),
         connectors: Arc::new(Registry::new(catalog, client)),
-        secrets: Arc::new(move |conn, workspace, hub| secrets::open_all(conn, &keyring, workspace, hub)),
+        secrets: Arc::new(move |workspace, hub, stored| secrets::open(&keyring, workspace, hub, stored)),
         store,
         clock,
         ids,

@@ -76,8 +76,14 @@ impl Worker {
         let claim = self
             .store
             .write(move |tx| {
-                let holder = worker.holder(tx)?;
-                let wish = Wish { holder, lease: worker.pace.lease(), slots: slots.clone(), company };
+                let wish = Wish {
+                    boot: worker.boot,
+                    now: worker.clock.now(),
+                    lease_now: worker.store.own_lease_now(),
+                    lease: worker.pace.lease(),
+                    slots: slots.clone(),
+                    company,
+                };
                 claims::claim_across_workspaces(tx, &wish)
             })
             .await?;

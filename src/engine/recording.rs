@@ -1,6 +1,7 @@
-//! Ends of attempts that arrive together are written down together: on PostgreSQL a transaction of
-//! its own for each would cost a dozen round trips and a commit. While one transaction is under way
-//! the next ones gather; nobody waits for company that may not come.
+//! Ends of attempts that arrive together are written down together: a transaction of its own for each
+//! would cost a dozen round trips and a commit on PostgreSQL, and on both what belongs to the hub
+//! again and again. While one transaction is under way the next ones gather; nobody waits for company
+//! that may not come.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -71,9 +72,8 @@ impl Recording {
     /// # Errors
     /// [`StoreError::LeaseLost`] when the result no longer counts; or a failed statement.
     pub(super) async fn write(&self, pen: &Pen<'_>, ending: &Arc<Ending>) -> Result<(), StoreError> {
-        // SQLite's one writer shares its commits by itself, and has no round trips. And what is not usual
-        // may have to wait for the hub's lane: nobody else should, for its sake.
-        if !pen.store.commits_one_by_one() || finish_many::usual(&ending.record(pen.ids, pen.clock.now())).is_none() {
+        // What is not usual may have to wait for the hub's lane: nobody else should, for its sake.
+        if finish_many::usual(&ending.record(pen.ids, pen.clock.now())).is_none() {
             return alone(pen, ending).await;
         }
         let (tell, mut told) = oneshot::channel();

@@ -121,6 +121,17 @@ impl Running {
         }
     }
 
+    /// Ends are written down together, so that those of one commit come at once: their places are taken in
+    /// one claim.
+    async fn others_end(&mut self) {
+        let mut left = usize::MAX;
+        while self.attempts.len() < left {
+            left = self.attempts.len();
+            tokio::task::yield_now().await;
+            self.tidy();
+        }
+    }
+
     async fn drain(&mut self) {
         while let Some(ended) = self.attempts.join_next_with_id().await {
             self.forget(&ended);
@@ -215,7 +226,7 @@ async fn alone(worker: &Arc<Worker>, running: &mut Running, stop: &CancellationT
 async fn wait(worker: &Worker, running: &mut Running, most: Duration, stop: &CancellationToken) {
     tokio::select! {
         () = worker.nudge.wait_workers(most) => {}
-        () = running.one_ends() => {}
+        () = running.one_ends() => running.others_end().await,
         () = stop.cancelled() => {}
     }
 }

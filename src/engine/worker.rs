@@ -30,11 +30,12 @@ use crate::domain::hub::Hub;
 use crate::domain::problem::Cause;
 use crate::domain::task::{Effect, Task, TaskKind};
 use crate::store::lanes::Company;
-use crate::store::{DbConn, Store, StoreError, hub_secrets, hubs, leases};
+use crate::store::secrets::{self, Stored};
+use crate::store::{DbConn, Store, StoreError, hubs, leases};
 
-/// Opens the secrets of a hub.
+/// Opens the secrets of a hub, which are stored so.
 pub type SecretReader =
-    Arc<dyn Fn(&mut DbConn, WorkspaceId, HubId) -> Result<BTreeMap<String, SecretString>, StoreError> + Send + Sync>;
+    Arc<dyn Fn(WorkspaceId, HubId, Vec<Stored>) -> Result<BTreeMap<String, SecretString>, StoreError> + Send + Sync>;
 
 /// Counts what happens; the engine knows no metrics library.
 pub trait Meter: Send + Sync + fmt::Debug {
@@ -190,15 +191,9 @@ impl Worker {
     }
 
     async fn ground(&self, workspace: WorkspaceId, hub: HubId) -> Result<Ground, StoreError> {
-        let secrets = Arc::clone(&self.secrets);
-        self.store
-            .read(move |conn| {
-                let (hub, secrets_set) =
-                    (hubs::load(conn, workspace, hub)?, hub_secrets::last_set(conn, workspace, hub)?);
-                let secrets = secrets(conn, workspace, hub.id);
-                Ok(Ground { hub, secrets_set, secrets })
-            })
-            .await
+        let found = self.store.look(move |conn| secrets::with_hub(conn, workspace, hub)).await?;
+        let secrets = (self.secrets)(workspace, hub, found.stored);
+        Ok(Ground { hub: found.hub, secrets_set: found.last_set, secrets })
     }
 
     async fn call(

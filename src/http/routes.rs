@@ -345,25 +345,32 @@ pub fn configure(config: &mut web::ServiceConfig) {
             None => paths.push((route.path, vec![route])),
         }
     }
+    // An address is compared with one after the other, so what IdPs ask comes first.
+    let (below, others): (Vec<_>, Vec<_>) =
+        paths.iter().partition(|(path, _)| path.starts_with(SCIM) || path.starts_with(API));
     let mut scim = web::scope(SCIM);
     let mut api = web::scope(API);
-    for (path, routes) in &paths {
-        let is_open = routes.iter().any(|route| route.access == Access::Open);
-        if is_open {
+    for (path, routes) in below {
+        if routes.iter().any(|route| route.access == Access::Open) {
             config.service(resource(path, routes, true));
         } else if let Some(rest) = path.strip_prefix(SCIM) {
             scim = scim.service(resource(rest, routes, false));
         } else if let Some(rest) = path.strip_prefix(API) {
             api = api.service(resource(rest, routes, false));
+        }
+    }
+    config.service(scim.default_service(web::to(no_route)).wrap(from_fn(authenticate)));
+    config.service(web::scope("/scim").default_service(web::to(other_version)).wrap(from_fn(authenticate)));
+    config.service(api.default_service(web::to(no_route)).wrap(from_fn(authenticate)));
+    for (path, routes) in others {
+        if routes.iter().any(|route| route.access == Access::Open) {
+            config.service(resource(path, routes, true));
         } else if routes.iter().all(|route| route.access.is_page()) {
             config.service(resource(path, routes, false).wrap(from_fn(signed_in)));
         } else {
             config.service(resource(path, routes, false).wrap(from_fn(authenticate)));
         }
     }
-    config.service(scim.default_service(web::to(no_route)).wrap(from_fn(authenticate)));
-    config.service(web::scope("/scim").default_service(web::to(other_version)).wrap(from_fn(authenticate)));
-    config.service(api.default_service(web::to(no_route)).wrap(from_fn(authenticate)));
     config.default_service(web::to(no_route));
 }
 

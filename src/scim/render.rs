@@ -2,6 +2,7 @@
 //! or `members`. The order of keys is fixed, so that equal states are equal bytes.
 
 use serde_json::{Map, Value, json};
+use uuid::Uuid;
 
 use super::etag;
 use super::resource::Object;
@@ -42,23 +43,59 @@ impl Meta<'_> {
     }
 }
 
-/// One group of a user (`User.groups`) as an answer shows it.
-pub fn group_of_user(base_url: &str, id: &str, display_name: &str) -> Value {
-    let url = format!("{}/Groups/{id}", base_url.trim_end_matches('/'));
-    json!({ "value": id, "$ref": url, "display": display_name, "type": "direct" })
+/// An entry of `User.groups` or `Group.members`. They are kept as rows, and a large group has many: no
+/// JSON value is put together for one that is only written.
+#[derive(Debug, Clone, Copy)]
+pub struct Link<'a> {
+    /// Type of what it leads to.
+    pub kind: ResourceKind,
+    /// Its id.
+    pub id: Uuid,
+    /// What people call it; empty where it has no name.
+    pub display: &'a str,
 }
 
-/// One member of a group as an answer shows it.
-pub fn member(base_url: &str, kind: ResourceKind, id: &str, display: Option<&str>) -> Value {
-    let url = format!("{}{}/{id}", base_url.trim_end_matches('/'), kind.endpoint());
-    let mut object = Map::new();
-    object.insert("value".into(), id.into());
-    object.insert("$ref".into(), url.into());
-    object.insert("type".into(), kind.name().into());
-    if let Some(display) = display {
-        object.insert("display".into(), display.into());
+impl Link<'_> {
+    /// As a resource of the kind `of` shows it.
+    pub fn to_json(self, of: ResourceKind, base_url: &str) -> Value {
+        let id = self.id.hyphenated().to_string();
+        let url = format!("{}{}/{id}", base_url.trim_end_matches('/'), self.kind.endpoint());
+        match of {
+            ResourceKind::User => json!({ "value": id, "$ref": url, "display": self.display, "type": "direct" }),
+            ResourceKind::Group if self.display.is_empty() => {
+                json!({ "value": id, "$ref": url, "type": self.kind.name() })
+            }
+            ResourceKind::Group => {
+                json!({ "value": id, "$ref": url, "type": self.kind.name(), "display": self.display })
+            }
+        }
     }
-    Value::Object(object)
+
+    /// The text of [`Self::to_json`].
+    fn push(self, out: &mut String, of: ResourceKind, base_url: &str) {
+        let mut buffer = Uuid::encode_buffer();
+        let id = &*self.id.hyphenated().encode_lower(&mut buffer);
+        out.push_str("{\"value\":");
+        push_text(out, &[id]);
+        out.push_str(",\"$ref\":");
+        push_text(out, &[base_url.trim_end_matches('/'), self.kind.endpoint(), "/", id]);
+        match of {
+            ResourceKind::User => {
+                out.push_str(",\"display\":");
+                push_text(out, &[self.display]);
+                out.push_str(",\"type\":\"direct\"}");
+            }
+            ResourceKind::Group => {
+                out.push_str(",\"type\":");
+                push_text(out, &[self.kind.name()]);
+                if !self.display.is_empty() {
+                    out.push_str(",\"display\":");
+                    push_text(out, &[self.display]);
+                }
+                out.push('}');
+            }
+        }
+    }
 }
 
 /// The name of the attribute that is kept as rows: `groups` of a user, `members` of a group.
@@ -69,14 +106,15 @@ pub fn linked(kind: ResourceKind) -> &'static str {
     }
 }
 
-/// The whole resource as a value, to project or filter it. An empty `links` is left out:
+/// The whole resource as a value, to project or filter it. Empty `links` are left out:
 /// unassigned and empty are one state.
-pub fn object(document: &Object, meta: &Meta<'_>, links: Vec<Value>) -> Object {
+pub fn object<'a>(document: &Object, meta: &Meta<'_>, links: impl Iterator<Item = Link<'a>>) -> Object {
     let mut whole = Map::new();
     whole.insert("id".into(), meta.id.into());
     for (key, value) in document {
         whole.insert(key.clone(), value.clone());
     }
+    let links: Vec<Value> = links.map(|link| link.to_json(meta.kind, meta.base_url)).collect();
     if !links.is_empty() {
         whole.insert(linked(meta.kind).into(), Value::Array(links));
     }
@@ -85,26 +123,7 @@ pub fn object(document: &Object, meta: &Meta<'_>, links: Vec<Value>) -> Object {
 }
 
 /// The whole resource as text, without reading the stored document: for answers that show all of it.
-pub fn text(document: &str, meta: &Meta<'_>, links: &[Value]) -> String {
-    splice(document, meta, links, |out, link| out.push_str(&link.to_string()))
-}
-
-/// A whole user as text, its groups by id and name, as [`text`] would give it. The hot read: nothing
-/// is put together as a value first.
-pub fn user_text(document: &str, meta: &Meta<'_>, groups: &[(String, &str)]) -> String {
-    let base = meta.base_url.trim_end_matches('/');
-    splice(document, meta, groups, |out, (id, name)| {
-        out.push_str("{\"value\":");
-        push_text(out, &[id]);
-        out.push_str(",\"$ref\":");
-        push_text(out, &[base, "/Groups/", id]);
-        out.push_str(",\"display\":");
-        push_text(out, &[name]);
-        out.push_str(",\"type\":\"direct\"}");
-    })
-}
-
-fn splice<T>(document: &str, meta: &Meta<'_>, links: &[T], push: impl Fn(&mut String, &T)) -> String {
+pub fn text<'a>(document: &str, meta: &Meta<'_>, links: impl ExactSizeIterator<Item = Link<'a>>) -> String {
     let inner = document.trim().strip_prefix('{').and_then(|d| d.strip_suffix('}')).unwrap_or_default().trim();
     let mut out = String::with_capacity(document.len() + 320 + links.len() * 192);
     out.push_str("{\"id\":");
@@ -113,16 +132,18 @@ fn splice<T>(document: &str, meta: &Meta<'_>, links: &[T], push: impl Fn(&mut St
         out.push(',');
         out.push_str(inner);
     }
-    if !links.is_empty() {
-        out.push_str(",\"");
-        out.push_str(linked(meta.kind));
-        out.push_str("\":[");
-        for (i, link) in links.iter().enumerate() {
-            if i > 0 {
-                out.push(',');
-            }
-            push(&mut out, link);
+    let many = links.len() > 0;
+    for (at, link) in links.enumerate() {
+        if at == 0 {
+            out.push_str(",\"");
+            out.push_str(linked(meta.kind));
+            out.push_str("\":[");
+        } else {
+            out.push(',');
         }
+        link.push(&mut out, meta.kind, meta.base_url);
+    }
+    if many {
         out.push(']');
     }
     let base = meta.base_url.trim_end_matches('/');
@@ -170,20 +191,33 @@ mod tests {
             version: 4,
             base_url: "https://h/scim/v2",
         };
-        for links in [vec![], vec![group_of_user("https://h/scim/v2/", "g", "G")]] {
-            let whole = object(document.as_object().unwrap(), &meta, links.clone());
-            assert_eq!(Value::Object(whole.clone()).to_string(), text(&document.to_string(), &meta, &links));
-            assert_eq!(whole["meta"]["version"], "W/\"4\"");
-            assert_eq!(whole["meta"]["location"], "https://h/scim/v2/Users/7f");
+        let kinds = [ResourceKind::User, ResourceKind::Group];
+        let names = ["G", "a\"\\\u{1f}ä", ""];
+        for (kind, to) in kinds.into_iter().flat_map(|kind| kinds.map(|to| (kind, to))) {
+            let links = names.map(|display| Link { kind: to, id: Uuid::from_u128(0xab << 120), display });
+            for (base_url, id) in [("https://h/scim/v2", "7f"), ("https://h/scim/v2/", "7f"), ("https://h/\"", "\\")] {
+                let meta = Meta { kind, base_url, id, ..meta };
+                for most in 0..=links.len() {
+                    let links = || links.into_iter().take(most);
+                    let whole = object(document.as_object().unwrap(), &meta, links());
+                    assert_eq!(Value::Object(whole).to_string(), text(&document.to_string(), &meta, links()));
+                }
+            }
         }
-        let groups = [("g1".to_owned(), "a\"\\\u{1f}ä"), ("g2".to_owned(), "")];
-        let base_url = "https://h/scim/v2/\"";
-        for meta in [meta.clone(), Meta { base_url, id: "\\", ..meta.clone() }] {
-            let links: Vec<Value> = groups.iter().map(|(id, name)| group_of_user(meta.base_url, id, name)).collect();
-            assert_eq!(user_text(&document.to_string(), &meta, &groups), text(&document.to_string(), &meta, &links));
-            let whole = object(document.as_object().unwrap(), &meta, links);
-            assert_eq!(Value::Object(whole).to_string(), user_text(&document.to_string(), &meta, &groups));
-        }
-        assert!(text("{}", &meta, &[]).starts_with("{\"id\":\"7f\",\"meta\""));
+        let whole = object(document.as_object().unwrap(), &meta, [].into_iter());
+        assert_eq!(whole["meta"]["version"], "W/\"4\"");
+        assert_eq!(whole["meta"]["location"], "https://h/scim/v2/Users/7f");
+        assert!(text("{}", &meta, [].into_iter()).starts_with("{\"id\":\"7f\",\"meta\""));
+    }
+
+    #[test]
+    fn a_link_is_what_the_rfc_says() {
+        let id = Uuid::from_u128(1);
+        let group = Link { kind: ResourceKind::Group, id, display: "G" };
+        let url = format!("https://h/scim/v2/Groups/{id}");
+        let of_user = json!({ "value": id.to_string(), "$ref": url, "display": "G", "type": "direct" });
+        assert_eq!(group.to_json(ResourceKind::User, "https://h/scim/v2/"), of_user);
+        let of_group = json!({ "value": id.to_string(), "$ref": url, "type": "Group", "display": "G" });
+        assert_eq!(group.to_json(ResourceKind::Group, "https://h/scim/v2"), of_group);
     }
 }

@@ -91,19 +91,19 @@ impl Look<'_> {
             let is_last = i64::try_from(rows.len()).unwrap_or(CHUNK) < CHUNK;
             for row in rows {
                 looked_at = looked_at.saturating_add(1);
-                let links = if with_members {
+                let members = if with_members {
                     let left = FILTER_CANDIDATES.saturating_sub(looked_at);
-                    let members = self.members(conn, &row, left)?.ok_or_else(too_many)?;
-                    looked_at = looked_at.saturating_add(members.len());
-                    shown::member_links(self.base, &members)
+                    self.members(conn, &row, left)?.ok_or_else(too_many)?
                 } else {
                     Vec::new()
                 };
+                looked_at = looked_at.saturating_add(members.len());
                 if looked_at > FILTER_CANDIDATES {
                     return Err(too_many());
                 }
                 let id = row.id.to_string();
                 let meta = shown::group_meta(&row, &id, self.base);
+                let links = shown::members_of_group(&members);
                 if filter.matches(&render::object(&shown::parse(&row.document)?, &meta, links)) {
                     if matched >= rank && matched < rank.saturating_add(count) {
                         page.push(row);
@@ -136,17 +136,17 @@ impl Look<'_> {
         let with_members = projection.wants(ResourceKind::Group, "members");
         let (mut texts, mut left) = (Vec::with_capacity(rows.len()), PAGE_MEMBERS);
         for row in rows {
-            let mut links = Vec::new();
+            let mut members = Vec::new();
             if with_members {
                 // The first group is shown whole whatever its size, or no client could pass it.
                 let most = if texts.is_empty() { usize::MAX } else { left };
-                let Some(members) = self.members(conn, row, most)? else { break };
-                left = left.saturating_sub(members.len());
-                links = shown::member_links(self.base, &members);
+                let Some(all) = self.members(conn, row, most)? else { break };
+                left = left.saturating_sub(all.len());
+                members = all;
             }
             let id = row.id.to_string();
             let meta = shown::group_meta(row, &id, self.base);
-            texts.push(shown::text(&row.document, &meta, links, projection)?);
+            texts.push(shown::text(&row.document, &meta, shown::members_of_group(&members), projection)?);
         }
         Ok(texts)
     }

@@ -15,6 +15,7 @@ use crate::scim::error::ScimError;
 use crate::scim::filter::Resolved;
 use crate::scim::patch::{self, GroupStep};
 use crate::scim::resource::{MemberValue, Object};
+use crate::scim::schema::ResourceKind;
 use crate::store::member_lookup::{self, ByExternalId};
 use crate::store::memberships::{self, Leaving, Member, MemberKind};
 use crate::store::{Tx, pending};
@@ -246,10 +247,9 @@ fn remove_where(
     if members.len() > FILTER_CANDIDATES {
         return Err(ScimError::too_many("The group has too many members for this filter; name them by value.").into());
     }
-    let links = shown::member_links(base_url, &members);
+    let links = shown::members_of_group(&members).map(|link| (link.id, link.to_json(ResourceKind::Group, base_url)));
     let hit = |link: &Value| link.as_object().is_some_and(|object| filter.matches(object));
-    let ids: Vec<Uuid> =
-        members.iter().zip(&links).filter(|(_, link)| hit(link)).map(|(shown, _)| shown.member.id).collect();
+    let ids: Vec<Uuid> = links.filter(|(_, link)| hit(link)).map(|(id, _)| id).collect();
     let gone = memberships::remove(tx, work.caller.workspace, group, Leaving::These(&ids))?;
     delta.shift(gone, -1);
     Ok(())

@@ -377,7 +377,7 @@ fn show(
     let base = shown::scim_base(context);
     let id = row.id.to_string();
     let meta = shown::group_meta(row, &id, &base);
-    shown::shown(&row.document, &meta, shown::member_links(&base, members), projection)
+    shown::shown(&row.document, &meta, shown::members_of_group(members), projection)
 }
 
 fn read_keys(document: &Object) -> Result<GroupKeys, ServiceError> {

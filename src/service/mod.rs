@@ -4,6 +4,7 @@
 pub mod access;
 pub mod activity;
 pub mod apps;
+pub mod arriving;
 pub mod audit;
 pub mod checking;
 pub mod decided;
@@ -84,6 +85,7 @@ use crate::base::random::Ids;
 use crate::domain::catalog::Catalog;
 use crate::store::Keyring;
 use crate::store::census::Census;
+use crate::store::joint::JointWriter;
 
 pub use crate::domain::caller::{Caller, Preset, Scope, UnknownWord};
 pub use crate::domain::credential::TokenKey;
@@ -102,6 +104,8 @@ pub struct Context {
     pub clock: SharedClock,
     /// Makes identifiers.
     pub ids: Ids,
+    /// Brings together users who arrive at the same time.
+    pub arrivals: JointWriter<arriving::Arriving>,
     /// Wakes planner and workers after a commit.
     pub nudge: Nudge,
     /// How many users there are, so that lists need not count them.
@@ -140,6 +144,7 @@ impl Context {
             census: Arc::default(),
             prober,
             first_check: checking::FirstCheck::Asked,
+            arrivals: JointWriter::new(store.clone()),
             store,
             clock,
             ids,

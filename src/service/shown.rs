@@ -5,11 +5,12 @@ use serde_json::Value;
 
 use super::{Caller, Context, ServiceError};
 use crate::base::clock::Micros;
+use crate::base::ids::GroupId;
 use crate::base::limits::IDENTIFIER_BYTES;
 use crate::scim::error::ScimError;
 use crate::scim::etag::{self, Precondition};
 use crate::scim::query::Projection;
-use crate::scim::render::{self, Meta};
+use crate::scim::render::{self, Link, Meta};
 use crate::scim::resource::Object;
 use crate::scim::schema::ResourceKind;
 use crate::store::StoreError;
@@ -103,14 +104,14 @@ fn meta<'a>(
 
 /// A resource's JSON text: spliced from the stored text where all of it is shown, put together as
 /// a value only where a projection cuts it.
-pub(super) fn text(
+pub(super) fn text<'a>(
     document: &str,
     meta: &Meta<'_>,
-    links: Vec<Value>,
+    links: impl ExactSizeIterator<Item = Link<'a>>,
     projection: &Projection,
 ) -> Result<String, ServiceError> {
     if projection.is_all() {
-        return Ok(render::text(document, meta, &links));
+        return Ok(render::text(document, meta, links));
     }
     let mut whole = render::object(&parse(document)?, meta, links);
     projection.apply(meta.kind, &mut whole);
@@ -118,10 +119,10 @@ pub(super) fn text(
 }
 
 /// As [`text`], with what the headers say.
-pub(super) fn shown(
+pub(super) fn shown<'a>(
     document: &str,
     meta: &Meta<'_>,
-    links: Vec<Value>,
+    links: impl ExactSizeIterator<Item = Link<'a>>,
     projection: &Projection,
 ) -> Result<Shown, ServiceError> {
     Ok(Shown {
@@ -131,24 +132,37 @@ pub(super) fn shown(
     })
 }
 
+/// A user's text with its groups.
+pub(super) fn user_text(
+    base_url: &str,
+    row: &UserRow,
+    groups: &[(GroupId, String)],
+    projection: &Projection,
+) -> Result<String, ServiceError> {
+    let id = row.id.to_string();
+    text(&row.document, &user_meta(row, &id, base_url), groups_of_user(groups), projection)
+}
+
 /// A stored document as a value.
 pub(super) fn parse(document: &str) -> Result<Object, ServiceError> {
     serde_json::from_str(document)
         .map_err(|_| ServiceError::Store(StoreError::Corrupt("a stored document is not a JSON object".into())))
 }
 
-pub(super) fn member_links(base_url: &str, members: &[ShownMember]) -> Vec<Value> {
-    members
-        .iter()
-        .map(|shown| {
-            let kind = match shown.member.kind {
-                MemberKind::User => ResourceKind::User,
-                MemberKind::Group => ResourceKind::Group,
-            };
-            let id = shown.member.id.hyphenated().to_string();
-            render::member(base_url, kind, &id, Some(&shown.display).filter(|d| !d.is_empty()).map(String::as_str))
-        })
-        .collect()
+/// `User.groups`
+pub(super) fn groups_of_user(groups: &[(GroupId, String)]) -> impl ExactSizeIterator<Item = Link<'_>> {
+    groups.iter().map(|(id, display)| Link { kind: ResourceKind::Group, id: id.uuid(), display })
+}
+
+/// `Group.members`
+pub(super) fn members_of_group(members: &[ShownMember]) -> impl ExactSizeIterator<Item = Link<'_>> {
+    members.iter().map(|shown| {
+        let kind = match shown.member.kind {
+            MemberKind::User => ResourceKind::User,
+            MemberKind::Group => ResourceKind::Group,
+        };
+        Link { kind, id: shown.member.id, display: &shown.display }
+    })
 }
 
 /// Identifiers a client chooses are bounded, because they are keys of indexes.

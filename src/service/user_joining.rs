@@ -18,16 +18,17 @@ pub(super) fn by_external_id(
     let text_id = id.to_string();
     let values: Vec<&str> = std::iter::once(text_id.as_str()).chain(external_id).collect();
     let groups = pending::take(tx, work.caller.workspace, work.caller.source, &values)?;
+    memberships::lock_groups(tx, work.caller.workspace, &groups)?;
     join(tx, work, id, &groups)
 }
 
-/// These groups waited for this user and take it in; answers those it was not in.
+/// These groups waited for this user and take it in; answers those it was not in. The caller has locked
+/// them.
 ///
 /// # Errors
 /// [`StoreError`] of the statements.
 pub(super) fn join(tx: &mut Tx<'_>, work: &Work, id: UserId, groups: &[GroupId]) -> Result<Vec<GroupId>, StoreError> {
     let workspace = work.caller.workspace;
-    memberships::lock_groups(tx, workspace, groups)?;
     let mut joined = Vec::new();
     for group in groups {
         let member = Member { id: id.uuid(), kind: MemberKind::User };

@@ -1,15 +1,13 @@
 //! Lists of users: filters on indexed attributes run in the database; any other is evaluated
 //! exactly over the rows that the indexed part leaves, up to a stated number of candidates.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use serde_json::Value;
-
 use super::shown;
-use super::users::group_links;
 use super::{Caller, Context, ServiceError};
 use crate::base::clock::Micros;
-use crate::base::ids::{UserId, WorkspaceId};
+use crate::base::ids::{GroupId, UserId, WorkspaceId};
 use crate::base::limits::FILTER_CANDIDATES;
 use crate::scim::error::ScimError;
 use crate::scim::filter::{Filter, Resolved};
@@ -20,12 +18,17 @@ use crate::scim::schema::ResourceKind;
 use crate::store::census::{Census, Count};
 use crate::store::filter_sql::{self, Condition, Narrowed};
 use crate::store::reach::Reach;
+use crate::store::user_find::{self, Find};
 use crate::store::user_list::{self, Start};
+use crate::store::user_with_groups::Groups;
 use crate::store::users::UserRow;
 use crate::store::{DbConn, memberships};
 
 /// Rows read at a time while a filter is evaluated.
 const CHUNK: i64 = 500;
+
+/// The groups of each user of a page who has any.
+type InGroups = HashMap<UserId, Groups>;
 
 /// `GET /Users`: the body of the list response.
 ///
@@ -36,16 +39,32 @@ pub async fn list(context: &Context, caller: &Caller, query: ListQuery) -> Resul
     let filter = resolve(ResourceKind::User, query.filter.as_deref())?;
     let base = shown::scim_base(context);
     let (workspace, reach) = (caller.workspace, shown::reach(caller));
+    let narrowed = filter.as_ref().map_or_else(Narrowed::everything, |f| filter_sql::narrow(ResourceKind::User, f));
+    if narrowed.exact
+        && let Some(find) = Find::by(&narrowed.conditions, reach)
+        && let Some(found) = context.store.point(move |conn| user_find::find(conn, workspace, &find)).await?
+    {
+        return few(&base, &query, &found);
+    }
     let (census, now) = (Arc::clone(&context.census), context.clock.now());
     context
         .store
         .read(move |conn| {
             let look = Look { workspace, reach, base: &base, query: &query, census: &census, now };
-            let (total, rows) = look.page(conn, filter.as_ref())?;
+            let (total, rows) = look.page(conn, filter.as_ref(), &narrowed)?;
             let texts = look.texts(conn, &rows)?;
             Ok::<_, ServiceError>(list::text(total, query.start_index, &texts))
         })
         .await
+}
+
+/// The answer where all that match are at hand.
+fn few(base: &str, query: &ListQuery, found: &[(UserRow, Groups)]) -> Result<String, ServiceError> {
+    let (rank, count) = window(query);
+    let page = found.iter().skip(usize::try_from(rank).unwrap_or(usize::MAX)).take(usize::try_from(count).unwrap_or(0));
+    let shown = |(row, groups): &(UserRow, Groups)| shown::user_text(base, row, groups, &query.projection);
+    let texts = page.map(shown).collect::<Result<Vec<_>, _>>()?;
+    Ok(list::text(u64::try_from(found.len()).unwrap_or(u64::MAX), query.start_index, &texts))
 }
 
 /// Read and look up a filter.
@@ -81,15 +100,18 @@ struct Look<'a> {
 
 impl Look<'_> {
     /// How many match in all, and the rows of the page.
-    fn page(&self, conn: &mut DbConn, filter: Option<&Resolved>) -> Result<(u64, Vec<UserRow>), ServiceError> {
-        let narrowed =
-            filter.map_or_else(Narrowed::everything, |filter| filter_sql::narrow(ResourceKind::User, filter));
+    fn page(
+        &self,
+        conn: &mut DbConn,
+        filter: Option<&Resolved>,
+        narrowed: &Narrowed,
+    ) -> Result<(u64, Vec<UserRow>), ServiceError> {
         if narrowed.is_empty() {
             return Ok((0, Vec::new()));
         }
         match filter {
-            Some(filter) if !narrowed.exact => self.evaluate(conn, filter, &narrowed),
-            Some(_) | None => self.indexed(conn, &narrowed),
+            Some(filter) if !narrowed.exact => self.evaluate(conn, filter, narrowed),
+            Some(_) | None => self.indexed(conn, narrowed),
         }
     }
 
@@ -147,12 +169,12 @@ impl Look<'_> {
             }
             let Some(last) = rows.last().map(|row| row.id) else { break };
             let is_last = i64::try_from(rows.len()).unwrap_or(CHUNK) < CHUNK;
-            let links = if with_groups { self.links(conn, &rows)? } else { Vec::new() };
-            let mut links = links.into_iter();
+            let groups = if with_groups { self.groups(conn, &rows)? } else { InGroups::new() };
             for row in rows {
                 let id = row.id.to_string();
                 let meta = shown::user_meta(&row, &id, self.base);
-                let whole = render::object(&shown::parse(&row.document)?, &meta, links.next().unwrap_or_default());
+                let whole =
+                    render::object(&shown::parse(&row.document)?, &meta, shown::groups_of_user(of(&groups, &row)));
                 if filter.matches(&whole) {
                     if matched >= rank && matched < rank.saturating_add(count) {
                         page.push(row);
@@ -168,23 +190,20 @@ impl Look<'_> {
         Ok((u64::try_from(matched).unwrap_or(0), page))
     }
 
-    /// `User.groups` of each row, in the rows' order.
-    fn links(&self, conn: &mut DbConn, rows: &[UserRow]) -> Result<Vec<Vec<Value>>, ServiceError> {
+    /// `User.groups` of each row.
+    fn groups(&self, conn: &mut DbConn, rows: &[UserRow]) -> Result<InGroups, ServiceError> {
         let ids: Vec<UserId> = rows.iter().map(|row| row.id).collect();
-        let groups = memberships::groups_of_many(conn, self.workspace, &ids)?;
-        Ok(ids.iter().map(|id| groups.get(id).map(|g| group_links(self.base, g)).unwrap_or_default()).collect())
+        Ok(memberships::groups_of_many(conn, self.workspace, &ids)?)
     }
 
     fn texts(&self, conn: &mut DbConn, rows: &[UserRow]) -> Result<Vec<String>, ServiceError> {
         let projection = &self.query.projection;
-        let links = if projection.wants(ResourceKind::User, "groups") { self.links(conn, rows)? } else { Vec::new() };
-        let mut links = links.into_iter();
-        let mut texts = Vec::with_capacity(rows.len());
-        for row in rows {
-            let id = row.id.to_string();
-            let meta = shown::user_meta(row, &id, self.base);
-            texts.push(shown::text(&row.document, &meta, links.next().unwrap_or_default(), projection)?);
-        }
-        Ok(texts)
+        let with_groups = projection.wants(ResourceKind::User, "groups");
+        let groups = if with_groups { self.groups(conn, rows)? } else { InGroups::new() };
+        rows.iter().map(|row| shown::user_text(self.base, row, of(&groups, row), projection)).collect()
     }
+}
+
+fn of<'a>(groups: &'a InGroups, row: &UserRow) -> &'a [(GroupId, String)] {
+    groups.get(&row.id).map_or(&[], Vec::as_slice)
 }

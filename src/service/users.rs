@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 
+use super::arriving::Arriving;
 use super::shown::{self, Conditions, Found, Shown};
 use super::user_joining;
 use super::{Caller, Context, ServiceError};
@@ -21,7 +22,7 @@ use crate::store::activity::{self, Entry};
 use crate::store::memberships;
 use crate::store::users::{self, UserRow};
 use crate::store::{
-    DbConn, Locks, StoreError, Tx, arrivals, given_fields, marks, pending, reach::Reach, roles, user_with_groups,
+    DbConn, Locks, StoreError, Tx, given_fields, marks, pending, reach::Reach, roles, user_with_groups,
 };
 
 /// What a write transaction on a user needs besides its own arguments.
@@ -41,21 +42,33 @@ impl Work {
         marks::Change { cause, request_id: Some(&self.caller.request_id), now: self.now }
     }
 
-    fn record(&self, tx: &mut Tx<'_>, id: UserId, kind: &str, detail: Value, name: &str) -> Result<(), StoreError> {
-        let entry = Entry {
+    /// A record of what happened to a user of this name.
+    pub(super) fn entry<'a>(
+        &'a self,
+        id: UserId,
+        kind: &'a str,
+        (actor, target): (&'a str, &'a str),
+        detail: Value,
+        name: &str,
+    ) -> Entry<'a> {
+        Entry {
             id: self.ids.next(),
             at: self.now,
             kind,
-            actor: &self.caller.actor(),
-            target: &format!("user:{id}"),
+            actor,
+            target,
             hub: None,
             user: Some(id),
             task: None,
             request_id: Some(&self.caller.request_id),
             detail,
             personal: Some(json!({ "userName": name })),
-        };
-        activity::record(tx, self.caller.workspace, &entry)
+        }
+    }
+
+    fn record(&self, tx: &mut Tx<'_>, id: UserId, kind: &str, detail: Value, name: &str) -> Result<(), StoreError> {
+        let (actor, target) = (self.caller.actor(), format!("user:{id}"));
+        activity::record(tx, self.caller.workspace, &self.entry(id, kind, (&actor, &target), detail, name))
     }
 }
 
@@ -73,27 +86,13 @@ pub async fn create(
     let incoming = resource::read(ResourceKind::User, body, caller.dialect)?;
     log_ignored(&incoming.ignored);
     let keys = read_keys(&incoming.document)?;
+    check_new(&keys, None)?;
     let document = Value::Object(incoming.document).to_string();
     let id = UserId::from_uuid(context.ids.next());
     let work = Work::begin(context, caller);
-    let taken = keys.user_name_key.clone();
-    let (workspace, source, now) = (caller.workspace, caller.source, work.now);
-    let stored = document.clone();
-    let made = context
-        .store
-        .write_with(Locks::arrival(workspace, source), move |tx| {
-            let waited = arrivals::insert(tx, workspace, source, id, &keys, &stored, now)?;
-            let groups = user_joining::join(tx, &work, id, &waited.groups)?;
-            // Of somebody new, rules know nothing but what waited for them.
-            if waited.shares || !groups.is_empty() {
-                marks::user_arrived(tx, workspace, id, &keys.user_name_key, &work.change("user_created"))?;
-            }
-            let detail = json!({ "active": keys.active, "joined": groups });
-            work.record(tx, id, "user.created", detail, &keys.user_name)?;
-            Ok::<_, ServiceError>(groups.is_empty())
-        })
-        .await;
-    let alone = name_the_holder(context, caller, &taken, made).await?;
+    let (taken, now) = (keys.user_name_key.clone(), work.now);
+    let made = context.arrivals.write(Arriving { work, id, keys, document: document.clone() }).await;
+    let joined = name_the_holder(context, caller, &taken, made.map_err(ServiceError::from)).await?;
     context.nudge.planner();
     let base = shown::scim_base(context);
     let text_id = id.to_string();
@@ -105,8 +104,8 @@ pub async fn create(
         version: 1,
         base_url: &base,
     };
-    let links = if alone { Vec::new() } else { links_of(context, caller, id, &base).await? };
-    shown::shown(&document, &meta, links, &projection)
+    let groups = if joined.is_empty() { Vec::new() } else { groups_of(context, caller, id).await? };
+    shown::shown(&document, &meta, shown::groups_of_user(&groups), &projection)
 }
 
 /// `GET /Users/{id}`
@@ -252,6 +251,7 @@ async fn change(
             let changed = after != before;
             let row = if changed {
                 let keys = read_keys(&after)?;
+                check_new(&keys, Some(&user::keys(&before)?))?;
                 if let Ok(mut name) = wanted_name.lock() {
                     name.clone_from(&keys.user_name_key);
                 }
@@ -351,14 +351,22 @@ async fn name_the_holder<T>(
     }
 }
 
-async fn links_of(context: &Context, caller: &Caller, id: UserId, base: &str) -> Result<Vec<Value>, ServiceError> {
-    let workspace = caller.workspace;
-    let groups = context.store.read(move |conn| memberships::groups_of(conn, workspace, id)).await?;
-    Ok(group_links(base, &groups))
+/// Texts that are keys of indexes as well, and were stored without a bound once: whoever has a longer one
+/// can still be changed, above all deactivated.
+fn check_new(keys: &UserKeys, before: Option<&UserKeys>) -> Result<(), ServiceError> {
+    if before.is_none_or(|before| before.display_name_key != keys.display_name_key) {
+        shown::check_identifier("displayName", keys.display_name_key.as_deref())?;
+    }
+    let is_new = |email: &&(String, String)| before.is_none_or(|before| !before.emails.contains(email));
+    for (_, kind) in keys.emails.iter().filter(is_new) {
+        shown::check_identifier("emails.type", Some(kind))?;
+    }
+    Ok(())
 }
 
-pub(super) fn group_links(base: &str, groups: &[(GroupId, String)]) -> Vec<Value> {
-    groups.iter().map(|(id, name)| render::group_of_user(base, &id.to_string(), name)).collect()
+async fn groups_of(context: &Context, caller: &Caller, id: UserId) -> Result<Vec<(GroupId, String)>, ServiceError> {
+    let workspace = caller.workspace;
+    Ok(context.store.read(move |conn| memberships::groups_of(conn, workspace, id)).await?)
 }
 
 fn show(
@@ -370,12 +378,7 @@ fn show(
     let base = shown::scim_base(context);
     let id = row.id.to_string();
     let meta = shown::user_meta(row, &id, &base);
-    if projection.is_all() {
-        let groups: Vec<_> = groups.iter().map(|(id, name)| (id.to_string(), name.as_str())).collect();
-        let body = render::user_text(&row.document, &meta, &groups);
-        return Ok(Shown { body, etag: etag::of(row.version), location: meta.location() });
-    }
-    shown::shown(&row.document, &meta, group_links(&base, groups), projection)
+    shown::shown(&row.document, &meta, shown::groups_of_user(groups), projection)
 }
 
 fn parse_id(id: &str) -> Result<UserId, ServiceError> {

@@ -4,12 +4,14 @@
 use diesel::prelude::*;
 use uuid::Uuid;
 
+use super::conn::DbConn;
 use super::dialect::{Cell, insert_rows};
 use super::kept::Keep as _;
 use super::schema::activity;
 use super::{StoreError, Tx, outbox, webhooks};
 use crate::base::clock::Micros;
 use crate::base::ids::{HubId, TaskId, UserId, WorkspaceId};
+use crate::domain::event::EventType;
 use crate::domain::seal::{Digest, Parts, Sealer};
 
 /// Something that happened. Holds no secret and no whole body.
@@ -76,6 +78,11 @@ fn written(sealer: &Sealer, workspace: WorkspaceId, entry: &Entry<'_>) -> Writte
 /// # Errors
 /// [`StoreError::Database`] when the insert fails.
 pub fn record(tx: &mut Tx<'_>, workspace: WorkspaceId, entry: &Entry<'_>) -> Result<(), StoreError> {
+    insert(tx, workspace, entry)?;
+    outbox::of_activity(tx, workspace, entry)
+}
+
+fn insert(tx: &mut Tx<'_>, workspace: WorkspaceId, entry: &Entry<'_>) -> Result<(), StoreError> {
     let Written { detail, personal, personal_digest, mark } = written(tx.sealer(), workspace, entry);
     diesel::insert_into(activity::table)
         .values((
@@ -96,14 +103,27 @@ pub fn record(tx: &mut Tx<'_>, workspace: WorkspaceId, entry: &Entry<'_>) -> Res
         ))
         .kept()
         .execute(tx)?;
-    outbox::of_activity(tx, workspace, entry)
+    Ok(())
 }
 
-/// [`record`] for many: in few statements, and one look for endpoints where there are none.
+/// [`record`] for many: on PostgreSQL in few statements, and at most one look for endpoints where there are none.
 ///
 /// # Errors
 /// [`StoreError::Database`] when an insert fails.
 pub fn record_all(tx: &mut Tx<'_>, workspace: WorkspaceId, entries: &[Entry<'_>]) -> Result<(), StoreError> {
+    match &**tx {
+        // A statement that stays prepared costs less than one text for so many rows.
+        DbConn::Sqlite(_) => entries.iter().try_for_each(|entry| insert(tx, workspace, entry))?,
+        DbConn::Postgres(_) => insert_all(tx, workspace, entries)?,
+    }
+    let told = |entry: &Entry<'_>| EventType::of_activity(entry.kind, &entry.detail).is_some();
+    if entries.iter().any(told) && webhooks::any(tx, workspace)? {
+        return entries.iter().try_for_each(|entry| outbox::of_activity(tx, workspace, entry));
+    }
+    Ok(())
+}
+
+fn insert_all(tx: &mut Tx<'_>, workspace: WorkspaceId, entries: &[Entry<'_>]) -> Result<(), StoreError> {
     const COLUMNS: [&str; 14] = [
         "workspace",
         "id",
@@ -120,6 +140,9 @@ pub fn record_all(tx: &mut Tx<'_>, workspace: WorkspaceId, entries: &[Entry<'_>]
         "personal_digest",
         "mark",
     ];
+    if let [entry] = entries {
+        return insert(tx, workspace, entry);
+    }
     let sealer = tx.sealer();
     let rows: Vec<Vec<Cell>> = entries
         .iter()
@@ -144,8 +167,5 @@ pub fn record_all(tx: &mut Tx<'_>, workspace: WorkspaceId, entries: &[Entry<'_>]
         })
         .collect();
     insert_rows(tx, "activity", &COLUMNS, &rows, "")?;
-    if webhooks::any(tx, workspace)? {
-        return entries.iter().try_for_each(|entry| outbox::of_activity(tx, workspace, entry));
-    }
     Ok(())
 }

@@ -43,7 +43,7 @@ pub struct Ended {
     pub detail: Option<String>,
 }
 
-fn number(epoch: i64) -> i32 {
+pub(super) fn number(epoch: i64) -> i32 {
     i32::try_from(epoch).unwrap_or(i32::MAX)
 }
 

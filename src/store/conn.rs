@@ -9,9 +9,10 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use diesel::connection::{AnsiTransactionManager, SimpleConnection, TransactionManager};
-use diesel::result::QueryResult;
+use diesel::result::{Error, QueryResult};
 use diesel::{Connection, PgConnection, SqliteConnection};
 
 use super::StoreError;
@@ -80,20 +81,28 @@ pub(super) enum Role {
     Reader,
     /// One that may only read, of a thread that answers point reads.
     Point,
+    /// SQLite's one that copies from the log into the file.
+    Checkpoint,
 }
 
 /// For every SQLite connection: wait for another process's writer instead of failing at once.
 const SQLITE_COMMON: &str =
     "PRAGMA busy_timeout = 10000; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF;";
+/// Apart from the rest, because it may have to be asked again.
+const SQLITE_LOG: &str = "PRAGMA journal_mode = WAL";
+/// How often a new file is turned to its log where others do the same, and the pause between.
+const LOG_TRIES: u32 = 400;
+const LOG_PAUSE: Duration = Duration::from_millis(5);
 /// WAL with FULL: an acknowledged commit survives a power cut. A later checkpoint than SQLite's
 /// own spares syncs; the limit gives the space back after a large import.
-const SQLITE_WRITER: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -16384;
+const SQLITE_WRITER: &str = "PRAGMA synchronous = FULL; PRAGMA cache_size = -16384;
      PRAGMA wal_autocheckpoint = 4000; PRAGMA journal_size_limit = 67108864;";
+/// Lists read little of what is mapped, which is the beginning of the file.
+const SQLITE_READER: &str = "PRAGMA query_only = ON; PRAGMA cache_size = -4096;";
 /// Mapped pages spare a copy on every read, but each connection that has touched one counts it as its
-/// own memory: of a large file with 64 MB for every connection, hundreds of megabytes. So the hot
-/// reads get the most of it.
-const SQLITE_READER: &str = "PRAGMA query_only = ON; PRAGMA cache_size = -4096; PRAGMA mmap_size = 8388608;";
-const SQLITE_POINT: &str = "PRAGMA query_only = ON; PRAGMA cache_size = -4096; PRAGMA mmap_size = 33554432;";
+/// own memory: the hot reads get all that the budget of a store of 240 MB has room for.
+const SQLITE_POINT: &str = "PRAGMA query_only = ON; PRAGMA cache_size = -4096; PRAGMA mmap_size = 50331648;";
+const SQLITE_CHECKPOINT: &str = "PRAGMA synchronous = FULL; PRAGMA cache_size = -64;";
 /// A transaction left open by a stuck process must not hold row locks and the vacuum for ever.
 const POSTGRES_SETUP: &str = "SET idle_in_transaction_session_timeout = '60s'; SET lock_timeout = '10s'";
 /// Rows by their whole key, always the same way whatever the statistics say: a plan made while the
@@ -188,10 +197,14 @@ impl Place {
                 }
                 let mut conn = SqliteConnection::establish(&file.to_string_lossy()).map_err(failed)?;
                 conn.batch_execute(SQLITE_COMMON)?;
+                if role == Role::Writer {
+                    keep_a_log(&mut conn)?;
+                }
                 conn.batch_execute(match role {
                     Role::Writer => SQLITE_WRITER,
                     Role::Reader => SQLITE_READER,
                     Role::Point => SQLITE_POINT,
+                    Role::Checkpoint => SQLITE_CHECKPOINT,
                 })?;
                 Ok(DbConn::Sqlite(conn))
             }
@@ -207,11 +220,26 @@ impl Place {
                 })?;
                 conn.batch_execute(POSTGRES_SETUP)?;
                 match role {
-                    Role::Writer | Role::Reader => {}
+                    Role::Writer | Role::Reader | Role::Checkpoint => {}
                     Role::Point => conn.batch_execute(POSTGRES_POINT)?,
                 }
                 Ok(DbConn::Postgres(conn))
             }
+        }
+    }
+}
+
+/// Where two turn a new file to a log at once, each has read it and wants it for itself: SQLite tells one
+/// at once that it is locked, whatever the `busy_timeout`. It asks again.
+fn keep_a_log(conn: &mut SqliteConnection) -> Result<(), StoreError> {
+    let mut tries = 0;
+    loop {
+        match conn.batch_execute(SQLITE_LOG) {
+            Err(Error::DatabaseError(_, why)) if why.message() == "database is locked" && tries < LOG_TRIES => {
+                tries += 1;
+                std::thread::sleep(LOG_PAUSE);
+            }
+            other => return Ok(other?),
         }
     }
 }
@@ -250,6 +278,18 @@ mod tests {
         assert!(!format!("{error} {error:?}").contains("zzter2"), "{error:?}");
         let odd: Place = "postgres://ann:hun?ter2@db/d".parse().unwrap();
         assert_eq!(odd.to_string(), "postgres://…");
+    }
+
+    #[test]
+    fn many_may_open_a_new_file_at_once() {
+        for _ in 0..300 {
+            let folder = tempfile::tempdir().unwrap();
+            let place: Place = format!("sqlite:{}/a.db", folder.path().display()).parse().unwrap();
+            std::thread::scope(|scope| {
+                let opening: Vec<_> = (0..4).map(|_| scope.spawn(|| place.connect(Role::Writer).map(|_| ()))).collect();
+                opening.into_iter().for_each(|one| one.join().unwrap().unwrap());
+            });
+        }
     }
 
     #[test]

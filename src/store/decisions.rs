@@ -20,8 +20,18 @@ type Row = (String, Vec<u8>, String, String, Option<String>);
 
 fn read(row: Row) -> Result<(String, Decision), StoreError> {
     let (subject, digest, kind, decided_by, note) = row;
-    let kind = DecisionKind::from_word(&kind).ok_or_else(|| StoreError::Corrupt("a decision's kind".into()))?;
-    Ok((subject, Decision { digest, kind, decided_by, note }))
+    Ok((subject, decision(digest, &kind, decided_by, note)?))
+}
+
+/// A decision by what its row has.
+pub(super) fn decision(
+    digest: Vec<u8>,
+    kind: &str,
+    decided_by: String,
+    note: Option<String>,
+) -> Result<Decision, StoreError> {
+    let kind = DecisionKind::from_word(kind).ok_or_else(|| StoreError::Corrupt("a decision's kind".into()))?;
+    Ok(Decision { digest, kind, decided_by, note })
 }
 
 /// The decisions about these subjects.

@@ -17,7 +17,7 @@ use crate::domain::hub::{Hub, HubMode, HubPolicy, Login};
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = hubs)]
-struct HubRow {
+pub(super) struct HubRow {
     id: Vec<u8>,
     slug: String,
     app: String,
@@ -82,7 +82,7 @@ fn text<T: serde::Serialize>(value: &T) -> Result<String, StoreError> {
 }
 
 impl HubRow {
-    fn hub(self) -> Result<Hub, StoreError> {
+    pub(super) fn hub(self) -> Result<Hub, StoreError> {
         let corrupt = |what: &str| StoreError::Corrupt(format!("{what} of hub '{}'", self.slug));
         let login = match self.login.as_str() {
             "sso" => Login::Sso,
@@ -109,7 +109,7 @@ impl HubRow {
 }
 
 /// The columns of [`HubRow`]; `as_select` would tie the query to one database's type.
-fn columns() -> <HubRow as Selectable<Pg>>::SelectExpression {
+pub(super) fn columns() -> <HubRow as Selectable<Pg>>::SelectExpression {
     <HubRow as Selectable<Pg>>::construct_selection()
 }
 

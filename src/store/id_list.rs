@@ -4,7 +4,7 @@
 use super::conn::DbConn;
 
 /// A statement with `$1`-style parameters in the form this database counts by number: SQLite would
-/// count `$1` by its first appearance.
+/// count `$1` by its first appearance, and look for it among all that came before it.
 pub fn numbered(conn: &DbConn, text: &str) -> String {
     match conn {
         DbConn::Sqlite(_) => text.replace('$', "?"),

@@ -182,6 +182,9 @@ pub fn end_all(conn: &mut DbConn, workspace: WorkspaceId, ended: &[(MemberId, Be
 /// An account, what it will hold, and why.
 type Ending<'a> = (MemberId, Option<&'a str>, &'a str, &'a Because<'a>);
 
+// Nothing is inserted: each is there, and is locked. That an account has one at most that is open, PostgreSQL does
+// not conclude from an index over those that are open: as a join this reads the whole of a workspace that its
+// statistics do not know. So one is looked up for each, and changed by the key that conflicts (as claims are).
 fn end_many(
     conn: &mut PgConnection,
     workspace: WorkspaceId,
@@ -190,8 +193,14 @@ fn end_many(
     which: &str,
 ) -> Result<(), StoreError> {
     diesel::sql_query(format!(
-        "UPDATE access_intervals i SET to_at = $7, to_cause = k.cause, to_task = k.task \
-         FROM {} WHERE i.workspace = k.workspace AND i.member_id = k.member AND i.to_at IS NULL {which}",
+        "INSERT INTO access_intervals (workspace, id, user_id, person, hub_id, hub_slug, member_id, app_role, assets, \
+           from_at, from_cause, from_task, evidence, to_at, to_cause, to_task) \
+         SELECT i.workspace, i.id, i.user_id, i.person, i.hub_id, i.hub_slug, i.member_id, i.app_role, i.assets, \
+           i.from_at, i.from_cause, i.from_task, i.evidence, $7, k.cause, k.task \
+         FROM {} CROSS JOIN LATERAL (SELECT * FROM access_intervals i WHERE i.workspace = k.workspace \
+           AND i.member_id = k.member AND i.to_at IS NULL {which} OFFSET 0 FOR UPDATE) i \
+         ON CONFLICT (workspace, id) DO UPDATE \
+           SET to_at = excluded.to_at, to_cause = excluded.to_cause, to_task = excluded.to_task",
         keyed::keys(&[("member", 2), ("role", 3), ("assets", 4), ("cause", 5), ("task", 6)])
     ))
     .bind::<BigInt, _>(workspace.0)

@@ -46,14 +46,33 @@ impl<Q> Kept<Q> {
     where
         Q: QueryFragment<Sqlite> + QueryFragment<Pg> + QueryId,
     {
-        // One that diesel knows by its type, such as an insert, it keeps by itself.
-        let counted = self.keep && !Q::HAS_STATIC_QUERY_ID;
         match conn {
-            DbConn::Sqlite(conn) if counted => conn.execute_returning_count(&Counted::new(self.statement, Sqlite)?),
-            DbConn::Postgres(conn) if counted => conn.execute_returning_count(&Counted::new(self.statement, Pg)?),
+            DbConn::Sqlite(conn) if self.counted() => {
+                conn.execute_returning_count(&Counted::new(self.statement, Sqlite)?)
+            }
             DbConn::Sqlite(conn) => conn.execute_returning_count(&self.statement),
-            DbConn::Postgres(conn) => conn.execute_returning_count(&self.statement),
+            DbConn::Postgres(conn) => self.execute_there(conn),
         }
+    }
+
+    /// [`Kept::execute`] of a statement that only PostgreSQL understands.
+    pub(super) fn execute_there(self, conn: &mut PgConnection) -> QueryResult<usize>
+    where
+        Q: QueryFragment<Pg> + QueryId,
+    {
+        if self.counted() {
+            conn.execute_returning_count(&Counted::new(self.statement, Pg)?)
+        } else {
+            conn.execute_returning_count(&self.statement)
+        }
+    }
+
+    /// One that diesel knows by its type, such as an insert, it keeps by itself.
+    fn counted(&self) -> bool
+    where
+        Q: QueryId,
+    {
+        self.keep && !Q::HAS_STATIC_QUERY_ID
     }
 
     /// All rows.

@@ -25,7 +25,12 @@ pub(super) fn rows_of(table: &str, columns: &[(&str, usize)], wanted: &str) -> S
 /// That a row is of this key and this hub, as a condition that only an index with both, the key first,
 /// answers: an index that begins with the hub cannot.
 pub(super) fn in_hub(column: &str, key: &str, hub: &str) -> String {
+    within(column, key, ("hub_id", hub))
+}
+
+/// [`in_hub`] for anything that keys are looked up in: its column and which one it is.
+pub(super) fn within(column: &str, key: &str, (of, which): (&str, &str)) -> String {
     format!(
-        "m.{column} = {key} AND (m.{column}, m.hub_id) >= ({key}, {hub}) AND (m.{column}, m.hub_id) <= ({key}, {hub})"
+        "m.{column} = {key} AND (m.{column}, m.{of}) >= ({key}, {which}) AND (m.{column}, m.{of}) <= ({key}, {which})"
     )
 }

@@ -7,7 +7,7 @@ use diesel::sql_types::{Array, BigInt, Binary};
 
 use super::conn::DbConn;
 use super::kept::Keep as _;
-use super::schema::{hub_lanes, tasks};
+use super::schema::hub_lanes;
 use super::{StoreError, Tx};
 use crate::base::clock::Micros;
 use crate::base::ids::{HubId, WorkspaceId};
@@ -161,20 +161,6 @@ pub fn unblock(conn: &mut DbConn, workspace: WorkspaceId, hub: HubId) -> Result<
         .kept()
         .execute(conn)?;
     Ok(())
-}
-
-/// How many tasks of the hub are leased, in the whole cluster.
-///
-/// # Errors
-/// A failed statement.
-pub fn in_flight(conn: &mut DbConn, workspace: WorkspaceId, hub: HubId) -> Result<i64, StoreError> {
-    Ok(tasks::table
-        .filter(tasks::workspace.eq(workspace.0))
-        .filter(tasks::hub_id.eq(hub.bytes()))
-        .filter(is_leased())
-        .count()
-        .kept()
-        .get_result(conn)?)
 }
 
 /// The condition of the index `tasks_in_flight`, letter by letter: with bound values neither

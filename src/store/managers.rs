@@ -293,13 +293,11 @@ pub fn hubs_left_alone(conn: &mut DbConn, workspace: WorkspaceId) -> Result<Vec<
     rows.iter().map(|row| HubId::from_bytes(&row.hub_id).map_err(|_| StoreError::Corrupt("a hub id".into()))).collect()
 }
 
-/// Let the accounts of a hub's Owners by name say so, whatever their seat comes from: the guard counts
-/// them (R4.9).
+/// Whether somebody is Owner of a hub by name. Most hubs have none.
 ///
 /// # Errors
 /// A failed statement.
-pub fn show_owners(conn: &mut DbConn, workspace: WorkspaceId, hub: HubId) -> Result<(), StoreError> {
-    // Most hubs have none by name, and this is asked after every batch of the planner.
+pub fn any_owner(conn: &mut DbConn, workspace: WorkspaceId, hub: HubId) -> Result<bool, StoreError> {
     let owners = hub_managers::table
         .filter(hub_managers::workspace.eq(workspace.0))
         .filter(hub_managers::hub_id.eq(hub.bytes()))
@@ -307,9 +305,15 @@ pub fn show_owners(conn: &mut DbConn, workspace: WorkspaceId, hub: HubId) -> Res
         .count()
         .kept()
         .get_result::<i64>(conn)?;
-    if owners == 0 {
-        return Ok(());
-    }
+    Ok(owners > 0)
+}
+
+/// Let the accounts of a hub's Owners by name say so, whatever their seat comes from: the guard counts
+/// them (R4.9).
+///
+/// # Errors
+/// A failed statement.
+pub fn show_owners(conn: &mut DbConn, workspace: WorkspaceId, hub: HubId) -> Result<(), StoreError> {
     diesel::sql_query(
         "UPDATE hub_members SET hub_role = 'owner' WHERE workspace = $1 AND hub_id = $2 \
          AND user_id IN (SELECT o.user_id FROM hub_managers o WHERE o.workspace = $1 AND o.hub_id = $2 \

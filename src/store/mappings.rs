@@ -2,6 +2,7 @@
 //! a rename keeps it, a second group of the name is not taken, and after a deletion only a person
 //! can bind it anew (DESIGN.md section 5).
 
+use diesel::pg::Pg;
 use diesel::prelude::*;
 
 use super::StoreError;
@@ -190,8 +191,9 @@ pub fn with_subjects(
     rows.into_iter().map(Row::read).collect()
 }
 
-/// Those of a hub's mappings that can be about these people: all of groups, and their own shares. A hub
-/// with thousands of individual shares is planned without reading them all for every few people.
+/// Those of a hub's mappings that can be about these people: all of groups, each with its group's name, and
+/// their own shares. A hub with thousands of individual shares is planned without reading them all for
+/// every few people.
 ///
 /// # Errors
 /// [`StoreError`] of the statement.
@@ -200,18 +202,27 @@ pub fn about(
     workspace: WorkspaceId,
     hub: HubId,
     people: &[UserId],
-) -> Result<Vec<Mapping>, StoreError> {
+) -> Result<Vec<(Mapping, Option<String>)>, StoreError> {
     let theirs = people.iter().map(|user| Some(user.bytes())).collect::<Vec<_>>();
-    let rows: Vec<Row> = mappings::table
+    let group = user_groups::workspace.eq(mappings::workspace).and(mappings::bound_id.eq(user_groups::id.nullable()));
+    let rows: Vec<(Row, Option<String>)> = mappings::table
+        .left_join(user_groups::table.on(group))
         .filter(mappings::workspace.eq(workspace.0))
         .filter(mappings::hub_id.eq(hub.bytes()))
         .filter(
             mappings::subject_kind.eq("group").or(mappings::binding.ne("bound")).or(mappings::bound_id.eq_any(theirs)),
         )
-        .select(Row::as_select())
+        .select((<Row as Selectable<Pg>>::construct_selection(), user_groups::display_name.nullable()))
+        .kept_if(people.len() == 1)
         .load(conn)?;
-    let mut found = rows.into_iter().map(Row::read).collect::<Result<Vec<_>, _>>()?;
-    found.sort_unstable_by_key(|mapping| mapping.id);
+    let named = |(row, name): (Row, Option<String>)| {
+        let mapping = row.read()?;
+        // One that is gone keeps the id that it had; its name is nobody's.
+        let name = name.filter(|_| matches!(mapping.binding, Binding::Group(_)));
+        Ok((mapping, name))
+    };
+    let mut found = rows.into_iter().map(named).collect::<Result<Vec<_>, StoreError>>()?;
+    found.sort_unstable_by_key(|(mapping, _)| mapping.id);
     Ok(found)
 }
 

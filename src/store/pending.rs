@@ -2,11 +2,12 @@
 //! join their group when a user with that id or externalId arrives in the same source.
 
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Binary, Text};
+use diesel::sql_types::{BigInt, Binary, Bool, Text};
 
 use super::conn::DbConn;
 use super::groups::group_id;
 use super::kept::Keep as _;
+use super::locks::Locks;
 use super::schema::pending_members;
 use super::tx::Tx;
 use super::{StoreError, id_list};
@@ -47,13 +48,30 @@ pub fn announce_arrival(tx: &mut Tx<'_>, workspace: WorkspaceId, source: SourceI
     lock(tx, "SELECT pg_advisory_xact_lock_shared($1)", workspace, source)
 }
 
-/// Wait until no arrival is under way in `source`, and keep new ones waiting until the
-/// transaction ends. Only taken where a group names somebody unknown.
+/// No arrival is under way in `source`, and new ones wait until the transaction ends. Only taken where
+/// a group names somebody unknown, whose row may be locked: who arrives may wait for that row, so where
+/// this has to wait for them, the transaction begins again with it.
 ///
 /// # Errors
-/// [`StoreError::Database`] when the statement fails.
+/// [`StoreError::Unavailable`] where it begins again; [`StoreError::Database`] when the statement fails.
 pub fn wait_for_arrivals(tx: &mut Tx<'_>, workspace: WorkspaceId, source: SourceId) -> Result<(), StoreError> {
-    lock(tx, "SELECT pg_advisory_xact_lock($1)", workspace, source)
+    let held = tx.held();
+    if held.no_arrivals == Some((workspace, source)) {
+        return Ok(());
+    }
+    let DbConn::Postgres(conn) = &mut **tx else { return Ok(()) };
+    let statement = diesel::sql_query("SELECT pg_try_advisory_xact_lock($1) AS had");
+    let tried: Tried = RunQueryDsl::get_result(statement.bind::<BigInt, _>(number(workspace, source)).kept(), conn)?;
+    if tried.had {
+        return Ok(());
+    }
+    Err(tx.begin_again_with(Locks { no_arrivals: Some((workspace, source)), ..held }))
+}
+
+#[derive(QueryableByName)]
+struct Tried {
+    #[diesel(sql_type = Bool)]
+    had: bool,
 }
 
 /// Keep `values` as members to come; answers those that were not kept before.

@@ -155,6 +155,11 @@ impl Pool {
         Self { pool, permits: Arc::new(Semaphore::new(permits)), clock: Arc::clone(clock), wait, size }
     }
 
+    /// How long somebody waits before they are told that it is busy.
+    pub const fn wait(&self) -> Duration {
+        self.wait
+    }
+
     /// Run `work` on a blocking thread once a connection is free.
     ///
     /// # Errors

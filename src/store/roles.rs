@@ -5,10 +5,10 @@ use std::collections::HashMap;
 
 use diesel::prelude::*;
 
-use super::StoreError;
 use super::conn::DbConn;
 use super::kept::Keep as _;
 use super::schema::{memberships, role_mappings, sources, user_groups, users, workspace_roles};
+use super::{StoreError, reading};
 use crate::base::clock::Micros;
 use crate::base::ids::{GroupId, SELF_MANAGED, SourceId, UserId, WorkspaceId};
 use crate::domain::entitlement::Regain;
@@ -219,19 +219,13 @@ pub fn mappings(
         ))
         .kept()
         .load(conn)?;
-    let ids: Vec<Vec<u8>> = rows.iter().map(|row| row.0.clone()).collect();
-    let names: HashMap<Vec<u8>, String> = user_groups::table
-        .filter(user_groups::workspace.eq(workspace.0))
-        .filter(user_groups::id.eq_any(ids))
-        .select((user_groups::id, user_groups::display_name))
-        .load::<(Vec<u8>, String)>(conn)?
-        .into_iter()
-        .collect();
+    let groups = rows.iter().map(|row| group_id(&row.0)).collect::<Result<Vec<_>, _>>()?;
+    let mut names: HashMap<GroupId, String> = reading::group_names(conn, workspace, &groups)?.into_iter().collect();
     rows.into_iter()
-        .map(|(group, word, given_by, at, owner, file_ref)| {
-            let name = names.get(&group).cloned();
-            let role = role(&word)?;
-            Ok(RoleMapping { group: group_id(&group)?, name, role, given_by, given_at: Micros(at), owner, file_ref })
+        .zip(groups)
+        .map(|((_, word, given_by, at, owner, file_ref), group)| {
+            let (name, role) = (names.remove(&group), role(&word)?);
+            Ok(RoleMapping { group, name, role, given_by, given_at: Micros(at), owner, file_ref })
         })
         .collect()
 }

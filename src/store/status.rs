@@ -9,6 +9,8 @@ use diesel::sql_types::{BigInt, Binary, Bool, Nullable};
 use uuid::Uuid;
 
 use super::conn::DbConn;
+use super::id_list::numbered;
+use super::kept::Keep as _;
 use super::schema::{hubs, tasks, tokens};
 use super::{StoreError, Tx};
 use crate::base::clock::Micros;
@@ -138,41 +140,42 @@ pub fn unfinished_removals(conn: &mut DbConn, workspace: WorkspaceId) -> Result<
 }
 
 /// The planner wrote tasks for this hub just now: they belong to the batch under way, or begin one
-/// when nothing of the hub is under way and the last ones were written a while ago. The planner
-/// holds the hub's row locked already.
+/// where nothing older is on its way. Answers whether somebody is Owner of the hub by name.
 ///
 /// # Errors
 /// A failed statement.
-pub fn batch_planned(tx: &mut Tx<'_>, workspace: WorkspaceId, hub: HubId, now: Micros) -> Result<(), StoreError> {
-    let last: Option<i64> = hubs::table
-        .find((workspace.0, hub.bytes()))
-        .select(hubs::batch_planned_at)
-        .first(&mut **tx)
-        .optional()?
-        .flatten();
-    let row = hubs::table.find((workspace.0, hub.bytes()));
-    let is_recent = last.is_some_and(|last| now.since(Micros(last)) < BATCH_GAP);
-    if is_recent || is_busy_with_older(tx, workspace, hub, now)? {
-        diesel::update(row).set(hubs::batch_planned_at.eq(now.0)).execute(&mut **tx)?;
-    } else {
-        diesel::update(row).set((hubs::batch_from.eq(now.0), hubs::batch_planned_at.eq(now.0))).execute(&mut **tx)?;
-    }
-    Ok(())
+pub fn batch_planned(tx: &mut Tx<'_>, workspace: WorkspaceId, hub: HubId, now: Micros) -> Result<bool, StoreError> {
+    let older = |statuses: &str| {
+        format!(
+            "EXISTS (SELECT 1 FROM tasks t WHERE t.workspace = $1 AND t.hub_id = $2 AND t.id < $4 \
+             AND t.status IN ({statuses}))"
+        )
+    };
+    let gap = BATCH_GAP.as_micros();
+    let text = format!(
+        "UPDATE hubs SET batch_planned_at = $3, batch_from = CASE \
+         WHEN batch_planned_at IS NOT NULL AND $3 - batch_planned_at < {gap} THEN batch_from \
+         WHEN {} OR {} THEN batch_from ELSE $3 END \
+         WHERE workspace = $1 AND id = $2 \
+         RETURNING EXISTS (SELECT 1 FROM hub_managers o WHERE o.workspace = $1 AND o.hub_id = $2 \
+         AND o.role = 'owner') AS has_owner",
+        older("'queued', 'retrying'"),
+        older("'started', 'running'"),
+    );
+    let rows: Vec<Planned> = diesel::sql_query(numbered(tx, &text))
+        .bind::<BigInt, _>(workspace.0)
+        .bind::<Binary, _>(hub.bytes())
+        .bind::<BigInt, _>(now.0)
+        .bind::<Binary, _>(first_id(now).bytes())
+        .kept()
+        .load(tx)?;
+    Ok(rows.iter().any(|row| row.has_owner))
 }
 
-fn is_busy_with_older(tx: &mut Tx<'_>, workspace: WorkspaceId, hub: HubId, now: Micros) -> Result<bool, StoreError> {
-    let of_hub = || {
-        tasks::table
-            .filter(tasks::workspace.eq(workspace.0))
-            .filter(tasks::hub_id.eq(hub.bytes()))
-            .filter(tasks::id.lt(first_id(now).bytes()))
-    };
-    let is_queued = diesel::select(diesel::dsl::exists(of_hub().filter(is_ready()))).get_result(&mut **tx)?;
-    if is_queued {
-        return Ok(true);
-    }
-    let in_flight = of_hub().filter(sql::<Bool>("tasks.status IN ('started', 'running')"));
-    Ok(diesel::select(diesel::dsl::exists(in_flight)).get_result(&mut **tx)?)
+#[derive(QueryableByName)]
+struct Planned {
+    #[diesel(sql_type = Bool)]
+    has_owner: bool,
 }
 
 /// How far a hub's batch is.

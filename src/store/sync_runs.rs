@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::kept::Keep as _;
 use super::schema::{hubs, sync_runs, tasks};
-use super::{DbConn, StoreError, Tx, tasks as task_rows};
+use super::{DbConn, StoreError, Tx, sync_seen, tasks as task_rows};
 use crate::base::clock::Micros;
 use crate::base::ids::{HubId, TaskId, WorkspaceId};
 use crate::domain::sync::Counts;
@@ -337,14 +337,8 @@ pub fn clear_across_workspaces(tx: &mut Tx<'_>) -> Result<bool, StoreError> {
     .kept()
     .load(tx)?;
     let Some(run) = over.into_iter().next() else { return Ok(false) };
-    let gone = diesel::sql_query(
-        "DELETE FROM sync_seen WHERE workspace = $1 AND task_id = $2 AND remote_id IN ( \
-         SELECT remote_id FROM sync_seen WHERE workspace = $1 AND task_id = $2 LIMIT 500)",
-    )
-    .bind::<BigInt, _>(run.workspace)
-    .bind::<Binary, _>(&run.task_id)
-    .kept()
-    .execute(tx)?;
+    let task = TaskId::from_bytes(&run.task_id).map_err(|_| StoreError::Corrupt("a sync's task".into()))?;
+    let gone = sync_seen::throw_away(tx, WorkspaceId(run.workspace), task, 500)?;
     if gone == 0 {
         diesel::update(sync_runs::table.find((run.workspace, run.task_id)))
             .set((sync_runs::cleared.eq(true), sync_runs::cursor.eq(None::<String>)))

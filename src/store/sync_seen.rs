@@ -4,11 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Binary, Nullable, Text};
+use diesel::sql_types::{Array, BigInt, Binary, Nullable, Text};
 use uuid::Uuid;
 
 use super::dialect::{self, Cell};
 use super::kept::Keep as _;
+use super::keyed;
 use super::schema::{sync_seen, user_emails, users};
 use super::status::first_id;
 use super::sync_assets::{assets, assets_json};
@@ -151,6 +152,29 @@ pub fn bearers(
     task: TaskId,
     addresses: &BTreeSet<String>,
 ) -> Result<HashMap<String, usize>, StoreError> {
+    #[derive(QueryableByName)]
+    struct Shown {
+        #[diesel(sql_type = Text)]
+        address: String,
+        #[diesel(sql_type = BigInt)]
+        accounts: i64,
+    }
+    if let DbConn::Postgres(pg) = conn {
+        let wanted = keyed::within("address", "k.address", ("task_id", "$3"));
+        let text = format!(
+            "SELECT m.address, COUNT(*) AS accounts FROM ({}) m WHERE m.state <> 'suspended' GROUP BY m.address",
+            keyed::rows_of("sync_seen", &[("address", 2)], &wanted)
+        );
+        let rows: Vec<Shown> = diesel::sql_query(text)
+            .bind::<BigInt, _>(workspace.0)
+            .bind::<Array<Text>, _>(addresses.iter().collect::<Vec<_>>())
+            .bind::<Binary, _>(task.bytes())
+            .load(pg)?;
+        return Ok(rows
+            .into_iter()
+            .filter_map(|row| Some((row.address, usize::try_from(row.accounts).ok()?)))
+            .collect());
+    }
     let rows: Vec<(Option<String>, i64)> = sync_seen::table
         .filter(sync_seen::workspace.eq(workspace.0))
         .filter(sync_seen::task_id.eq(task.bytes()))
@@ -298,10 +322,12 @@ pub fn not_listed(
         expires_at: Option<i64>,
     }
     let rows: Vec<Found> = diesel::sql_query(
+        // Not NOT EXISTS: PostgreSQL would join, and while it has not counted a list this new, go through
+        // all of it for each member.
         "SELECT m.id, m.observed_at, m.expires_at FROM hub_members m WHERE m.workspace = $1 AND m.id > $2 \
          AND m.hub_id = $3 AND m.known_state <> 'absent' AND m.remote_id IS NOT NULL \
-         AND NOT EXISTS (SELECT 1 FROM sync_seen s WHERE s.workspace = $1 AND s.task_id = $4 \
-             AND s.remote_id = m.remote_id) ORDER BY m.id LIMIT $5",
+         AND (SELECT s.remote_id FROM sync_seen s WHERE s.workspace = $1 AND s.task_id = $4 \
+             AND s.remote_id = m.remote_id) IS NULL ORDER BY m.id LIMIT $5",
     )
     .bind::<BigInt, _>(workspace.0)
     // Not empty: SQLite is bound a null for an empty blob.
@@ -319,36 +345,21 @@ pub fn not_listed(
         .collect()
 }
 
-/// Note on the members of this stretch of the list that they were seen, and on those that are as
-/// known that it is known from now. One statement, whatever their number.
+/// Forget up to `limit` accounts of a list; answers how many.
 ///
 /// # Errors
 /// A failed statement.
-pub fn stamp(
-    tx: &mut Tx<'_>,
-    workspace: WorkspaceId,
-    hub: HubId,
-    task: TaskId,
-    after: Option<&str>,
-    last: &str,
-) -> Result<(), StoreError> {
-    diesel::sql_query(
-        "UPDATE hub_members SET observed_state = s.state, observed_role = s.role, observed_assets = s.assets, \
-             observed_at = s.seen_at, \
-             expires_at = CASE WHEN s.state = 'pending' THEN COALESCE(s.expires_at, hub_members.expires_at) \
-                 ELSE NULL END, \
-             known_at = CASE WHEN hub_members.known_at < s.seen_at THEN s.seen_at ELSE hub_members.known_at END, \
-             known_from = CASE WHEN hub_members.known_at < s.seen_at THEN 'sync' ELSE hub_members.known_from END \
-         FROM sync_seen s WHERE s.workspace = $1 AND s.task_id = $2 AND s.remote_id > $3 AND s.remote_id <= $4 \
-             AND hub_members.workspace = s.workspace AND hub_members.hub_id = $5 \
-             AND hub_members.remote_id = s.remote_id",
+pub fn throw_away(tx: &mut Tx<'_>, workspace: WorkspaceId, task: TaskId, limit: i64) -> Result<usize, StoreError> {
+    let gone = diesel::sql_query(
+        // A bound, not a list of ids: PostgreSQL, while it has not counted a list this new, goes through
+        // all of them for each row.
+        "DELETE FROM sync_seen WHERE workspace = $1 AND task_id = $2 AND remote_id <= (SELECT MAX(f.remote_id) FROM ( \
+         SELECT remote_id FROM sync_seen WHERE workspace = $1 AND task_id = $2 ORDER BY remote_id LIMIT $3) f)",
     )
     .bind::<BigInt, _>(workspace.0)
     .bind::<Binary, _>(task.bytes())
-    .bind::<Text, _>(after.unwrap_or_default())
-    .bind::<Text, _>(last)
-    .bind::<Binary, _>(hub.bytes())
+    .bind::<BigInt, _>(limit)
     .kept()
     .execute(tx)?;
-    Ok(())
+    Ok(gone)
 }

@@ -11,6 +11,7 @@ use super::schema::tasks;
 use crate::base::clock::Micros;
 use crate::base::ids::{BadId, BootId, HoldId, HubId, MemberId, TaskId, UserId, WorkspaceId};
 use crate::domain::task::{Closing, Effect, Principal, Task, TaskKind, TaskStatus};
+use crate::domain::task_states::TaskEvent;
 
 /// A row, in the order of the table.
 #[derive(Debug, Queryable, QueryableByName)]
@@ -66,6 +67,15 @@ impl TaskRow {
     /// The fencing token.
     pub(in crate::store) fn epoch(&self) -> i64 {
         self.lease_epoch
+    }
+
+    /// As it is once it is leased.
+    pub(in crate::store) fn leased(&mut self, boot: Vec<u8>, until: Micros, now: Micros) {
+        self.status = TaskEvent::Claimed.leads_to().as_str().to_owned();
+        self.lease_boot = Some(boot);
+        self.lease_epoch += 1;
+        self.lease_until = Some(until.0);
+        self.modified_at = now.0;
     }
 
     /// When the lease ends, on the lease clock.

@@ -30,17 +30,21 @@ use crate::base::random::Ids;
 use crate::base::steps::Watch;
 use crate::domain::seal::Sealer;
 
+/// The time of PostgreSQL's clock, by which its leases are measured, in microseconds.
+pub(super) const LEASE_CLOCK: &str = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
+
 /// A write transaction. Dereferences to the connection.
 pub struct Tx<'a> {
     conn: &'a mut DbConn,
     held: Locks,
+    wanted: Option<Locks>,
     sealer: &'a Sealer,
 }
 
 impl<'a> Tx<'a> {
     /// `held` is what the transaction began with.
     pub(super) const fn over(conn: &'a mut DbConn, held: Locks, sealer: &'a Sealer) -> Self {
-        Self { conn, held, sealer }
+        Self { conn, held, wanted: None, sealer }
     }
 
     /// What marks the records that are written here.
@@ -51,6 +55,18 @@ impl<'a> Tx<'a> {
     /// The locks that it holds and knows of.
     pub(super) const fn held(&self) -> Locks {
         self.held
+    }
+
+    /// It cannot go on without these locks, and must not wait for them now: it is undone and run once more,
+    /// with them from its beginning. The error is for its closure to return.
+    pub(super) fn begin_again_with(&mut self, locks: Locks) -> StoreError {
+        self.wanted = Some(locks);
+        StoreError::Unavailable("the transaction begins again, with more locks".into())
+    }
+
+    /// What it is to begin again with.
+    pub(super) const fn wanted(&self) -> Option<Locks> {
+        self.wanted
     }
 
     /// It holds the lock on the rules of this workspace now, until it ends.
@@ -220,20 +236,21 @@ impl Store {
     /// # Errors
     /// [`StoreError::Database`].
     pub fn lease_now(&self, conn: &mut DbConn) -> Result<Micros, StoreError> {
-        match conn {
-            DbConn::Sqlite(_) => Ok(Micros(0).plus(self.inner.clock.monotonic())),
-            conn @ DbConn::Postgres(_) => {
-                let row: Now =
-                    diesel::sql_query("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS now")
-                        .kept()
-                        .get_result(conn)?;
-                Ok(Micros(row.now))
-            }
+        if let Some(now) = self.own_lease_now() {
+            return Ok(now);
         }
+        let row: Now = diesel::sql_query(format!("SELECT {LEASE_CLOCK} AS now")).kept().get_result(conn)?;
+        Ok(Micros(row.now))
     }
 
-    /// Whether each write is a transaction with a commit of its own, as on PostgreSQL; SQLite's writer
-    /// shares them.
+    /// Now, where leases are measured by this process's clock; `None` where by the database's, as on
+    /// PostgreSQL.
+    pub fn own_lease_now(&self) -> Option<Micros> {
+        self.inner.writer.as_ref().map(|_| Micros(0).plus(self.inner.clock.monotonic()))
+    }
+
+    /// Whether each write is a transaction with a commit of its own, as on PostgreSQL (but for those that
+    /// [`super::joint`] brings together); SQLite's writer shares them.
     pub fn commits_one_by_one(&self) -> bool {
         self.inner.writer.is_none()
     }
@@ -306,7 +323,8 @@ impl Store {
             Some(writer) => writer.write(work, share, watch).await,
             None => {
                 let sealer = self.inner.keyring.sealer();
-                self.inner.pool.run(move |pool| rerun::write(pool, locks, &mut work, watch, &sealer)).await
+                let mut run = move |pool: &Pool| rerun::write(pool, locks, &mut work, &[watch], &sealer);
+                self.inner.pool.run(move |pool| run(pool).map_err(|failed| failed.error)).await
             }
         }
     }
@@ -329,6 +347,20 @@ impl Store {
         self.pooled(Some(begin), work).await
     }
 
+    /// Run one statement on a read connection of the blocking pool: by itself it sees one moment of the
+    /// database, and no transaction around it costs PostgreSQL two round trips.
+    ///
+    /// # Errors
+    /// Whatever `work` returned, or a [`StoreError`].
+    pub async fn look<T, E, F>(&self, work: F) -> Result<T, E>
+    where
+        F: FnOnce(&mut DbConn) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        self.pooled(None, work).await
+    }
+
     /// Run a point read: inline on this thread's own connection on SQLite, on the blocking pool
     /// on PostgreSQL. Only for statements that take microseconds.
     ///
@@ -344,6 +376,11 @@ impl Store {
             Place::Sqlite(_) => self.inline(work),
             Place::Postgres(_) => self.pooled(None, work).await,
         }
+    }
+
+    /// Where a transaction is run and what marks its records, on PostgreSQL.
+    pub(super) fn transactions(&self) -> Option<(&Pool, Sealer)> {
+        self.commits_one_by_one().then(|| (&self.inner.pool, self.inner.keyring.sealer()))
     }
 
     /// Where reads of users are gathered, on PostgreSQL.

@@ -54,9 +54,21 @@ pub async fn read(
         Some(users) => users.ask((workspace, id)).await?,
     };
     let (raw, packed) = found.ok_or(StoreError::NotFound)?;
-    let groups = unpack(packed.as_deref().unwrap_or_default());
-    let groups = groups.ok_or_else(|| StoreError::Corrupt("a user's groups cannot be read".into()))?;
-    Ok((within(raw, reach)?, groups))
+    Ok((within(raw, reach)?, read_groups(packed.as_deref())?))
+}
+
+/// The groups of a row of `users` as one value, a sub-select for [`read_groups`].
+pub(super) fn packed(conn: &DbConn) -> &'static str {
+    match conn {
+        DbConn::Sqlite(_) => SQLITE,
+        DbConn::Postgres(_) => POSTGRES,
+    }
+}
+
+/// What [`packed`] gave.
+pub(super) fn read_groups(packed: Option<&str>) -> Result<Groups, StoreError> {
+    let groups = unpack(packed.unwrap_or_default());
+    groups.ok_or_else(|| StoreError::Corrupt("a user's groups cannot be read".into()))
 }
 
 fn load(conn: &mut DbConn, workspace: WorkspaceId, id: UserId) -> Result<Option<Found>, StoreError> {

@@ -42,7 +42,8 @@ pub struct UserRow {
     pub document: String,
 }
 
-#[derive(Queryable)]
+#[derive(Queryable, QueryableByName)]
+#[diesel(table_name = users)]
 pub(super) struct Raw {
     id: Vec<u8>,
     source: i64,

@@ -104,7 +104,8 @@ impl Thread {
             DbConn::Postgres(conn) => conn,
             DbConn::Sqlite(_) => return Ok(()),
         };
-        conn.batch_execute(&format!("LISTEN {CHANNEL}"))?;
+        // A nudge that a crash loses costs nothing, and its commit need not stand in line with others.
+        conn.batch_execute(&format!("SET synchronous_commit = off; LISTEN {CHANNEL}"))?;
         let own: Backend = diesel::sql_query("SELECT pg_backend_pid() AS pid").get_result(&mut conn)?;
         // What happened while nobody listened.
         self.local.planner();

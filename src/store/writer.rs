@@ -10,6 +10,7 @@ use tokio::sync::mpsc::error::SendTimeoutError;
 use tokio::sync::{mpsc, oneshot};
 
 use super::StoreError;
+use super::checkpoints::Checkpoints;
 use super::conn::{DbConn, Place, Role};
 use super::locks::Locks;
 use super::pool::busy;
@@ -127,7 +128,9 @@ impl Writer {
         sealer: Sealer,
     ) -> Result<Self, StoreError> {
         let (queue, waiting) = mpsc::channel(QUEUE);
-        let writing = Writing { place, conn: Some(conn), clock, sealer, long: VecDeque::new(), long_is_next: false };
+        let checkpoints = Checkpoints::start(place.clone())?;
+        let conn = Some(conn);
+        let writing = Writing { place, conn, clock, sealer, checkpoints, long: VecDeque::new(), long_is_next: false };
         std::thread::Builder::new()
             .name(String::from("sqlite-writer"))
             .spawn(move || writing.serve(waiting))
@@ -164,6 +167,8 @@ struct Writing {
     clock: SharedClock,
     /// Marks the records that are written.
     sealer: Sealer,
+    /// Told of every commit.
+    checkpoints: Checkpoints,
     /// Long ones that wait for their turn.
     long: VecDeque<Box<dyn Job>>,
     /// Quick ones went last.
@@ -175,7 +180,10 @@ impl Writing {
         while let Some(first) = self.next(&mut waiting) {
             let mut jobs = Vec::new();
             match self.together(first, &mut jobs, &mut waiting) {
-                Ok(()) => jobs.into_iter().for_each(Job::committed),
+                Ok(()) => {
+                    jobs.into_iter().for_each(Job::committed);
+                    self.checkpoints.committed();
+                }
                 Err(Shared::NotBegun(why)) => {
                     self.conn = None;
                     // The next ones would wait as long for the same lock: tell all at once.

@@ -12,7 +12,7 @@ use crate::domain::guard::Ruling;
 use crate::domain::hub::Hub;
 use crate::domain::plan::Verdict;
 use crate::store::marks::Mark;
-use crate::store::{StoreError, Tx, facts, hubs, marks, waits};
+use crate::store::{StoreError, Tx, facts, marks, waits};
 
 use super::PlannerStep;
 use super::guarding::{self, Guarded};
@@ -46,17 +46,16 @@ pub(super) fn plan_batch(
     ids: &Ids,
     (now, size): (Micros, i64),
 ) -> Result<Batch, StoreError> {
-    if !facts::lock_hub(tx, workspace, hub)? {
+    let Some(facts::Planning { hub, waits }) = facts::plan_hub(tx, workspace, hub, now)? else {
         return Ok(Batch::default());
-    }
-    let mut due = marks::due(tx, workspace, hub, now, size.saturating_add(1))?;
+    };
+    let mut due = marks::due(tx, workspace, hub.id, now, size.saturating_add(1))?;
     let size = usize::try_from(size).unwrap_or(usize::MAX);
     let (whole, more) = (due.len() >= size, due.len() > size);
     due.truncate(size);
     if due.is_empty() {
         return Ok(Batch::default());
     }
-    let hub = hubs::load(tx, workspace, hub)?;
     let Some(app) = apps.get(&hub.app) else {
         tracing::warn!(hub.id = %hub.id, app = %hub.app, "hub {} is of an app this server does not know", hub.slug);
         return Ok(Batch::default());
@@ -68,7 +67,7 @@ pub(super) fn plan_batch(
     let hub_guard = Guarded { workspace, hub: &hub, app, rules: &rules, now };
     let passes = guarding::rule_all(tx, &hub_guard, &mut planned)?;
 
-    let wait = waits::current(tx, workspace, hub.id, now)?;
+    let wait = if waits { waits::current(tx, workspace, hub.id, now)? } else { None };
     let (step, new) = (PlannerStep::default(), New::default());
     let mut recorder = Recorder { tx, workspace, hub: &hub, app, ids, now, passes, step, wait, new, lacking: 0 };
     let mut seen = Vec::with_capacity(planned.len());

@@ -16,14 +16,15 @@ use tokio_util::sync::CancellationToken;
 
 use self::batch::Batch;
 use super::stride::Stride;
-use crate::base::clock::{Micros, SharedClock};
+use crate::base::clock::SharedClock;
 use crate::base::ids::{HubId, WorkspaceId};
 use crate::base::limits::PLAN_BATCH;
 use crate::base::nudge::Nudge;
 use crate::base::random::Ids;
 use crate::domain::catalog::Catalog;
+use crate::store::facts::{self, Due};
 use crate::store::wide_marks::{self, Expanded};
-use crate::store::{Store, StoreError, facts};
+use crate::store::{Store, StoreError};
 
 /// How long a lost nudge can cost.
 const POLL: Duration = Duration::from_millis(500);
@@ -81,50 +82,51 @@ impl Planner {
     pub async fn step(&self) -> Result<PlannerStep, StoreError> {
         let mut done = PlannerStep::default();
         let now = self.clock.now();
-        let hubs = self.store.read(move |conn| facts::due_hubs_across_workspaces(conn, now)).await?;
-        for (workspace, hub) in hubs {
-            let mut more = false;
+        for Due { workspace, hub, wide } in
+            self.store.look(move |conn| facts::due_hubs_across_workspaces(conn, now)).await?
+        {
+            let (mut more, mut wide) = (false, wide);
+            // What comes while this goes on has a nudge of its own.
             loop {
-                let round = self.round(workspace, hub, more).await?;
-                done.add(round.step);
-                if round.step.planned == 0 && round.step.expanded == 0 {
+                // Marks of the last expansion first.
+                if wide && !more {
+                    match self.expand(workspace, hub).await? {
+                        // A finished wide mark over nobody is progress too.
+                        Expanded::Some(marks) => done.expanded += marks.max(1),
+                        Expanded::Nothing => wide = false,
+                    }
+                }
+                let batch = self.plan(workspace, hub).await?;
+                if batch.step.tasks > batch.step.held {
+                    self.nudge.workers();
+                }
+                done.add(batch.step);
+                more = batch.more;
+                if !wide && !more {
                     break;
                 }
-                more = round.more;
             }
         }
         Ok(done)
     }
 
-    /// One batch of a hub's wide marks, unless marks of theirs are left, then one batch of its marks.
-    async fn round(&self, workspace: WorkspaceId, hub: HubId, left: bool) -> Result<Batch, StoreError> {
+    /// One batch of a hub's wide marks.
+    async fn expand(&self, workspace: WorkspaceId, hub: HubId) -> Result<Expanded, StoreError> {
         let now = self.clock.now();
-        let expanded = if left {
-            Expanded::Nothing
-        } else {
-            self.store
-                .write(move |tx| {
-                    if facts::lock_hub(tx, workspace, hub)? {
-                        wide_marks::expand_batch(tx, workspace, hub, now)
-                    } else {
-                        Ok::<_, StoreError>(Expanded::Nothing)
-                    }
-                })
-                .await?
-        };
-        let mut batch = self.plan(workspace, hub, now).await?;
-        if batch.step.tasks > batch.step.held {
-            self.nudge.workers();
-        }
-        if let Expanded::Some(marks) = expanded {
-            // A finished wide mark over nobody is progress too.
-            batch.step.expanded = marks.max(1);
-        }
-        Ok(batch)
+        self.store
+            .write(move |tx| {
+                if facts::lock_hub(tx, workspace, hub)? {
+                    wide_marks::expand_batch(tx, workspace, hub, now)
+                } else {
+                    Ok(Expanded::Nothing)
+                }
+            })
+            .await
     }
 
     /// On PostgreSQL nobody waits for a batch but another planner of the hub.
-    async fn plan(&self, workspace: WorkspaceId, hub: HubId, now: Micros) -> Result<Batch, StoreError> {
+    async fn plan(&self, workspace: WorkspaceId, hub: HubId) -> Result<Batch, StoreError> {
+        let now = self.clock.now();
         let alone = self.store.commits_one_by_one();
         let size = if alone { PLAN_BATCH } else { self.stride.size() };
         let (apps, ids, clock) = (Arc::clone(&self.apps), self.ids.clone(), Arc::clone(&self.clock));

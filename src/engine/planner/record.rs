@@ -95,7 +95,6 @@ impl Recorder<'_, '_> {
     /// Write the new rows, and tell the log what the batch did.
     pub(super) fn finish(mut self, causes: &Causes, whole: bool) -> Result<PlannerStep, StoreError> {
         hub_members::insert_all(self.tx, self.workspace, &self.new.members, "planner", self.now)?;
-        managers::show_owners(self.tx, self.workspace, self.hub.id)?;
         let nest = Nest { workspace: self.workspace, hub: self.hub.id, whole, ids: self.ids, now: self.now };
         let joined = nesting::nest(self.tx, &nest, causes, &mut self.new.tasks)?;
         tasks::insert_all(self.tx, &self.new.tasks)?;
@@ -103,8 +102,12 @@ impl Recorder<'_, '_> {
             parents::tried_again(self.tx, self.workspace, parent)?;
         }
         self.tell_of_lacking_data()?;
-        if self.step.tasks > 0 {
-            status::batch_planned(self.tx, self.workspace, self.hub.id, self.now)?;
+        let has_owner = match self.step.tasks {
+            0 => managers::any_owner(self.tx, self.workspace, self.hub.id)?,
+            _ => status::batch_planned(self.tx, self.workspace, self.hub.id, self.now)?,
+        };
+        if has_owner {
+            managers::show_owners(self.tx, self.workspace, self.hub.id)?;
         }
         if self.step.tasks > 0 || self.step.superseded > 0 {
             activity::record(

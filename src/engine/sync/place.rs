@@ -40,7 +40,7 @@ impl SyncAttempt {
                 stretch.take_over(listed)?;
                 let (mut counts, marked, touched) = (stretch.counts, stretch.marked, stretch.touched);
                 counts.closed += close::of_people(tx, &hub, &task, &touched, &ids, now)?;
-                sync_seen::stamp(tx, task.workspace, hub.id, task.id, run.after_key.as_deref(), &last)?;
+                hub_members::stamp(tx, task.workspace, hub.id, task.id, run.after_key.as_deref(), &last)?;
                 let change = Change { cause: "sync", request_id: task.request_id.as_deref(), now };
                 marks::put(tx, task.workspace, &[hub.id], &marked, now, Settle::OfHub, &change)?;
                 add(&mut run.counts, counts);

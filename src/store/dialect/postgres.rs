@@ -5,6 +5,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Binary, Bool, Nullable, Text};
 
 use super::{Cell, Seal};
+use crate::store::kept::Keep as _;
 
 /// A lost race for a row, a lock waited for too long, a server going down or out of connections.
 /// Known by their English texts only; in another language they count as unexpected.
@@ -23,7 +24,8 @@ pub(super) fn may_pass(message: &str) -> bool {
 }
 
 /// The values go as one array for each column: a text with a parameter for each of thousands of values
-/// costs PostgreSQL more to read and plan than the rows cost to write.
+/// costs PostgreSQL more to read and plan than the rows cost to write. So the text is the same for any
+/// number of rows, but for columns in which none has a value, and stays prepared.
 pub(super) fn insert(
     conn: &mut PgConnection,
     table: &str,
@@ -60,7 +62,7 @@ pub(super) fn insert(
             Column::Bool(values) => query.bind::<Array<Nullable<Bool>>, _>(values),
         };
     }
-    query.execute(conn)
+    query.kept().execute_there(conn)
 }
 
 /// The values of one column.

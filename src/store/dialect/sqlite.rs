@@ -18,7 +18,7 @@ const UNIQUE: &[(&str, &str)] = &[
     ("hubs.workspace, hubs.slug", "hubs_slug"),
     ("mappings.workspace, mappings.hub_id, mappings.subject_key, mappings.scope", "mappings_identity"),
     ("hub_members.workspace, hub_members.hub_id, hub_members.user_id", "hub_members_user"),
-    ("hub_members.workspace, hub_members.hub_id, hub_members.remote_id", "hub_members_remote"),
+    ("hub_members.workspace, hub_members.remote_id, hub_members.hub_id", "hub_members_remote"),
     ("tasks.workspace, tasks.hub_id, tasks.subject", "tasks_one_open"),
     ("holds.workspace, holds.hub_id, holds.reason", "holds_open"),
     ("access_intervals.workspace, access_intervals.member_id", "access_intervals_open"),

@@ -1,5 +1,7 @@
 //! Members of a hub by lists of people, of accounts, of addresses. A list is a batch; the hub may be large.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Binary, Text};
 
@@ -10,7 +12,7 @@ use super::super::keyed;
 use super::super::schema::hub_members;
 use super::{Row, columns};
 use crate::base::ids::{HubId, UserId, WorkspaceId};
-use crate::domain::member::Member;
+use crate::domain::member::{Member, Presence};
 
 /// The members of a hub that belong to these people.
 ///
@@ -44,6 +46,63 @@ pub fn of_users(
     rows.into_iter().map(Row::read).collect()
 }
 
+/// Members that decisions about some people rest on.
+#[derive(Debug, Default)]
+pub(in crate::store) struct Near {
+    /// Their own, in no order.
+    pub members: Vec<Member>,
+    /// [`unmatched_by_email`] of those of them without an account; on PostgreSQL perhaps of others too.
+    pub accounts: Vec<Member>,
+}
+
+/// The members of a hub that belong to these people, and unmatched accounts that show one of the addresses
+/// that each of them has: on PostgreSQL in one statement.
+///
+/// # Errors
+/// [`StoreError`] of the statements.
+pub(in crate::store) fn near(
+    conn: &mut DbConn,
+    workspace: WorkspaceId,
+    hub: HubId,
+    people: &[UserId],
+    addresses: &BTreeMap<UserId, BTreeSet<String>>,
+) -> Result<Near, StoreError> {
+    let DbConn::Postgres(pg) = conn else {
+        let members = of_users(conn, workspace, hub, people)?;
+        let present: BTreeSet<UserId> =
+            members.iter().filter(|one| one.known != Presence::Absent).filter_map(|one| one.user).collect();
+        let lacking = addresses.iter().filter(|(user, _)| !present.contains(user));
+        let wanted: BTreeSet<&String> = lacking.flat_map(|(_, addresses)| addresses).collect();
+        let wanted: Vec<String> = wanted.into_iter().cloned().collect();
+        return Ok(Near { members, accounts: unmatched_by_email(conn, workspace, hub, &wanted)? });
+    };
+    let users: BTreeSet<UserId> = people.iter().copied().collect();
+    let addresses: BTreeSet<&String> = addresses.values().flatten().collect();
+    let text = format!(
+        "{} UNION ALL {}",
+        keyed::rows_of("hub_members", &[("id", 2)], &keyed::in_hub("user_id", "k.id", "$3")),
+        keyed::rows_of("hub_members", &[("email_key", 4)], &unmatched()),
+    );
+    let query = diesel::sql_query(text)
+        .bind::<BigInt, _>(workspace.0)
+        .bind::<Array<Binary>, _>(users.iter().map(|user| user.bytes()).collect::<Vec<_>>())
+        .bind::<Binary, _>(hub.bytes())
+        .bind::<Array<Text>, _>(addresses.into_iter().collect::<Vec<_>>());
+    let rows: Vec<Row> = RunQueryDsl::load(query.kept_if(users.len() == 1), pg)?;
+    let read = rows.into_iter().map(Row::read).collect::<Result<Vec<_>, _>>()?;
+    let (members, mut accounts): (Vec<_>, Vec<_>) = read.into_iter().partition(|member| member.user.is_some());
+    accounts.sort_unstable_by_key(|account| account.id);
+    Ok(Near { members, accounts })
+}
+
+/// That a row is an account of the hub `$3` that nobody is known to own, under the address `k.email_key`.
+fn unmatched() -> String {
+    format!(
+        "{} AND m.user_id IS NULL AND m.bucket IN ('unmatched', 'exempted') AND m.known_state <> 'absent'",
+        keyed::in_hub("email_key", "k.email_key", "$3")
+    )
+}
+
 /// Members of a hub by their ids, in id order; ids of other hubs are as unknown as none.
 ///
 /// # Errors
@@ -74,6 +133,16 @@ pub fn of_remotes(
     hub: HubId,
     remote_ids: &[&str],
 ) -> Result<Vec<Member>, StoreError> {
+    if let DbConn::Postgres(pg) = conn {
+        let remote_ids: BTreeSet<&str> = remote_ids.iter().copied().collect();
+        let wanted = keyed::in_hub("remote_id", "k.remote_id", "$3");
+        let rows: Vec<Row> = diesel::sql_query(keyed::rows_of("hub_members", &[("remote_id", 2)], &wanted))
+            .bind::<BigInt, _>(workspace.0)
+            .bind::<Array<Text>, _>(remote_ids.into_iter().collect::<Vec<_>>())
+            .bind::<Binary, _>(hub.bytes())
+            .load(pg)?;
+        return rows.into_iter().map(Row::read).collect();
+    }
     let rows: Vec<Row> = hub_members::table
         .filter(hub_members::workspace.eq(workspace.0))
         .filter(hub_members::hub_id.eq(hub.bytes()))
@@ -101,11 +170,7 @@ pub fn unmatched_by_email(
         let mut email_keys = email_keys.to_vec();
         email_keys.sort_unstable();
         email_keys.dedup();
-        let wanted = format!(
-            "{} AND m.user_id IS NULL AND m.bucket IN ('unmatched', 'exempted') AND m.known_state <> 'absent'",
-            keyed::in_hub("email_key", "k.email_key", "$3")
-        );
-        let text = format!("{} ORDER BY m.id", keyed::rows_of("hub_members", &[("email_key", 2)], &wanted));
+        let text = format!("{} ORDER BY m.id", keyed::rows_of("hub_members", &[("email_key", 2)], &unmatched()));
         let rows: Vec<Row> = diesel::sql_query(text)
             .bind::<BigInt, _>(workspace.0)
             .bind::<Array<Text>, _>(email_keys)

@@ -12,8 +12,9 @@ pub use counts::{admin_texts, managed_now};
 pub use ends::{learn_all, of_ends, under_way_again};
 pub use exempting::{exempt_reason, exempt_reasons, set_exempt_reason};
 pub use invitations::{accepted_in_group, expire_invitations_across_workspaces, invited};
+pub(in crate::store) use lists::near;
 pub use lists::{of_ids, of_remotes, of_users, unmatched_by_email};
-pub use observed::{Observed, observed, seen_gone};
+pub use observed::{Observed, observed, seen_gone, stamp};
 
 use diesel::pg::Pg;
 use diesel::prelude::*;
@@ -125,6 +126,9 @@ pub fn by_remote(
     hub: HubId,
     remote_id: &str,
 ) -> Result<Option<Member>, StoreError> {
+    if let DbConn::Postgres(_) = conn {
+        return Ok(of_remotes(conn, workspace, hub, &[remote_id])?.pop());
+    }
     hub_members::table
         .filter(hub_members::workspace.eq(workspace.0))
         .filter(hub_members::hub_id.eq(hub.bytes()))
@@ -176,6 +180,10 @@ pub fn insert_all(
     known_from: &str,
     now: Micros,
 ) -> Result<(), StoreError> {
+    // The statement for one stays prepared.
+    if let [member] = members {
+        return insert(tx, workspace, member, known_from, now);
+    }
     const COLUMNS: [&str; 20] = [
         "workspace",
         "id",

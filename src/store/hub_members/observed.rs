@@ -1,13 +1,14 @@
 //! What the last sync saw of an account, beside what is known of it.
 
 use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Binary, Text};
 
-use super::super::StoreError;
 use super::super::conn::DbConn;
 use super::super::kept::Keep as _;
 use super::super::schema::hub_members;
+use super::super::{StoreError, Tx, keyed};
 use crate::base::clock::Micros;
-use crate::base::ids::{MemberId, WorkspaceId};
+use crate::base::ids::{HubId, MemberId, TaskId, WorkspaceId};
 use crate::domain::mapping::AssetGrant;
 use crate::domain::member::Presence;
 
@@ -70,6 +71,64 @@ pub fn seen_gone(tx: &mut DbConn, workspace: WorkspaceId, id: MemberId, now: Mic
             hub_members::observed_assets.eq(None::<String>),
             hub_members::observed_at.eq(Some(now.0)),
         ))
+        .kept()
+        .execute(tx)?;
+    Ok(())
+}
+
+/// Note on the members of this stretch of the list that they were seen, and on those that are as
+/// known that it is known from now. One statement, whatever their number.
+///
+/// # Errors
+/// A failed statement.
+pub fn stamp(
+    tx: &mut Tx<'_>,
+    workspace: WorkspaceId,
+    hub: HubId,
+    task: TaskId,
+    after: Option<&str>,
+    last: &str,
+) -> Result<(), StoreError> {
+    let text = match &**tx {
+        DbConn::Sqlite(_) => String::from(
+            "UPDATE hub_members SET observed_state = s.state, observed_role = s.role, observed_assets = s.assets, \
+                 observed_at = s.seen_at, \
+                 expires_at = CASE WHEN s.state = 'pending' THEN COALESCE(s.expires_at, hub_members.expires_at) \
+                     ELSE NULL END, \
+                 known_at = CASE WHEN hub_members.known_at < s.seen_at THEN s.seen_at ELSE hub_members.known_at END, \
+                 known_from = CASE WHEN hub_members.known_at < s.seen_at THEN 'sync' ELSE hub_members.known_from END \
+             FROM sync_seen s WHERE s.workspace = $1 AND s.task_id = $2 AND s.remote_id > $3 AND s.remote_id <= $4 \
+                 AND hub_members.workspace = s.workspace AND hub_members.hub_id = $5 \
+                 AND hub_members.remote_id = s.remote_id",
+        ),
+        // In their order, as in `after`, so that the key of the list answers and not an index over the workspace.
+        // Nothing is inserted: each is there, and locked here. As in `claims`, an UPDATE joined to the list
+        // may be planned as one that reads the whole workspace.
+        DbConn::Postgres(_) => format!(
+            "INSERT INTO hub_members AS h (workspace, id, hub_id, display, bucket, managed, status, known_state, \
+                 known_at, known_from, created_at, modified_at, observed_state, observed_role, observed_assets, \
+                 observed_at, expires_at) \
+             SELECT m.workspace, m.id, m.hub_id, m.display, m.bucket, m.managed, m.status, m.known_state, \
+                 m.known_at, m.known_from, m.created_at, m.modified_at, k.state, k.role, k.assets, k.seen_at, k.expires_at \
+             FROM (SELECT * FROM sync_seen s WHERE s.workspace = $1 AND s.task_id = $2 AND s.remote_id > $3 \
+                 AND s.remote_id <= $4 ORDER BY s.remote_id OFFSET 0) k CROSS JOIN LATERAL \
+                 (SELECT * FROM hub_members m WHERE m.workspace = k.workspace AND {} OFFSET 0 FOR UPDATE) m \
+             ON CONFLICT (workspace, id) DO UPDATE SET observed_state = excluded.observed_state, \
+                 observed_role = excluded.observed_role, observed_assets = excluded.observed_assets, \
+                 observed_at = excluded.observed_at, \
+                 expires_at = CASE WHEN excluded.observed_state = 'pending' \
+                     THEN COALESCE(excluded.expires_at, h.expires_at) ELSE NULL END, \
+                 known_at = GREATEST(h.known_at, excluded.observed_at), \
+                 known_from = CASE WHEN h.known_at < excluded.observed_at THEN 'sync' ELSE h.known_from END",
+            keyed::in_hub("remote_id", "k.remote_id", "$5")
+        ),
+    };
+    diesel::sql_query(text)
+        .bind::<BigInt, _>(workspace.0)
+        .bind::<Binary, _>(task.bytes())
+        .bind::<Text, _>(after.unwrap_or_default())
+        .bind::<Text, _>(last)
+        .bind::<Binary, _>(hub.bytes())
         .kept()
         .execute(tx)?;
     Ok(())

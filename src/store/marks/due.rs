@@ -11,6 +11,7 @@ use crate::base::clock::Micros;
 use crate::base::ids::{HubId, UserId, WorkspaceId};
 use crate::store::StoreError;
 use crate::store::conn::DbConn;
+use crate::store::id_list::numbered;
 use crate::store::kept::Keep as _;
 use crate::store::keyed;
 use crate::store::schema::{reconcile_marks, wide_marks};
@@ -150,6 +151,10 @@ pub fn delete_seen(
     hub: HubId,
     seen: &[(UserId, i64)],
 ) -> Result<usize, StoreError> {
+    if let [(user, rev)] = seen {
+        let key = reconcile_marks::table.find((workspace.0, hub.bytes(), user.bytes()));
+        return Ok(diesel::delete(key.filter(reconcile_marks::rev.eq(*rev))).kept().execute(tx)?);
+    }
     if let DbConn::Postgres(conn) = tx {
         let text = format!(
             "DELETE FROM reconcile_marks m USING {} WHERE m.workspace = k.workspace AND m.hub_id = k.hub \
@@ -174,7 +179,7 @@ pub fn delete_seen(
             2 * chunk.len() + 1,
             2 * chunk.len() + 2,
         );
-        let mut query = diesel::sql_query(sql).into_boxed::<<DbConn as Connection>::Backend>();
+        let mut query = diesel::sql_query(numbered(tx, &sql)).into_boxed::<<DbConn as Connection>::Backend>();
         for (user, rev) in chunk {
             query = query.bind::<Binary, _>(user.bytes()).bind::<BigInt, _>(*rev);
         }

@@ -15,6 +15,7 @@ use crate::base::limits::DIRECT_MARKS;
 use crate::domain::occasion;
 use crate::store::StoreError;
 use crate::store::conn::DbConn;
+use crate::store::id_list;
 use crate::store::kept::Keep as _;
 use crate::store::mappings::{bind_arrived_group, bind_arrived_user};
 use crate::store::rules_lock::rules_are_read;
@@ -309,8 +310,7 @@ fn put_chunk(
         Settle::OfHub => None,
         Settle::Until(at) => Some(at.0),
     };
-    // PostgreSQL takes the list as one value: a text with a place for each costs more to read. SQLite
-    // numbers the places by where they first stand, so that the list comes first.
+    // PostgreSQL takes the list as one value: a text with a place for each costs more to read.
     let (someone, at) = match tx {
         DbConn::Postgres(_) => (String::from("SELECT unnest($1)"), 1),
         DbConn::Sqlite(_) => {
@@ -319,7 +319,7 @@ fn put_chunk(
         }
     };
     let p = |n: usize| at + n;
-    let sql = format!(
+    let text = format!(
         "WITH someone (id) AS ({someone}) {INTO}\
          SELECT h.workspace, h.id, someone.id, ${}, COALESCE(${}, ${} + h.settle_micros), 1, ${}, ${}, ${} \
          FROM hubs h CROSS JOIN someone WHERE h.workspace = ${} AND h.id = ${} ORDER BY h.id, someone.id{COALESCE}",
@@ -332,6 +332,7 @@ fn put_chunk(
         p(6),
         p(7),
     );
+    let sql = id_list::numbered(tx, &text);
     macro_rules! bound {
         ($query:expr) => {
             $query

@@ -15,6 +15,7 @@ use scimhub::base::random::{Dice, Ids};
 use scimhub::base::secret::SecretString;
 use scimhub::domain::hub::{Hub, HubMode, HubPolicy, Login};
 use scimhub::domain::member::Presence;
+use scimhub::domain::slots::Slots;
 use scimhub::domain::task::{Effect, Principal, Task, TaskKind, TaskStatus};
 use scimhub::engine::connector::{
     AttemptContext, Capabilities, Checked, Connector, Connectors, Failure, FailureClass, NoSteps, Outcome, Page,
@@ -23,7 +24,8 @@ use scimhub::engine::connector::{
 use scimhub::engine::lease::Pace;
 use scimhub::engine::recording::Recording;
 use scimhub::engine::worker::{NoMeter, Worker};
-use scimhub::store::lanes::Lane;
+use scimhub::store::claims::Wish;
+use scimhub::store::lanes::{Company, Lane};
 use scimhub::store::{Store, StoreConfig, StoreError, hubs, lanes, task_list, tasks, workspaces};
 
 use crate::support::Database;
@@ -429,6 +431,18 @@ impl Bench {
     /// Step until nothing is claimable.
     pub async fn settle(&self) {
         while self.worker.step().await.unwrap() > 0 {}
+    }
+}
+
+/// What this worker would take, with so many places.
+pub fn wish(worker: &Worker, places: usize, company: Company) -> Wish {
+    Wish {
+        boot: worker.boot,
+        now: worker.clock.now(),
+        lease_now: worker.store.own_lease_now(),
+        lease: Duration::from_secs(60),
+        slots: Slots::all(places),
+        company,
     }
 }
 

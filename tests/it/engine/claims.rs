@@ -7,16 +7,14 @@ use std::time::Duration;
 use diesel::connection::{Connection as _, InstrumentationEvent};
 use scimhub::base::clock::{Micros, TestClock};
 use scimhub::domain::hub::{HubMode, HubPolicy};
-use scimhub::domain::slots::Slots;
 use scimhub::domain::task::{TaskKind, TaskStatus};
 use scimhub::engine::run::Engine;
-use scimhub::store::claims::{self, Wish};
+use scimhub::store::claims;
 use scimhub::store::lanes::Company;
-use scimhub::store::leases::Holder;
 use scimhub::store::{StoreError, attempts, hubs, task_moves, workspaces};
 use tokio_util::sync::CancellationToken;
 
-use super::bench::{Behaviour, Bench};
+use super::bench::{Behaviour, Bench, wish};
 use crate::support::{databases, eventually};
 
 const SOON: Duration = Duration::from_secs(30);
@@ -61,10 +59,7 @@ async fn a_claim_of_forty_is_as_many_statements_as_a_claim_of_two() {
                         counting.fetch_add(1, Ordering::SeqCst);
                     }
                 });
-                let holder =
-                    Holder { boot: worker.boot, now: worker.clock.now(), lease_now: worker.store.lease_now(tx)? };
-                let (slots, company) = (Slots::all(places), Company::Many);
-                let wish = Wish { holder, lease: Duration::from_secs(60), slots, company };
+                let wish = wish(&worker, places, Company::Many);
                 let claim = claims::claim_across_workspaces(tx, &wish)?;
                 tx.set_instrumentation(|_: InstrumentationEvent<'_>| {});
                 assert_eq!(claim.tasks.len(), places);

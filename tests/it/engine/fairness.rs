@@ -14,16 +14,14 @@ use scimhub::base::limits::{LEAVER_AWAITED, LEAVER_TRIES};
 use scimhub::domain::breaker::{Breaker, State};
 use scimhub::domain::hub::{HubMode, HubPolicy};
 use scimhub::domain::plan::{PRIORITY_LEAVER, PRIORITY_REDUCE};
-use scimhub::domain::slots::Slots;
 use scimhub::domain::task::{Task, TaskKind, TaskStatus};
 use scimhub::engine::run::Engine;
 use scimhub::store::claims::{self, Wish};
 use scimhub::store::lanes::{self, Company, Locked};
-use scimhub::store::leases::Holder;
 use scimhub::store::{DbConn, StoreError, Tx, hubs, workspaces};
 use tokio_util::sync::CancellationToken;
 
-use super::bench::{Behaviour, Bench};
+use super::bench::{Behaviour, Bench, wish};
 use crate::support::{Database, databases, eventually};
 
 const SOON: Duration = Duration::from_secs(30);
@@ -260,12 +258,10 @@ impl Bench {
     async fn cost_of_a_claim(&self) -> (usize, i64) {
         let worker = self.worker.clone();
         let ended = self.worker.store.write(move |tx| {
-            let lease_now = worker.store.lease_now(tx)?;
-            let holder = Holder { boot: worker.boot, now: worker.clock.now().plus(Duration::from_secs(1)), lease_now };
-            let slots = Slots::all(10);
             let touched = |conn: &mut DbConn| diesel::sql_query(TOUCHED).get_result::<Touched>(conn);
             let before = touched(tx)?.rows;
-            let wish = Wish { holder, lease: Duration::from_secs(60), slots, company: Company::Many };
+            let wish = wish(&worker, 10, Company::Many);
+            let wish = Wish { now: wish.now.plus(Duration::from_secs(1)), ..wish };
             let claim = claims::claim_across_workspaces(tx, &wish)?;
             Err::<(), _>(Undo::Counted(claim.tasks.len(), touched(tx)?.rows - before))
         });
@@ -349,10 +345,7 @@ async fn t32_a_claim_on_sqlite_only_searches() {
                         noting.lock().unwrap().push(query.to_string());
                     }
                 });
-                let lease_now = worker.store.lease_now(tx)?;
-                let holder = Holder { boot: worker.boot, now: worker.clock.now(), lease_now };
-                let slots = Slots::all(10);
-                claims::claim_across_workspaces(tx, &Wish { holder, lease: Duration::from_secs(60), slots, company })?;
+                claims::claim_across_workspaces(tx, &wish(&worker, 10, company))?;
                 tx.set_instrumentation(|_: InstrumentationEvent<'_>| {});
                 Ok::<_, StoreError>(())
             })

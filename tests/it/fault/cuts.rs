@@ -147,8 +147,10 @@ async fn f10_a_connection_cut_in_every_statement_of_a_request() {
             }
             let cuts = cutting.cuts - before;
             assert!(end > 0, "{change} makes more than {STATEMENTS} statements");
-            // Begin with the locks, write the rows, the activity, commit.
-            assert!(cuts >= 4, "{change}: only {cuts} statements were cut");
+            // Begin with the locks, write the rows, the activity, commit: a create has no more than these, and its
+            // beginning is made again unseen on another connection.
+            let least = if change == "create" { 3 } else { 4 };
+            assert!(cuts >= least, "{change}: only {cuts} statements were cut");
         }
     }
     // All connections at once, the one that listens for nudges too.

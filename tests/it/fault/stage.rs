@@ -133,7 +133,7 @@ impl<'a> Stage<'a> {
         Client::new(&self.base.borrow(), &self.token)
     }
 
-    /// Requests answered with success so far.
+    /// Requests answered with success so far, or found to have been done where the answer was lost.
     pub fn acknowledged(&self) -> usize {
         self.acknowledged.load(Ordering::SeqCst)
     }
@@ -215,7 +215,7 @@ impl<'a> Stage<'a> {
             .unwrap();
         let open: Vec<_> = TaskStatus::ALL.into_iter().filter(|status| status.is_open()).collect();
         let tasks = self.tasks(&open).await;
-        let marked = marked.iter().map(|(_, hub)| format!("marks of hub {hub}"));
+        let marked = marked.iter().map(|due| format!("marks of hub {}", due.hub));
         marked.chain(tasks.iter().take(5).map(|task| format!("{task:?}"))).collect()
     }
 
@@ -358,7 +358,9 @@ impl Idp {
         let filter = format!("{endpoint}?filter={key}%20eq%20%22{value}%22");
         let (status, answer) = self.send("GET", &filter, None).await;
         assert_eq!(status, 200, "{answer}");
-        answer["Resources"][0]["id"].as_str().unwrap().to_owned()
+        let id = answer["Resources"][0]["id"].as_str().unwrap_or_else(|| panic!("409, but not there: {answer}"));
+        self.note();
+        id.to_owned()
     }
 
     pub async fn create_user(&self, name: &str) -> String {

@@ -4,6 +4,7 @@ mod credentials;
 mod lifecycle;
 mod openapi;
 mod scim_arrivals;
+mod scim_arrivals_together;
 mod scim_crowds;
 mod scim_groups;
 mod scim_isolation;

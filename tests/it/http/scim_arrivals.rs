@@ -20,23 +20,23 @@ use crate::support::{Database, Proxy, databases};
 
 const WORKSPACE: WorkspaceId = WorkspaceId(1);
 
-fn with(mut body: Value, more: &Value) -> Value {
+pub(super) fn with(mut body: Value, more: &Value) -> Value {
     let more = more.as_object().unwrap().clone();
     body.as_object_mut().unwrap().extend(more);
     body
 }
 
-async fn create(bench: &Bench, body: Value) -> Result<UserId, ServiceError> {
+pub(super) async fn create(bench: &Bench, body: Value) -> Result<UserId, ServiceError> {
     let shown = users::create(&bench.context, &bench.caller, body, Projection::all()).await?;
     Ok(serde_json::from_str::<Value>(&shown.body).unwrap()["id"].as_str().unwrap().parse().unwrap())
 }
 
-async fn team(bench: &Bench, name: &str, members: &[&str]) -> String {
+pub(super) async fn team(bench: &Bench, name: &str, members: &[&str]) -> String {
     let made = groups::create(&bench.context, &bench.caller, group(name, members), Projection::all()).await;
     serde_json::from_str::<Value>(&made.unwrap().0.body).unwrap()["id"].as_str().unwrap().to_owned()
 }
 
-async fn groups_of(bench: &Bench, id: UserId) -> Vec<String> {
+pub(super) async fn groups_of(bench: &Bench, id: UserId) -> Vec<String> {
     let found = bench.context.store.read(move |conn| memberships::groups_of(conn, WORKSPACE, id)).await.unwrap();
     let mut names: Vec<String> = found.into_iter().map(|(_, name)| name).collect();
     names.sort();
@@ -44,7 +44,7 @@ async fn groups_of(bench: &Bench, id: UserId) -> Vec<String> {
 }
 
 /// An individual share of a userName, waiting.
-async fn share(bench: &Bench, name: &str) {
+pub(super) async fn share(bench: &Bench, name: &str) {
     let mapping = Mapping {
         id: MappingId::from_uuid(Uuid::now_v7()),
         hub: bench.hub,

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::scim_support::{GROUPS, USERS, filtered, make_group, make_user, patch, user};
+use super::scim_support::{GROUPS, USERS, filtered, id_of, make_group, make_user, patch, user};
 use crate::support::databases;
 use crate::support::http::Client;
 use crate::support::server::Server;
@@ -120,6 +120,56 @@ async fn filters_find_what_they_say() {
         ] {
             let body = client.get(&filtered(GROUPS, &filter)).await.expect(200).json();
             assert_eq!(body["totalResults"], wanted, "{}: {filter}", database.name);
+        }
+    }
+}
+
+/// One user, a few and more than are read at once answer alike: whole, with groups, by the window.
+#[tokio::test]
+async fn what_is_found_by_a_key_is_shown_as_a_page_shows_it() {
+    for database in databases() {
+        let server = Server::start(&database, &[]);
+        let (client, admin) = (server.client("scim"), server.client("admin"));
+        let mut ids = Vec::new();
+        for n in 0..130 {
+            let mut body = user(&format!("p{n:03}@example.com"));
+            body["externalId"] = json!(format!("ext-{n}"));
+            body["displayName"] = json!(if n < 3 { "Few" } else { "Many" });
+            ids.push(id_of(&client.post(USERS, &body).await.expect(201)));
+        }
+        make_group(&client, "Team", &[&ids[1], &ids[4]]).await;
+        let everybody = client.get(&format!("{USERS}?count=200")).await.expect(200).json();
+        let shown = |n: usize| everybody["Resources"][n].clone();
+        assert_eq!(shown(1)["groups"][0]["display"], "Team");
+        let find = async |client: &Client, filter: &str, more: &str| {
+            client.get(&format!("{}{more}", filtered(USERS, filter))).await.expect(200).json()
+        };
+        for filter in [
+            format!("id eq \"{}\"", ids[1]),
+            "userName eq \"P001@example.com\"".to_owned(),
+            "externalId eq \"ext-1\"".to_owned(),
+        ] {
+            for client in [&client, &admin] {
+                let found = find(client, &filter, "").await;
+                assert_eq!(found["Resources"], json!([shown(1)]), "{}: {filter}", database.name);
+                assert_eq!(found["totalResults"], 1);
+                let cut = find(client, &filter, "&attributes=userName").await;
+                let wanted = json!({ "schemas": shown(1)["schemas"], "id": ids[1], "userName": "p001@example.com" });
+                assert_eq!(cut["Resources"], json!([wanted]), "{filter}");
+                let bare = find(client, &filter, "&excludedAttributes=groups").await;
+                assert!(bare["Resources"][0].get("groups").is_none(), "{filter}");
+            }
+        }
+        for client in [&client, &admin] {
+            let few = find(client, "displayName eq \"few\"", "").await;
+            assert_eq!(few["Resources"], json!([shown(0), shown(1), shown(2)]));
+            let one = find(client, "displayName eq \"few\"", "&startIndex=2&count=1").await;
+            assert_eq!((&one["Resources"], &one["totalResults"]), (&json!([shown(1)]), &json!(3)));
+            assert_eq!((&one["startIndex"], &one["itemsPerPage"]), (&json!(2), &json!(1)));
+            let none = find(client, "displayName eq \"few\"", "&startIndex=4").await;
+            assert_eq!((&none["Resources"], &none["totalResults"]), (&json!([]), &json!(3)));
+            let many = find(client, "displayName eq \"many\"", "&startIndex=2&count=2").await;
+            assert_eq!((&many["Resources"], &many["totalResults"]), (&json!([shown(4), shown(5)]), &json!(127)));
         }
     }
 }

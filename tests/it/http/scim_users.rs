@@ -1,10 +1,74 @@
 //! Users through HTTP: creation, replacement, PATCH, activation, deletion, versions.
 
+use diesel::prelude::*;
+use scimhub::scim::query::Projection;
+use scimhub::service::shown::Conditions;
+use scimhub::service::users;
+use scimhub::store::StoreError;
+use scimhub::store::schema::users as rows;
 use serde_json::{Value, json};
 
+use super::scim_marks::Bench;
 use super::scim_support::{GROUPS, USERS, add_members, filtered, id_of, make_group, make_user, patch, user};
 use crate::support::databases;
 use crate::support::server::Server;
+
+#[tokio::test]
+async fn who_has_a_longer_text_from_before_can_still_be_deactivated() {
+    for database in databases() {
+        let bench = Bench::open(&database).await;
+        let id = bench.user("ann@x").await;
+        let store = &bench.context.store;
+        let lengthened = store.write(|tx| {
+            let mut document = user("ann@x");
+            document["displayName"] = json!("x".repeat(2_000));
+            document["emails"][0]["type"] = json!("y".repeat(2_000));
+            diesel::update(rows::table).set(rows::document.eq(document.to_string())).execute(&mut **tx)?;
+            Ok::<_, StoreError>(())
+        });
+        lengthened.await.unwrap();
+        let off = patch(json!([{ "op": "replace", "path": "active", "value": false }]));
+        let (free, all) = (Conditions::default(), Projection::all());
+        let shown = users::patch(&bench.context, &bench.caller, &id, off, free, all).await.unwrap();
+        assert!(shown.body.contains("\"active\":false"), "{}: {}", database.name, shown.body);
+    }
+}
+
+/// Everything that is a key of an index has a bound, or PostgreSQL refuses the row.
+#[tokio::test]
+async fn texts_too_long_for_an_index_are_refused_by_name() {
+    for database in databases() {
+        let server = Server::start(&database, &[]);
+        let client = server.client("scim");
+        let id = make_user(&client, "ann@example.com").await;
+        // Random enough that no database compresses it.
+        let long: String = (0..170).map(|_| uuid::Uuid::new_v4().simple().to_string()).collect();
+        let with = |name: &str, value: &Value| {
+            let mut body = user("bob@example.com");
+            body[name] = value.clone();
+            body
+        };
+        let emails = json!([{ "value": "bob@example.com", "type": long }]);
+        for (attribute, named, value) in
+            [("displayName", "displayName", json!(long)), ("emails", "emails.type", emails)]
+        {
+            let mut put = with(attribute, &value);
+            put["userName"] = json!("ann@example.com");
+            let path = format!("{USERS}/{id}");
+            let changed = patch(json!([{ "op": "replace", "path": attribute, "value": value }]));
+            for reply in [
+                client.post(USERS, &with(attribute, &value)).await,
+                client.put(&path, &put).await,
+                client.patch(&path, &changed).await,
+            ] {
+                let error = reply.expect(400).json();
+                assert_eq!(error["scimType"], "invalidValue", "{}: {error}", database.name);
+                assert!(error["detail"].as_str().unwrap().starts_with(named), "{error}");
+            }
+        }
+        client.post(USERS, &with("displayName", &json!(&long[..1_024]))).await.expect(201);
+    }
+}
 
 #[tokio::test]
 async fn a_user_lives_and_goes() {

@@ -5,4 +5,5 @@ mod deciding;
 pub mod guarding;
 pub mod marking;
 mod repeats;
+mod trips;
 pub mod world;

@@ -10,9 +10,11 @@ mod model;
 mod rest;
 mod world;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use diesel::connection::{Connection as _, SimpleConnection as _};
+use diesel::sqlite::SqliteConnection;
 use scimhub::store::Store;
 
 use self::rest::Tally;
@@ -45,10 +47,19 @@ async fn run(seed: u64, folder: &Path, template: &Path) -> (World, Result<Tally,
     (world, judged)
 }
 
+/// A migrated database that nobody has open. A store that is dropped closes its file a while later, and
+/// what is copied meanwhile is half of it.
+fn template(folder: &Path) -> PathBuf {
+    let (first, template) = (folder.join("first.db"), folder.join("template.db"));
+    let _store = Store::open(&format!("sqlite:{}", first.display())).unwrap();
+    let mut conn = SqliteConnection::establish(&first.to_string_lossy()).unwrap();
+    conn.batch_execute(&format!("VACUUM INTO '{}'", template.display())).unwrap();
+    std::fs::rename(first.with_extension("db.key"), template.with_extension("db.key")).unwrap();
+    template
+}
+
 /// Run seeds as they are handed out, on a thread of its own.
-fn lane(next: &AtomicU64, end: u64, folder: &Path) -> Result<Tally, String> {
-    let template = folder.join("template.db");
-    drop(Store::open(&format!("sqlite:{}", template.display())).unwrap());
+fn lane(next: &AtomicU64, end: u64, folder: &Path, template: &Path) -> Result<Tally, String> {
     let mut sum = Tally::default();
     loop {
         let seed = next.fetch_add(1, Ordering::SeqCst);
@@ -56,7 +67,7 @@ fn lane(next: &AtomicU64, end: u64, folder: &Path) -> Result<Tally, String> {
             return Ok(sum);
         }
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let (world, judged) = runtime.block_on(run(seed, folder, &template));
+        let (world, judged) = runtime.block_on(run(seed, folder, template));
         match judged {
             Ok(tally) => {
                 sum.equal += tally.equal;
@@ -87,16 +98,11 @@ fn at_rest_the_app_holds_what_everybody_should_hold() {
     let (first, end) = one.map_or((0, count), |seed| (seed, seed + 1));
     println!("seeds {first} to {}", end - 1);
     let next = AtomicU64::new(first);
+    let folder = memory_folder();
+    let template = template(folder.path());
     let lanes = std::thread::available_parallelism().map_or(2, usize::from).min(8);
     let sums: Vec<Result<Tally, String>> = std::thread::scope(|scope| {
-        let running: Vec<_> = (0..lanes)
-            .map(|_| {
-                scope.spawn(|| {
-                    let folder = memory_folder();
-                    lane(&next, end, folder.path())
-                })
-            })
-            .collect();
+        let running: Vec<_> = (0..lanes).map(|_| scope.spawn(|| lane(&next, end, folder.path(), &template))).collect();
         running.into_iter().map(|lane| lane.join().unwrap()).collect()
     });
     let mut all = Tally::default();

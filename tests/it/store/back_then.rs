@@ -5,20 +5,14 @@ use std::sync::{Arc, Mutex};
 
 use diesel::connection::{Connection as _, InstrumentationEvent};
 use diesel::prelude::*;
-use diesel::sql_types::Text;
 use scimhub::base::clock::Micros;
 use scimhub::base::ids::{GroupId, HubId, UserId, WorkspaceId};
 use scimhub::store::census::Census;
 use scimhub::store::reach::Reach;
 use scimhub::store::{StoreError, back_then};
 
+use super::rows_read::Step;
 use crate::support::Database;
-
-#[derive(QueryableByName)]
-struct Step {
-    #[diesel(sql_type = Text)]
-    detail: String,
-}
 
 #[tokio::test]
 async fn the_record_of_a_moment_is_found_by_its_own_indexes() {

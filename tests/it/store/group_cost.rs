@@ -13,6 +13,7 @@ use scimhub::store::reach::Reach;
 use scimhub::store::{DbConn, Store, StoreError, Tx, groups, users};
 use uuid::Uuid;
 
+use super::rows_read::Step;
 use crate::support::databases;
 
 const WORKSPACE: WorkspaceId = WorkspaceId(1);
@@ -22,12 +23,6 @@ const SOURCE: SourceId = SourceId(1);
 struct Count {
     #[diesel(sql_type = BigInt)]
     rows: i64,
-}
-
-#[derive(QueryableByName)]
-struct Step {
-    #[diesel(sql_type = Text)]
-    detail: String,
 }
 
 /// Rows touched so far: on PostgreSQL read and written in this transaction, on SQLite written by

@@ -4,34 +4,23 @@
 
 use diesel::connection::SimpleConnection as _;
 use diesel::prelude::*;
-use diesel::sql_types::BigInt;
 use scimhub::base::clock::Micros;
-use scimhub::base::ids::{HubId, MemberId, UserId, WorkspaceId};
+use scimhub::base::ids::{HubId, IntervalId, MemberId, UserId, WorkspaceId};
 use scimhub::domain::member::{Bucket, Member, MemberStatus, Presence};
-use scimhub::store::{Store, StoreError, Tx, hub_members};
+use scimhub::store::intervals::{self, Because, Holding};
+use scimhub::store::schema::access_intervals;
+use scimhub::store::{Store, StoreError, hub_members};
 use uuid::Uuid;
 
+use super::rows_read::touched;
 use crate::support::databases;
 
+/// What is read.
+const TABLES: [&str; 1] = ["hub_members"];
 /// Members of a hub: enough for a plan that reads them all to be seen.
 const MANY: usize = 3_000;
 /// Keys in a list.
 const LIST: usize = 50;
-
-#[derive(QueryableByName)]
-struct Count {
-    #[diesel(sql_type = BigInt)]
-    rows: i64,
-}
-
-/// Rows of the table and entries of its indexes read so far in this transaction.
-fn touched(tx: &mut Tx<'_>) -> i64 {
-    let sql = "SELECT (pg_stat_get_xact_tuples_returned('hub_members'::regclass) \
-         + pg_stat_get_xact_tuples_fetched('hub_members'::regclass) \
-         + COALESCE((SELECT SUM(pg_stat_get_xact_tuples_returned(i.indexrelid)) FROM pg_index i \
-             WHERE i.indrelid = 'hub_members'::regclass), 0))::BIGINT AS rows";
-    diesel::sql_query(sql).get_result::<Count>(&mut **tx).unwrap().rows
-}
 
 fn person(hub: HubId, number: usize) -> Member {
     Member {
@@ -54,7 +43,7 @@ fn person(hub: HubId, number: usize) -> Member {
     }
 }
 
-fn stranger(hub: HubId, number: usize) -> Member {
+pub fn stranger(hub: HubId, number: usize) -> Member {
     Member {
         user: None,
         remote_id: Some(format!("s{number}")),
@@ -89,11 +78,11 @@ async fn members_by_a_list_are_looked_up_one_by_one() {
             let count = people.len();
             let (found, strangers, read) = store
                 .write(move |tx| {
-                    let before = touched(tx);
+                    let before = touched(tx, &TABLES);
                     let found = hub_members::of_users(tx, workspace, hub, &people)?.len();
                     let addresses: Vec<String> = (0..LIST).map(|n| format!("s{}@example.com", n * 7)).collect();
                     let strangers = hub_members::unmatched_by_email(tx, workspace, hub, &addresses)?.len();
-                    Ok::<_, StoreError>((found, strangers, touched(tx) - before))
+                    Ok::<_, StoreError>((found, strangers, touched(tx, &TABLES) - before))
                 })
                 .await
                 .unwrap();
@@ -103,6 +92,55 @@ async fn members_by_a_list_are_looked_up_one_by_one() {
             assert!(read <= most, "{read} rows were read for {found} people and {strangers} strangers: {statistics}");
             let _: Result<(), StoreError> = store.write(|tx| Ok(tx.batch_execute("ANALYZE hub_members")?)).await;
         }
+    }
+}
+
+/// What many ends of attempts and the end of one ask of a hub that statistics do not know.
+#[tokio::test]
+async fn what_members_hold_is_looked_up_one_by_one() {
+    for database in databases().into_iter().filter(|database| database.name == "postgres") {
+        let store = database.open();
+        let workspace = WorkspaceId(1);
+        let hub = HubId::from_uuid(Uuid::now_v7());
+        let members: Vec<Member> = (0..MANY).map(|number| person(hub, number)).collect();
+        let (held, found, read) = store
+            .write(move |tx| {
+                let because = Because { cause: "test", task: None, evidence: "applied", now: Micros(1) };
+                let holdings: Vec<_> = members.iter().map(|member| (holding(member), because)).collect();
+                for some in members.chunks(500) {
+                    hub_members::insert_all(tx, workspace, some, "sync", Micros(1))?;
+                }
+                intervals::hold_all(tx, workspace, &holdings)?;
+                let before = touched(tx, &["access_intervals", "hub_members"]);
+                let mut again: Vec<_> = members.iter().take(LIST).map(|member| (holding(member), because)).collect();
+                again[0].0.app_role = Some("admin");
+                intervals::hold_all(tx, workspace, &again)?;
+                let found = hub_members::by_remote(tx, workspace, hub, "r7")?;
+                let read = touched(tx, &["access_intervals", "hub_members"]) - before;
+                let mine = access_intervals::member_id.eq(members[0].id.bytes());
+                let open = access_intervals::table.filter(mine.and(access_intervals::to_at.is_null()));
+                let held: Vec<Option<String>> = open.select(access_intervals::app_role).load(&mut **tx)?;
+                Ok::<_, StoreError>((held, found, read))
+            })
+            .await
+            .unwrap();
+        assert_eq!(held, [Some("admin".to_owned())]);
+        assert_eq!(found.and_then(|found| found.remote_id).as_deref(), Some("r7"));
+        let most = i64::try_from(LIST * 8).unwrap();
+        assert!(read <= most, "{read} rows were read for {LIST} people");
+    }
+}
+
+fn holding(member: &Member) -> Holding<'_> {
+    Holding {
+        id: IntervalId::from_uuid(Uuid::now_v7()),
+        user: member.user,
+        person: "somebody",
+        hub: member.hub,
+        hub_slug: "hub",
+        member: member.id,
+        app_role: Some("viewer"),
+        assets: "[]",
     }
 }
 

@@ -1,6 +1,7 @@
 //! A proxy in front of PostgreSQL that cuts a connection at a chosen statement: before the server
 //! hears of it, or after it was carried out and before the answer arrives.
 
+use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -26,6 +27,8 @@ struct State {
     cuts: AtomicUsize,
     stopping: AtomicBool,
     streams: Mutex<Vec<TcpStream>>,
+    /// The statements since they were counted last, each a round trip.
+    said: Mutex<Vec<String>>,
 }
 
 /// Listens until dropped.
@@ -75,12 +78,18 @@ impl Proxy {
 
     /// Count statements from now on, each a round trip; none is cut.
     pub fn count(&self) {
+        self.state.said.lock().expect("what was said").clear();
         self.arm(usize::MAX, Cut::BeforeStatement);
     }
 
     /// How many there were.
     pub fn counted(&self) -> usize {
         usize::MAX - self.state.left.load(Ordering::SeqCst)
+    }
+
+    /// The beginning of each of them, in the order in which they came.
+    pub fn said(&self) -> Vec<String> {
+        self.state.said.lock().expect("what was said").clone()
     }
 
     /// Cut every connection there is.
@@ -138,6 +147,7 @@ fn answers(mut from: TcpStream, mut to: TcpStream, mute: &AtomicBool) {
 /// Pass messages on, a whole round trip at a time: a simple query, or everything up to a Sync.
 fn statements(mut from: &TcpStream, mut to: &TcpStream, state: &State, mute: &AtomicBool) -> std::io::Result<()> {
     let mut waiting = Vec::new();
+    let mut spoken = Spoken::default();
     // The first message has no type, and neither has one that asks for encryption.
     let mut is_first = true;
     loop {
@@ -152,7 +162,11 @@ fn statements(mut from: &TcpStream, mut to: &TcpStream, state: &State, mute: &At
         let mut body = vec![0_u8; u32::from_be_bytes(length) as usize - 4];
         from.read_exact(&mut body)?;
         waiting.extend_from_slice(&body);
+        spoken.hear(kind[0], &body);
         let is_whole = std::mem::take(&mut is_first) || !matches!(kind[0], b'P' | b'B' | b'D' | b'E' | b'C');
+        if matches!(kind[0], b'Q' | b'S') {
+            state.said.lock().expect("what was said").push(std::mem::take(&mut spoken.now));
+        }
         if matches!(kind[0], b'Q' | b'S') && state.is_due() {
             let carried_out = state.carried_out.load(Ordering::SeqCst);
             state.cuts.fetch_add(1, Ordering::SeqCst);
@@ -164,6 +178,29 @@ fn statements(mut from: &TcpStream, mut to: &TcpStream, state: &State, mute: &At
         if is_whole {
             to.write_all(&waiting)?;
             waiting.clear();
+        }
+    }
+}
+
+/// What one connection says: a prepared statement is named again by its name.
+#[derive(Debug, Default)]
+struct Spoken {
+    prepared: HashMap<String, String>,
+    now: String,
+}
+
+impl Spoken {
+    fn hear(&mut self, kind: u8, body: &[u8]) {
+        let mut texts = body.split(|byte| *byte == 0).map(|text| String::from_utf8_lossy(text).into_owned());
+        let (first, second) = (texts.next().unwrap_or_default(), texts.next().unwrap_or_default());
+        match kind {
+            b'Q' => self.now = first,
+            b'P' => {
+                self.now = format!("prepare: {second}");
+                self.prepared.insert(first, second);
+            }
+            b'B' => self.now = self.prepared.get(&second).cloned().unwrap_or_default(),
+            _ => {}
         }
     }
 }

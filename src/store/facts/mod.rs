@@ -1,28 +1,33 @@
 //! What a decision about people in a hub rests on, loaded for a batch in a few statements, and
 //! the hubs that have something due. Reads only.
 
-use std::collections::{BTreeSet, HashMap};
+mod directory;
 
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use diesel::dsl::sql;
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Binary};
+use diesel::sql_types::{BigInt, Binary, Bool};
 
+use self::directory::Known;
 use super::conn::DbConn;
+use super::hubs::HubRow;
 use super::kept::Keep as _;
-use super::schema::{memberships, sources, tasks, user_emails, user_groups, users};
+use super::schema::{hubs, tasks};
 use super::tasks::{TaskRow, is_open};
-use super::{StoreError, decisions, given_fields, hub_members, mappings, protections, sync_seen};
+use super::{StoreError, given_fields, hub_members, mappings, protections, reading, sync_seen};
 use crate::base::clock::Micros;
 use crate::base::ids::{GroupId, HubId, UserId, WorkspaceId};
 use crate::domain::app::App;
 use crate::domain::decide::Facts;
-use crate::domain::entitlement::{Membership, Person, Regain, Rule};
+use crate::domain::entitlement::Rule;
+use crate::domain::hub::Hub;
 use crate::domain::mapping::{Binding, Mapping};
 use crate::domain::member::{Member, Presence};
 use crate::domain::principal;
 use crate::domain::sync;
 use crate::domain::task::{Principal, Task};
 use crate::scim::fold;
-use crate::scim::resource::Object;
 
 /// The subject of a person's tasks and decisions.
 pub fn subject(user: UserId) -> String {
@@ -41,26 +46,49 @@ struct HubKey {
 /// is pushed would leave the guard's window one by one and then go out at once.
 const PAUSED: &str = "EXISTS (SELECT 1 FROM settings s WHERE s.name = 'paused' AND s.value = 'true')";
 
+/// A hub that has something due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Due {
+    /// Whose.
+    pub workspace: WorkspaceId,
+    /// Where.
+    pub hub: HubId,
+    /// Wide marks are among it.
+    pub wide: bool,
+}
+
+#[derive(QueryableByName)]
+struct DueRow {
+    #[diesel(embed)]
+    hub: HubKey,
+    #[diesel(sql_type = Bool)]
+    wide: bool,
+}
+
 /// Active hubs that push and have marks or wide marks due, in key order. Observing and paused
-/// hubs keep their marks and cost nothing here.
+/// hubs keep their marks and cost nothing here. One statement.
 ///
 /// # Errors
 /// [`StoreError`] of the statement.
-pub fn due_hubs_across_workspaces(conn: &mut DbConn, now: Micros) -> Result<Vec<(WorkspaceId, HubId)>, StoreError> {
-    let rows: Vec<HubKey> = diesel::sql_query(format!(
-        "SELECT h.workspace, h.id FROM hubs h JOIN workspaces w ON w.id = h.workspace \
+pub fn due_hubs_across_workspaces(conn: &mut DbConn, now: Micros) -> Result<Vec<Due>, StoreError> {
+    const WIDE: &str = "EXISTS (SELECT 1 FROM wide_marks x \
+         WHERE x.workspace = h.workspace AND x.hub_id = h.id AND x.due_at <= $1)";
+    let rows: Vec<DueRow> = diesel::sql_query(format!(
+        "SELECT h.workspace, h.id, {WIDE} AS wide FROM hubs h JOIN workspaces w ON w.id = h.workspace \
          WHERE h.mode = 'active' AND h.paused = FALSE AND w.paused = FALSE AND NOT {PAUSED} AND ( \
              EXISTS (SELECT 1 FROM reconcile_marks m \
                  WHERE m.workspace = h.workspace AND m.hub_id = h.id AND m.due_at <= $1) \
-             OR EXISTS (SELECT 1 FROM wide_marks x \
-                 WHERE x.workspace = h.workspace AND x.hub_id = h.id AND x.due_at <= $1)) \
+             OR {WIDE}) \
          ORDER BY h.workspace, h.id",
     ))
     .bind::<BigInt, _>(now.0)
     .kept()
     .load(conn)?;
     rows.into_iter()
-        .map(|row| Ok((WorkspaceId(row.workspace), HubId::from_bytes(&row.id).map_err(|_| bad("a hub's id"))?)))
+        .map(|DueRow { hub, wide }| {
+            let id = HubId::from_bytes(&hub.id).map_err(|_| bad("a hub's id"))?;
+            Ok(Due { workspace: WorkspaceId(hub.workspace), hub: id, wide })
+        })
         .collect()
 }
 
@@ -86,6 +114,44 @@ pub fn lock_hub(tx: &mut DbConn, workspace: WorkspaceId, hub: HubId) -> Result<b
     Ok(!rows.is_empty())
 }
 
+/// A hub whose one planner a transaction is.
+#[derive(Clone, Debug)]
+pub struct Planning {
+    /// As it is.
+    pub hub: Hub,
+    /// Its app may refuse changes now ([`super::waits`]).
+    pub waits: bool,
+}
+
+/// [`lock_hub`], and the hub itself, in one statement.
+///
+/// # Errors
+/// [`StoreError`] of the statement.
+pub fn plan_hub(
+    tx: &mut DbConn,
+    workspace: WorkspaceId,
+    hub: HubId,
+    now: Micros,
+) -> Result<Option<Planning>, StoreError> {
+    let pushes = format!(
+        "hubs.mode = 'active' AND hubs.paused = FALSE AND NOT {PAUSED} AND EXISTS (SELECT 1 FROM workspaces w \
+         WHERE w.id = hubs.workspace AND w.paused = FALSE)"
+    );
+    let waits = sql::<Bool>(
+        "EXISTS (SELECT 1 FROM hub_waits x WHERE x.workspace = hubs.workspace AND x.hub_id = hubs.id \
+         AND x.ended_at IS NULL AND x.until_at > ",
+    );
+    let query = hubs::table
+        .find((workspace.0, hub.bytes()))
+        .filter(sql::<Bool>(&pushes))
+        .select((super::hubs::columns(), waits.bind::<BigInt, _>(now.0).sql(")")));
+    let row: Option<(HubRow, bool)> = match tx {
+        DbConn::Sqlite(conn) => RunQueryDsl::get_result(query.kept(), conn).optional()?,
+        DbConn::Postgres(conn) => RunQueryDsl::get_result(query.for_update().skip_locked().kept(), conn).optional()?,
+    };
+    row.map(|(row, waits)| Ok(Planning { hub: row.hub()?, waits })).transpose()
+}
+
 /// The hub's mappings, ready to be applied, with the current names of their groups.
 ///
 /// # Errors
@@ -106,7 +172,7 @@ pub fn rules_about(
     people: &[UserId],
 ) -> Result<Vec<Rule>, StoreError> {
     let found = mappings::about(conn, workspace, hub, people)?;
-    rules_of(conn, workspace, found)
+    Ok(found.into_iter().map(|(mapping, group)| Rule::new(mapping, group.as_deref())).collect())
 }
 
 /// Any mappings made ready: also ones that are not stored yet, for a preview.
@@ -114,18 +180,12 @@ pub fn rules_about(
 /// # Errors
 /// [`StoreError`] of the statement.
 pub fn rules_of(conn: &mut DbConn, workspace: WorkspaceId, found: Vec<Mapping>) -> Result<Vec<Rule>, StoreError> {
-    let ids: Vec<Vec<u8>> = found.iter().filter_map(group_of).map(GroupId::bytes).collect();
-    let names: HashMap<Vec<u8>, String> = user_groups::table
-        .filter(user_groups::workspace.eq(workspace.0))
-        .filter(user_groups::id.eq_any(ids))
-        .select((user_groups::id, user_groups::display_name))
-        .load::<(Vec<u8>, String)>(conn)?
-        .into_iter()
-        .collect();
+    let groups: Vec<GroupId> = found.iter().filter_map(group_of).collect();
+    let names: HashMap<GroupId, String> = reading::group_names(conn, workspace, &groups)?.into_iter().collect();
     Ok(found
         .into_iter()
         .map(|mapping| {
-            let name = group_of(&mapping).and_then(|group| names.get(&group.bytes()).cloned());
+            let name = group_of(&mapping).and_then(|group| names.get(&group).cloned());
             Rule::new(mapping, name.as_deref())
         })
         .collect())
@@ -155,125 +215,48 @@ pub fn of_people(
     // recorded between two of these statements. A task seen open is waited for or fails to be
     // replaced; one seen closed must not go with what was known before it, or it is made twice.
     let mut open = open_tasks(conn, workspace, hub, &subjects)?;
-    let mut persons = persons(conn, workspace, rules, people)?;
-    let mut emails = emails(conn, workspace, people)?;
-    let mut members: HashMap<UserId, Member> = hub_members::of_users(conn, workspace, hub, people)?
-        .into_iter()
-        .filter_map(|member| Some((member.user?, member)))
-        .collect();
-    let mut decided: HashMap<String, _> =
-        decisions::of_subjects(conn, workspace, hub, &subjects)?.into_iter().collect();
+    let groups: BTreeSet<GroupId> = rules.iter().filter_map(|rule| group_of(&rule.mapping)).collect();
+    let mut known = directory::of_people(conn, (workspace, hub), &groups, people)?;
+    let mut principals = HashMap::with_capacity(people.len());
+    let mut addresses = BTreeMap::new();
+    for (user, known) in &known {
+        let Some((person, user_name)) = &known.person else { continue };
+        let principal = principal::of_user(*user, user_name, &person.document);
+        addresses.insert(*user, addresses_of(&principal, &email_keys(&principal, &known.emails)));
+        principals.insert(*user, principal);
+    }
+    let near = hub_members::near(conn, workspace, hub, people, &addresses)?;
+    let mut members: HashMap<UserId, Member> =
+        near.members.into_iter().filter_map(|member| Some((member.user?, member))).collect();
     let mut given = given_fields::of_people(conn, workspace, hub, app, people)?;
     let mut facts = Vec::with_capacity(people.len());
     for (user, subject) in people.iter().zip(&subjects) {
+        let Known { person, emails, decision } = known.remove(user).unwrap_or_default();
         let member = members.remove(user);
-        let (person, principal) = match persons.remove(user) {
-            Some((person, user_name)) => {
-                let principal = principal::of_user(*user, &user_name, &person.document);
-                (Some(person), principal)
-            }
-            None => (None, leaver(conn, workspace, hub, *user, member.as_ref())?),
+        let principal = match principals.remove(user) {
+            Some(principal) => principal,
+            None => leaver(conn, workspace, hub, *user, member.as_ref())?,
         };
-        let mut email_keys = vec![fold::email(&principal.email)];
-        for key in emails.remove(user).unwrap_or_default() {
-            if !email_keys.contains(&key) {
-                email_keys.push(key);
-            }
-        }
         facts.push(Facts {
             user: *user,
-            person,
+            person: person.map(|(person, _)| person),
+            email_keys: email_keys(&principal, &emails),
             principal,
-            email_keys,
             member,
             look_alikes: Vec::new(),
             email_shared: false,
             open: open.remove(subject),
-            decision: decided.remove(subject),
+            decision,
             given: given.remove(user).unwrap_or_default(),
             protection: None,
         });
     }
-    look_alikes(conn, workspace, hub, &mut facts)?;
+    look_alikes(conn, workspace, near.accounts, &mut facts)?;
     let mut protected = protections::of_members(conn, workspace, facts.iter().filter_map(|one| one.member.as_ref()))?;
     for one in &mut facts {
         one.protection = one.member.as_ref().and_then(|member| protected.remove(&member.id));
     }
     Ok(facts)
-}
-
-type UserRow = (Vec<u8>, String, bool, Option<i64>, String, Option<String>);
-
-fn persons(
-    conn: &mut DbConn,
-    workspace: WorkspaceId,
-    rules: &[Rule],
-    people: &[UserId],
-) -> Result<HashMap<UserId, (Person, String)>, StoreError> {
-    let ids: Vec<Vec<u8>> = people.iter().map(|user| user.bytes()).collect();
-    // A guest belongs to no source.
-    let rows: Vec<UserRow> = users::table
-        .left_join(sources::table.on(sources::workspace.eq(users::workspace).and(sources::id.eq(users::source))))
-        .filter(users::workspace.eq(workspace.0))
-        .filter(users::id.eq_any(&ids))
-        .select((
-            users::id,
-            users::user_name,
-            users::active,
-            users::deactivated_at,
-            users::document,
-            sources::preset.nullable(),
-        ))
-        .kept_if(ids.len() == 1)
-        .load(conn)?;
-    let groups: BTreeSet<GroupId> = rules.iter().filter_map(|rule| group_of(&rule.mapping)).collect();
-    let rows_in: Vec<(Vec<u8>, Vec<u8>, i64)> = memberships::table
-        .filter(memberships::workspace.eq(workspace.0))
-        .filter(memberships::member_id.eq_any(&ids))
-        .filter(memberships::group_id.eq_any(groups.iter().map(|group| group.bytes()).collect::<Vec<_>>()))
-        .filter(memberships::member_kind.eq(0))
-        .select((memberships::member_id, memberships::group_id, memberships::confirmed_at))
-        .kept_if(ids.len() == 1 && groups.len() == 1)
-        .load(conn)?;
-    let mut in_groups: HashMap<Vec<u8>, Vec<Membership>> = HashMap::new();
-    for (member, group, confirmed_at) in rows_in {
-        let group = GroupId::from_bytes(&group).map_err(|_| bad("a group's id"))?;
-        in_groups.entry(member).or_default().push(Membership { group, confirmed_at: Micros(confirmed_at) });
-    }
-    let mut found = HashMap::with_capacity(rows.len());
-    for (id, user_name, active, deactivated_at, document, preset) in rows {
-        let user = UserId::from_bytes(&id).map_err(|_| bad("a user's id"))?;
-        let document: Object = serde_json::from_str(&document).map_err(|_| bad("a user's document"))?;
-        let person = Person {
-            id: user,
-            active,
-            deactivated_at: deactivated_at.map(Micros),
-            regain: Regain::of_preset(preset.as_deref().unwrap_or_default()),
-            document,
-            memberships: in_groups.remove(&id).unwrap_or_default(),
-        };
-        found.insert(user, (person, user_name));
-    }
-    Ok(found)
-}
-
-fn emails(
-    conn: &mut DbConn,
-    workspace: WorkspaceId,
-    people: &[UserId],
-) -> Result<HashMap<UserId, BTreeSet<String>>, StoreError> {
-    let rows: Vec<(Vec<u8>, String)> = user_emails::table
-        .filter(user_emails::workspace.eq(workspace.0))
-        .filter(user_emails::user_id.eq_any(people.iter().map(|user| user.bytes()).collect::<Vec<_>>()))
-        .select((user_emails::user_id, user_emails::email_key))
-        .kept_if(people.len() == 1)
-        .load(conn)?;
-    let mut found: HashMap<UserId, BTreeSet<String>> = HashMap::new();
-    for (id, key) in rows {
-        let user = UserId::from_bytes(&id).map_err(|_| bad("a user's id"))?;
-        found.entry(user).or_default().insert(fold::email(&key));
-    }
-    Ok(found)
 }
 
 pub(super) fn open_tasks(
@@ -314,22 +297,38 @@ fn leaver(
     })
 }
 
-/// For people without an account of their own in the app: the unmatched accounts that show an e-mail
-/// of theirs letter by letter, as a sync compares them (R4.1), and whether somebody else bears it, or
+/// A person's addresses as keys, the one that the app is told first.
+fn email_keys(principal: &Principal, emails: &BTreeSet<String>) -> Vec<String> {
+    let first = fold::email(&principal.email);
+    let others: Vec<String> = emails.iter().filter(|key| **key != first).cloned().collect();
+    std::iter::once(first).chain(others).collect()
+}
+
+/// What an account of theirs may show as its address.
+fn addresses_of(principal: &Principal, email_keys: &[String]) -> BTreeSet<String> {
+    let mut addresses: BTreeSet<String> = email_keys.iter().cloned().collect();
+    // An account's row has its address less folded than the directory's keys.
+    addresses.extend(sync::address(&principal.email));
+    // As a sync does it: the name is an address as well, and apps find accounts by it.
+    addresses.extend(sync::address(&principal.user_name));
+    addresses
+}
+
+/// For people without an account of their own in the app: those of these unmatched accounts that show an
+/// e-mail of theirs letter by letter, as a sync compares them (R4.1), and whether somebody else bears it, or
 /// one that folds to the same.
-fn look_alikes(conn: &mut DbConn, workspace: WorkspaceId, hub: HubId, facts: &mut [Facts]) -> Result<(), StoreError> {
+fn look_alikes(
+    conn: &mut DbConn,
+    workspace: WorkspaceId,
+    mut accounts: Vec<Member>,
+    facts: &mut [Facts],
+) -> Result<(), StoreError> {
     let lacking = |facts: &Facts| {
         facts.person.is_some() && facts.member.as_ref().is_none_or(|member| member.known == Presence::Absent)
     };
-    let mut keys = BTreeSet::new();
-    for one in facts.iter().filter(|one| lacking(one)) {
-        keys.extend(one.email_keys.iter().cloned());
-        // An account's row has its address less folded than the directory's keys.
-        keys.extend(sync::address(&one.principal.email));
-        // As a sync does it: the name is an address as well, and apps find accounts by it.
-        keys.extend(sync::address(&one.principal.user_name));
-    }
-    let accounts = hub_members::unmatched_by_email(conn, workspace, hub, &keys.into_iter().collect::<Vec<_>>())?;
+    let looked_for = facts.iter().filter(|one| lacking(one));
+    let keys: BTreeSet<String> = looked_for.flat_map(|one| addresses_of(&one.principal, &one.email_keys)).collect();
+    accounts.retain(|account| account.email_key.as_ref().is_some_and(|key| keys.contains(key)));
     let shown: BTreeSet<String> = accounts.iter().filter_map(|account| account.email_key.clone()).collect();
     if shown.is_empty() {
         return Ok(());

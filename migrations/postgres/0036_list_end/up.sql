@@ -1,0 +1,5 @@
+-- At the end of a sync each member is looked up in its list by the app's id. While PostgreSQL takes the
+-- list for empty (it was, when it counted last), the index over addresses looked like as good a way as the
+-- primary key, and read the whole list for each member. A partial one is no way for who names no address.
+DROP INDEX sync_seen_address;
+CREATE INDEX sync_seen_address ON sync_seen (workspace, address, task_id) WHERE address IS NOT NULL;
