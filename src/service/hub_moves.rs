@@ -26,7 +26,7 @@ pub(super) fn known_as_before(
     hub: &Hub,
     moved: &[String],
 ) -> Result<Option<String>, ServiceError> {
-    let (known, _) = hub_members::managed_now(conn, scribe.workspace, hub.id, &[])?;
+    let known = hub_members::managed_now(conn, scribe.workspace, hub.id)?;
     if moved.is_empty() || known == 0 {
         return Ok(None);
     }

@@ -8,7 +8,8 @@ use diesel::sql_types::{BigInt, Binary, Text};
 
 use super::StoreError;
 use super::conn::DbConn;
-use super::keepers::{Going, adding, count, going, present};
+use super::head_count::{self, Going, HeadCount, count};
+use super::id_list;
 use super::kept::Keep as _;
 use super::schema::tasks;
 use super::tasks::words;
@@ -45,6 +46,17 @@ pub fn of_batch(
     Ok(around)
 }
 
+#[derive(QueryableByName)]
+struct HubCount {
+    #[diesel(embed)]
+    heads: HeadCount,
+    #[diesel(sql_type = BigInt)]
+    taken: i64,
+    #[diesel(sql_type = BigInt)]
+    gone: i64,
+}
+
+/// One statement: a removal that is done is in the window and no longer among the accounts.
 fn of_hub(
     conn: &mut DbConn,
     workspace: WorkspaceId,
@@ -52,19 +64,27 @@ fn of_hub(
     admin_roles: &[String],
     now: Micros,
 ) -> Result<Around, StoreError> {
-    let (managed, admins) = super::hub_members::managed_now(conn, workspace, hub, admin_roles)?;
-    let window = window(conn, workspace, hub, now)?;
-    let (seats, owners) = present(conn, workspace, hub)?;
-    let going = going(conn, workspace, hub, admin_roles, Going::Open)?;
-    let adding = adding(conn, workspace, hub)?;
+    let sql = format!(
+        "SELECT {}, w.taken, w.gone FROM (SELECT COUNT(*) AS taken, \
+           COUNT(CASE WHEN kind = 'remove' AND status = 'completed' THEN 1 END) AS gone \
+           FROM tasks WHERE workspace = $1 AND created_at > $4 AND hub_id = $2 AND {TAKEN}) AS w",
+        head_count::columns(conn, Going::Open, admin_roles.len())
+    );
+    let found: HubCount = diesel::sql_query(id_list::numbered(conn, &sql))
+        .bind::<BigInt, _>(workspace.0)
+        .bind::<Binary, _>(hub.bytes())
+        .bind::<Text, _>(id_list::json_texts(admin_roles.iter().map(String::as_str)))
+        .bind::<BigInt, _>(now.minus(GUARD_WINDOW).0)
+        .kept()
+        .get_result(conn)?;
     Ok(Around {
-        managed: count(managed),
-        gone_in_window: count(window.gone),
-        taken_in_window: count(window.taken),
+        managed: count(found.heads.managed),
+        gone_in_window: count(found.gone),
+        taken_in_window: count(found.taken),
         given_in_window: count(given(conn, workspace, hub, now)?),
-        admins: count(admins.saturating_sub(going.admins)),
-        owners: count(owners.saturating_sub(going.owners)),
-        seats: count(seats.saturating_add(adding)),
+        admins: found.heads.admins_left(),
+        owners: found.heads.owners_left(),
+        seats: found.heads.seats(),
         people: People::default(),
     })
 }
@@ -75,29 +95,6 @@ fn of_hub(
 const TAKEN: &str = "hold_id IS NULL AND (kind = 'remove' OR priority = 20) AND cause <> 'by_hand' \
      AND status NOT IN ('held', 'superseded', 'cancelled')";
 const _: () = assert!(PRIORITY_REDUCE == 20, "the index tasks_taken names this number");
-
-#[derive(QueryableByName)]
-struct Window {
-    #[diesel(sql_type = BigInt)]
-    taken: i64,
-    #[diesel(sql_type = BigInt)]
-    gone: i64,
-}
-
-/// What was taken from a hub in the window, and how many of that are removals already done.
-fn window(conn: &mut DbConn, workspace: WorkspaceId, hub: HubId, now: Micros) -> Result<Window, StoreError> {
-    let sql = format!(
-        "SELECT COUNT(*) AS taken, \
-         COUNT(CASE WHEN kind = 'remove' AND status = 'completed' THEN 1 END) AS gone \
-         FROM tasks WHERE workspace = $1 AND created_at > $2 AND hub_id = $3 AND {TAKEN}"
-    );
-    Ok(diesel::sql_query(sql)
-        .bind::<BigInt, _>(workspace.0)
-        .bind::<BigInt, _>(now.minus(GUARD_WINDOW).0)
-        .bind::<Binary, _>(hub.bytes())
-        .kept()
-        .get_result(conn)?)
-}
 
 /// Additions of the window that go out by themselves.
 fn given(conn: &mut DbConn, workspace: WorkspaceId, hub: HubId, now: Micros) -> Result<i64, StoreError> {

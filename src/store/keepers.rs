@@ -6,29 +6,13 @@ use std::collections::HashMap;
 use diesel::prelude::*;
 
 use super::conn::DbConn;
+use super::head_count::{self, Going};
 use super::schema::{hub_members, tasks};
-use super::tasks::{is_open, words};
 use super::{StoreError, Tx};
 use crate::base::ids::{HoldId, HubId, TaskId, WorkspaceId};
 use crate::domain::guard::{Left, Loss};
 use crate::domain::plan::PRIORITY_REDUCE;
 use crate::domain::task::{TaskKind, TaskStatus};
-
-/// Which tasks count as taking from somebody.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Going {
-    /// All that are open.
-    Open,
-    /// Those on their way out: not what is held.
-    Out,
-}
-
-/// How many tasks take an admin role, and how many the hub role owner.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Goers {
-    pub(super) admins: i64,
-    pub(super) owners: i64,
-}
 
 /// An admin's or owner's task: its id, kind and priority, and what its account is known to be.
 type Taking = (Vec<u8>, String, i32, String, Option<String>, Option<String>);
@@ -64,29 +48,6 @@ fn taking<'a>(workspace: WorkspaceId, admin_roles: &'a [String]) -> _ {
         ))
 }
 
-/// Admins and owners whom a task is about to take that from.
-pub(super) fn going(
-    conn: &mut DbConn,
-    workspace: WorkspaceId,
-    hub: HubId,
-    admin_roles: &[String],
-    which: Going,
-) -> Result<Goers, StoreError> {
-    let mut query = taking(workspace, admin_roles).filter(tasks::hub_id.eq(hub.bytes())).into_boxed();
-    query = match which {
-        Going::Open => query.filter(is_open()),
-        Going::Out => query.filter(tasks::status.eq_any(words(&pushing()))),
-    };
-    let rows: Vec<Taking> = query.load(conn)?;
-    let mut goers = Goers::default();
-    for row in &rows {
-        let loss = loss(admin_roles, row);
-        goers.admins += i64::from(loss.admin);
-        goers.owners += i64::from(loss.owner);
-    }
-    Ok(goers)
-}
-
 /// Admins, owners and, under `max_seats`, seats of the hub that nothing on its way out takes; what is held
 /// takes nothing yet.
 ///
@@ -99,17 +60,11 @@ pub fn left(
     admin_roles: &[String],
     max_seats: Option<u32>,
 ) -> Result<Left, StoreError> {
-    let (_, admins) = super::hub_members::managed_now(conn, workspace, hub, admin_roles)?;
-    let (present, owners) = present(conn, workspace, hub)?;
-    let going = going(conn, workspace, hub, admin_roles, Going::Out)?;
-    let seats = match max_seats {
-        Some(most) => Some(most.saturating_sub(count(present.saturating_add(adding(conn, workspace, hub)?)))),
-        None => None,
-    };
+    let heads = head_count::of_hub(conn, workspace, hub, admin_roles, Going::Out)?;
     Ok(Left {
-        admins: count(admins.saturating_sub(going.admins)),
-        owners: count(owners.saturating_sub(going.owners)),
-        seats,
+        admins: heads.admins_left(),
+        owners: heads.owners_left(),
+        seats: max_seats.map(|most| most.saturating_sub(heads.seats())),
     })
 }
 
@@ -142,37 +97,4 @@ pub fn losses(
     let mut found: HashMap<&[u8], Loss> = rows.iter().map(|row| (row.0.as_slice(), loss(admin_roles, row))).collect();
     found.extend(adds.iter().map(|id| (id.as_slice(), Loss { seat: true, ..Loss::default() })));
     Ok(ids.iter().map(|id| found.get(id.as_slice()).copied().unwrap_or_default()).collect())
-}
-
-/// Accounts that are in the app, and those of them that own the hub.
-pub(super) fn present(conn: &mut DbConn, workspace: WorkspaceId, hub: HubId) -> Result<(i64, i64), StoreError> {
-    let present: Vec<(Option<String>, i64)> = hub_members::table
-        .filter(hub_members::workspace.eq(workspace.0))
-        .filter(hub_members::hub_id.eq(hub.bytes()))
-        .filter(hub_members::known_state.ne("absent"))
-        .group_by(hub_members::hub_role)
-        .select((hub_members::hub_role, diesel::dsl::count_star()))
-        .load(conn)?;
-    let owners = present.iter().filter(|(role, _)| role.as_deref() == Some("owner")).map(|(_, count)| count).sum();
-    Ok((present.iter().map(|(_, count)| count).sum(), owners))
-}
-
-/// Additions on their way out.
-pub(super) fn adding(conn: &mut DbConn, workspace: WorkspaceId, hub: HubId) -> Result<i64, StoreError> {
-    Ok(tasks::table
-        .filter(tasks::workspace.eq(workspace.0))
-        .filter(tasks::hub_id.eq(hub.bytes()))
-        .filter(tasks::kind.eq(TaskKind::Add.as_str()))
-        .filter(tasks::status.eq_any(words(&pushing())))
-        .count()
-        .get_result(conn)?)
-}
-
-pub(super) fn count(rows: i64) -> u32 {
-    u32::try_from(rows).unwrap_or(if rows < 0 { 0 } else { u32::MAX })
-}
-
-/// Open statuses that are on their way out: everything but held.
-fn pushing() -> Vec<TaskStatus> {
-    TaskStatus::ALL.into_iter().filter(|status| status.is_open() && *status != TaskStatus::Held).collect()
 }

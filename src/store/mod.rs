@@ -26,6 +26,7 @@ mod gathered;
 pub mod given_fields;
 pub mod group_list;
 pub mod groups;
+mod head_count;
 pub mod health;
 pub mod history;
 pub mod holds;

@@ -318,8 +318,12 @@ pub fn with_open(
 
 /// The condition of the index `tasks_one_open`, letter by letter: only so do both databases see
 /// that the index answers it, and an open task is found without reading the hub's closed ones.
+pub(in crate::store) const OPEN: &str =
+    "status IN ('queued', 'started', 'running', 'retrying', 'held', 'waiting', 'manual')";
+
+/// [`OPEN`] of the table itself.
 pub(in crate::store) fn is_open() -> diesel::expression::SqlLiteral<diesel::sql_types::Bool> {
-    diesel::dsl::sql("tasks.status IN ('queued', 'started', 'running', 'retrying', 'held', 'waiting', 'manual')")
+    diesel::dsl::sql(&format!("tasks.{OPEN}"))
 }
 
 pub(in crate::store) fn words(statuses: &[TaskStatus]) -> Vec<&'static str> {

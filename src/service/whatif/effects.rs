@@ -234,7 +234,7 @@ fn effect(
 
 /// Managed accounts of a hub.
 fn managed(conn: &mut DbConn, workspace: WorkspaceId, hub: HubId) -> Result<usize, StoreError> {
-    let (managed, _) = hub_members::managed_now(conn, workspace, hub, &[])?;
+    let managed = hub_members::managed_now(conn, workspace, hub)?;
     Ok(usize::try_from(managed).unwrap_or(0))
 }
 

@@ -1,4 +1,4 @@
-//! Counts of a hub's accounts that the guard decides by: who is managed, and who is an admin of the app.
+//! A hub's accounts: how many are managed, and which roles held there make an admin of the app.
 
 use diesel::prelude::*;
 
@@ -35,30 +35,17 @@ pub fn admin_texts(
     Ok(held.into_iter().flatten().filter(|text| app.is_admin(text)).collect())
 }
 
-/// Managed accounts that are in the app now, and how many accounts work with one of the admin roles: who is
-/// only invited does not hold it yet, and who is suspended cannot use it.
+/// Managed accounts that are in the app now.
 ///
 /// # Errors
-/// [`StoreError`] of the statements.
-pub fn managed_now(
-    conn: &mut DbConn,
-    workspace: WorkspaceId,
-    hub: HubId,
-    admin_roles: &[String],
-) -> Result<(i64, i64), StoreError> {
-    let managed = hub_members::table
+/// [`StoreError`] of the statement.
+pub fn managed_now(conn: &mut DbConn, workspace: WorkspaceId, hub: HubId) -> Result<i64, StoreError> {
+    Ok(hub_members::table
         .filter(hub_members::workspace.eq(workspace.0))
         .filter(hub_members::hub_id.eq(hub.bytes()))
         .filter(hub_members::managed.eq(true))
-        .filter(hub_members::known_state.ne("absent"));
-    let all: i64 = managed.count().kept().get_result(conn)?;
-    let admins: i64 = hub_members::table
-        .filter(hub_members::workspace.eq(workspace.0))
-        .filter(hub_members::hub_id.eq(hub.bytes()))
-        .filter(hub_members::known_state.eq("active"))
-        .filter(hub_members::known_role.eq_any(admin_roles))
+        .filter(hub_members::known_state.ne("absent"))
         .count()
         .kept()
-        .get_result(conn)?;
-    Ok((all, admins))
+        .get_result(conn)?)
 }

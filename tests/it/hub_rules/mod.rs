@@ -45,7 +45,7 @@ use serde_json::{Value, json};
 use crate::hubs::{self, SOON, mending};
 use crate::support::http::Client;
 use crate::support::server::Server;
-use crate::support::{Database, eventually};
+use crate::support::{Database, eventually, until_clear};
 
 /// A server, its two clients, a practice app, and one active hub `box` of it.
 pub struct Stage {
@@ -202,10 +202,12 @@ impl Stage {
 
     /// Everything the planner had to look at was looked at, and nothing is open.
     pub async fn at_rest(&self) {
-        eventually("the hub is at rest", SOON, async || {
+        until_clear("the hub is at rest", SOON, async || {
             let status = self.admin.get("/api/v1/status").await.expect(200).json();
             let open = self.admin.get("/api/v1/tasks?hub=box&status=open").await.expect(200).json();
-            status["hubs"][0]["marks"] == 0 && open["items"].as_array().is_some_and(Vec::is_empty)
+            let marks = &status["hubs"][0]["marks"];
+            let is_clear = *marks == 0 && open["items"].as_array().is_some_and(Vec::is_empty);
+            (!is_clear).then(|| format!("marks: {marks}, open: {}", open["items"]))
         })
         .await;
     }

@@ -3,6 +3,7 @@
 mod binding;
 mod deciding;
 pub mod guarding;
+mod heads;
 pub mod marking;
 mod repeats;
 mod trips;

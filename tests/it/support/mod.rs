@@ -23,7 +23,7 @@ pub use door::Door;
 pub use dump::dump;
 pub use proxy::{Cut, Proxy};
 pub use refusal::Refusal;
-pub use wait::{eventually, until};
+pub use wait::{eventually, until, until_clear};
 
 /// Whether the long form of the fault tests is wanted: `SCIMHUB_FAULT_LONG=1`.
 pub fn is_long() -> bool {

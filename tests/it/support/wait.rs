@@ -19,7 +19,23 @@ pub async fn eventually(what: &str, deadline: Duration, mut condition: impl Asyn
     }
 }
 
-/// The same without a runtime.
+/// Look until `condition` finds nothing in the way any more.
+///
+/// # Panics
+/// When something still is by the `deadline`; says `what` was waited for, and what was in the way.
+pub async fn until_clear<T: std::fmt::Debug>(
+    what: &str,
+    deadline: Duration,
+    mut in_the_way: impl AsyncFnMut() -> Option<T>,
+) {
+    let clock = SystemClock::new();
+    while let Some(found) = in_the_way().await {
+        assert!(clock.monotonic() < deadline, "waited {deadline:?} in vain for: {what}; last seen: {found:?}");
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// The same as [`eventually`] without a runtime.
 ///
 /// # Panics
 /// As [`eventually`].
