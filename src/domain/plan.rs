@@ -28,7 +28,7 @@ pub const PRIORITY_REDUCE: i32 = 20;
 
 /// How long a mark rests while an attempt runs. Finishing the attempt makes it due at once; this
 /// is only the net below that.
-const WHILE_RUNNING: Duration = Duration::from_secs(60);
+pub const WHILE_RUNNING: Duration = Duration::from_secs(60);
 
 /// Whether the person is still with the company, as far as the IdP says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,15 +2,18 @@
 //! theirs in `store::leases`. Every move names the statuses it may start from, so that two who decide
 //! at the same time cannot both win.
 
+use std::collections::HashSet;
+
 use diesel::dsl::sql;
 use diesel::expression::SqlLiteral;
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 
 use super::StoreError;
+use super::conn::DbConn;
 use super::kept::Keep as _;
 use super::schema::tasks;
-use super::tasks::words;
+use super::tasks::{is_open, words};
 use super::tx::Tx;
 use crate::base::clock::Micros;
 use crate::base::ids::{HubId, TaskId, WorkspaceId};
@@ -53,6 +56,30 @@ pub fn supersede(
         .kept()
         .execute(tx)?;
     Ok(changed == 1)
+}
+
+/// Those of these tasks that are open, and stay so until this transaction has ended. One that somebody is
+/// just writing, such as the end of its attempt, is not among them; nobody is waited for.
+///
+/// # Errors
+/// A failed statement.
+pub fn stay_open(tx: &mut Tx<'_>, workspace: WorkspaceId, these: &[TaskId]) -> Result<HashSet<TaskId>, StoreError> {
+    let DbConn::Postgres(conn) = &mut **tx else {
+        // SQLite has one writer: what this transaction read is so until it ends.
+        return Ok(these.iter().copied().collect());
+    };
+    if these.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let found: Vec<Vec<u8>> = tasks::table
+        .filter(tasks::workspace.eq(workspace.0))
+        .filter(tasks::id.eq_any(these.iter().map(|id| id.bytes()).collect::<Vec<_>>()))
+        .filter(is_open())
+        .select(tasks::id)
+        .for_share()
+        .skip_locked()
+        .load(conn)?;
+    found.iter().map(|id| TaskId::from_bytes(id).map_err(|_| StoreError::Corrupt("a task's id".into()))).collect()
 }
 
 /// Put a task that has not started further to the front, for a new cause.

@@ -2,7 +2,7 @@
 //! than once, so everything it does is in the database.
 
 use crate::base::clock::Micros;
-use crate::base::ids::{HubId, WorkspaceId};
+use crate::base::ids::{HubId, TaskId, UserId, WorkspaceId};
 use crate::base::random::Ids;
 use crate::domain::app::App;
 use crate::domain::catalog::Catalog;
@@ -10,9 +10,9 @@ use crate::domain::decide::{Facts, Ground, decide};
 use crate::domain::entitlement::{Entitlement, Rule};
 use crate::domain::guard::Ruling;
 use crate::domain::hub::Hub;
-use crate::domain::plan::Verdict;
+use crate::domain::plan::{Verdict, WHILE_RUNNING};
 use crate::store::marks::Mark;
-use crate::store::{StoreError, Tx, facts, marks, waits};
+use crate::store::{StoreError, Tx, facts, marks, task_moves, waits};
 
 use super::PlannerStep;
 use super::guarding::{self, Guarded};
@@ -70,21 +70,44 @@ pub(super) fn plan_batch(
     let wait = if waits { waits::current(tx, workspace, hub.id, now)? } else { None };
     let (step, new) = (PlannerStep::default(), New::default());
     let mut recorder = Recorder { tx, workspace, hub: &hub, app, ids, now, passes, step, wait, new, lacking: 0 };
-    let mut seen = Vec::with_capacity(planned.len());
+    let (mut seen, mut later, mut running) = (Vec::with_capacity(planned.len()), Vec::new(), Vec::new());
     let mut causes = Causes::default();
     for pair in &planned {
         let key = (pair.mark.user, pair.mark.rev);
         let settled = recorder.record(pair)?;
-        causes.note(&pair.mark, matches!(settled, Settled::Until(_)));
+        causes.note(&pair.mark, !matches!(settled, Settled::Done));
         match settled {
             Settled::Done => seen.push(key),
-            Settled::Until(at) => marks::postpone(recorder.tx, workspace, hub.id, key, at)?,
+            Settled::Until(at) => later.push((key, at)),
+            Settled::AfterAttempt(task) => running.push((key, task)),
         }
     }
     let mut step = recorder.finish(&causes, whole)?;
     step.planned = planned.len();
+    later.extend(while_running(tx, workspace, running, now)?);
+    for (key, at) in later {
+        marks::postpone(tx, workspace, hub.id, key, at)?;
+    }
     marks::delete_seen(tx, workspace, hub.id, &seen)?;
     Ok(Batch { step, more })
+}
+
+/// A mark at the revision that was seen.
+type Seen = (UserId, i64);
+
+/// Until when marks rest for whose people an attempt is under way: its end makes them due. An end that is
+/// just being written, or was since the task was read, has looked for a mark before there was this one; the
+/// mark stays due then, and is looked at in the next round, for which that end wakes the planner.
+fn while_running(
+    tx: &mut Tx<'_>,
+    workspace: WorkspaceId,
+    running: Vec<(Seen, TaskId)>,
+    now: Micros,
+) -> Result<Vec<(Seen, Micros)>, StoreError> {
+    let tasks: Vec<TaskId> = running.iter().map(|(_, task)| *task).collect();
+    let open = task_moves::stay_open(tx, workspace, &tasks)?;
+    let rests = running.into_iter().filter(|(_, task)| open.contains(task));
+    Ok(rests.map(|(seen, _)| (seen, now.plus(WHILE_RUNNING))).collect())
 }
 
 fn decide_all(

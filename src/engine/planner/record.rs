@@ -11,7 +11,7 @@ use crate::domain::hub::Hub;
 use crate::domain::instructions;
 use crate::domain::member::{Bucket, Member, MemberStatus, Presence};
 use crate::domain::occasion;
-use crate::domain::plan::{Action, PRIORITY_LEAVER, Start, Step, Why};
+use crate::domain::plan::{Action, PRIORITY_LEAVER, Start, Step, Why, may_be_replaced};
 use crate::domain::principal;
 use crate::domain::problem::Cause;
 use crate::domain::task::{Task, TaskKind, TaskStatus};
@@ -36,6 +36,8 @@ pub(super) enum Settled {
     Done,
     /// Look again then.
     Until(Micros),
+    /// Look again once the attempt that is under way for this task has ended.
+    AfterAttempt(TaskId),
 }
 
 /// Writes the verdicts of one batch.
@@ -80,8 +82,11 @@ impl Recorder<'_, '_> {
         match &pair.verdict.step {
             Step::Nothing(why) => self.nothing(pair, member, *why),
             Step::Wait { until, withdraw } => {
+                if let Some(open) = pair.facts.open.as_ref().filter(|open| !may_be_replaced(open)) {
+                    return Ok(Settled::AfterAttempt(open.id));
+                }
                 if *withdraw && !self.supersede(pair, None)? {
-                    return Ok(Settled::Until(*until));
+                    return Ok(self.after_attempt(pair));
                 }
                 if *withdraw {
                     self.rest(member)?;
@@ -153,9 +158,14 @@ impl Recorder<'_, '_> {
         }
     }
 
+    /// A worker took the open task since it was read.
+    fn after_attempt(&self, pair: &Planned) -> Settled {
+        pair.facts.open.as_ref().map_or(Settled::Until(self.now), |open| Settled::AfterAttempt(open.id))
+    }
+
     fn nothing(&mut self, pair: &Planned, member: Option<Member>, why: Why) -> Result<Settled, StoreError> {
         if why.withdraws() && pair.facts.open.is_some() && !self.supersede(pair, None)? {
-            return Ok(Settled::Until(self.now.plus(std::time::Duration::from_secs(60))));
+            return Ok(self.after_attempt(pair));
         }
         if why == Why::Planned {
             self.hurry(pair)?;
@@ -233,7 +243,7 @@ impl Recorder<'_, '_> {
         }
         let id = TaskId::from_uuid(self.ids.next());
         if pair.facts.open.is_some() && !self.supersede(pair, Some(id))? {
-            return Ok(Settled::Until(self.now.plus(std::time::Duration::from_secs(60))));
+            return Ok(self.after_attempt(pair));
         }
         self.end_decision(pair)?;
         let member = self.member_for(pair, member, action, status)?;

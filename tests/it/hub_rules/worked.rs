@@ -10,7 +10,10 @@ use crate::hubs::{self, SOON};
 use crate::support::{databases, eventually};
 
 /// Absorbs two requests of one move; whoever only leaves is removed after it.
-const SETTLE: &str = "5s";
+const SETTLE: &str = "8s";
+
+/// People whom nothing happens to, so that what happens to the others is never half of the hub.
+const BYSTANDERS: usize = 10;
 
 #[derive(Clone, Copy)]
 enum Event {
@@ -168,6 +171,10 @@ async fn the_worked_cases_of_section_5_through_the_api_and_a_real_app() {
                 says(&stage, &groups, &user, "", Join(group)).await;
             }
             people.push(user);
+        }
+        for number in 0..BYSTANDERS {
+            let user = hubs::user(&stage.scim, &format!("bystander{number}@example.com")).await;
+            says(&stage, &groups, &user, "", Join("viewer")).await;
         }
         stage.at_rest().await;
         let mut before = Vec::new();

@@ -2,6 +2,7 @@
 
 mod binding;
 mod deciding;
+mod ends;
 pub mod guarding;
 mod heads;
 pub mod marking;
