@@ -22,6 +22,9 @@ const CONTENDED: Duration = Duration::from_millis(5);
 /// Rounds of the sweep between two looks for syncs that are due.
 const SYNCS_EVERY: u32 = 2;
 
+/// Rounds of the sweep between two looks for tables that have grown.
+const TABLES_EVERY: u32 = 3;
+
 /// Rounds of the sweep between two looks whether it is time to look for people who left.
 const LEAVERS_EVERY: u32 = 60;
 
@@ -251,6 +254,11 @@ async fn sweep(worker: Arc<Worker>, daily: Daily, stop: CancellationToken) {
             && let Err(error) = worker.measure().await
         {
             tracing::debug!(%error, "the queue could not be measured");
+        }
+        if round.is_multiple_of(TABLES_EVERY)
+            && let Err(error) = worker.count_tables().await
+        {
+            tracing::debug!(%error, "tables that have grown could not be counted");
         }
         if round.is_multiple_of(SYNCS_EVERY) {
             syncs(&worker, daily).await;

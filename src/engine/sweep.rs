@@ -14,7 +14,7 @@ use crate::base::limits::RETRY_CAP;
 use crate::domain::guard::HoldReason;
 use crate::domain::problem::Cause;
 use crate::store::leases::{self, Expired};
-use crate::store::{StoreError, Tx, clock_back, holds, hub_members, items, origins, problems, set_aside};
+use crate::store::{StoreError, Tx, clock_back, holds, hub_members, items, origins, problems, set_aside, statistics};
 
 /// Leases taken back in one transaction.
 const BATCH: i64 = 50;
@@ -67,6 +67,18 @@ impl Worker {
             })
             .await?;
         Ok(count)
+    }
+
+    /// Let PostgreSQL learn of tables that have just grown.
+    ///
+    /// # Errors
+    /// [`EngineError::Store`].
+    pub async fn count_tables(&self) -> Result<(), EngineError> {
+        let counted = self.store.look(statistics::count_grown).await?;
+        if !counted.is_empty() {
+            tracing::debug!(tables = counted.join(", "), "PostgreSQL counted tables that had grown");
+        }
+        Ok(())
     }
 
     /// Tell the meter how long the queue is, what the guard holds and what is broken.

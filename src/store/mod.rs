@@ -82,6 +82,7 @@ pub mod secrets;
 pub mod set_aside;
 pub mod settings;
 pub mod sources;
+pub mod statistics;
 pub mod status;
 pub mod sync_assets;
 pub mod sync_runs;

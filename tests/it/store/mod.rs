@@ -13,5 +13,6 @@ mod nudges;
 mod rows;
 mod rows_read;
 mod serving;
+mod statistics;
 mod stretches;
 mod sync_cost;
