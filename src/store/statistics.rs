@@ -3,6 +3,7 @@
 //! thousand rows, as on the day a company is connected, is read whole for every row until then. So a table
 //! that has grown by half is counted here, seconds after it did.
 
+use diesel::connection::SimpleConnection as _;
 use diesel::prelude::*;
 use diesel::sql_types::Text;
 
@@ -11,6 +12,11 @@ use super::conn::DbConn;
 
 /// Changed rows that are worth counting a table for.
 const WORTH: i64 = 1000;
+
+/// How closely: 300 rows of a table are looked at for each of these. A fifth of what PostgreSQL looks at by
+/// itself is enough to tell a large table from an empty one; all of it took half a second of a core for five
+/// tables of 50,000 rows.
+const SAMPLE: u32 = 20;
 
 #[derive(QueryableByName)]
 struct Table {
@@ -37,7 +43,11 @@ pub fn count_grown(conn: &mut DbConn) -> Result<Vec<String>, StoreError> {
     .load(conn)?;
     let names: Vec<String> = grown.into_iter().map(|table| table.name).collect();
     if !names.is_empty() {
-        diesel::sql_query(format!("ANALYZE (SKIP_LOCKED) {}", names.join(", "))).execute(conn)?;
+        // Several statements at once are one transaction, so that the setting ends with them.
+        conn.batch_execute(&format!(
+            "SET LOCAL default_statistics_target = {SAMPLE}; ANALYZE (SKIP_LOCKED) {}",
+            names.join(", ")
+        ))?;
     }
     Ok(names)
 }
