@@ -97,11 +97,11 @@ const LOG_PAUSE: Duration = Duration::from_millis(5);
 /// own spares syncs; the limit gives the space back after a large import.
 const SQLITE_WRITER: &str = "PRAGMA synchronous = FULL; PRAGMA cache_size = -16384;
      PRAGMA wal_autocheckpoint = 4000; PRAGMA journal_size_limit = 67108864;";
-/// Lists read little of what is mapped, which is the beginning of the file.
-const SQLITE_READER: &str = "PRAGMA query_only = ON; PRAGMA cache_size = -4096;";
+/// Lists read little of what would be mapped, which is the beginning of the file, and little twice.
+const SQLITE_READER: &str = "PRAGMA query_only = ON; PRAGMA cache_size = -2048;";
 /// Mapped pages spare a copy on every read, but each connection that has touched one counts it as its
 /// own memory: the hot reads get all that the budget of a store of 240 MB has room for.
-const SQLITE_POINT: &str = "PRAGMA query_only = ON; PRAGMA cache_size = -4096; PRAGMA mmap_size = 50331648;";
+const SQLITE_POINT: &str = "PRAGMA query_only = ON; PRAGMA cache_size = -4096; PRAGMA mmap_size = 67108864;";
 const SQLITE_CHECKPOINT: &str = "PRAGMA synchronous = FULL; PRAGMA cache_size = -64;";
 /// A transaction left open by a stuck process must not hold row locks and the vacuum for ever.
 const POSTGRES_SETUP: &str = "SET idle_in_transaction_session_timeout = '60s'; SET lock_timeout = '10s'";
