@@ -198,6 +198,9 @@ pub const LEAVER_AWAITED: Duration = Duration::from_secs(16);
 /// After as many tries in vain nothing waits for it any more. Pauses double from a second on: one removal
 /// that keeps failing holds its hub up for half a minute in all.
 pub const LEAVER_TRIES: i32 = 5;
+/// Additions to a hub that come this soon after a removal or downgrade of somebody who stays still go before
+/// it: whoever arrives waits least. Later ones do not, so that nobody keeps a seat for as long as others come.
+pub const REDUCTION_LETS: Duration = Duration::from_secs(10);
 /// A leaver still present in an app after this is a problem somebody must look at (DESIGN.md
 /// section 2.13).
 pub const LEAVER_PRESENT: Duration = Duration::from_secs(24 * 60 * 60);

@@ -16,6 +16,7 @@ use super::tx::LEASE_CLOCK;
 use super::{StoreError, Tx};
 use crate::base::clock::Micros;
 use crate::base::ids::{BootId, HubId, TaskId, WorkspaceId};
+use crate::domain::plan::{PRIORITY_LEAVER, PRIORITY_REDUCE};
 use crate::domain::slots::Slots;
 use crate::domain::task::Task;
 use crate::domain::task_states::TaskEvent;
@@ -62,6 +63,9 @@ struct Standing {
     /// Whether its other tasks wait for the removal of a leaver.
     #[diesel(sql_type = Bool)]
     awaits_leaver: bool,
+    /// Whether a removal or downgrade of somebody who stays goes before the additions.
+    #[diesel(sql_type = Bool)]
+    owes_reduction: bool,
 }
 
 #[derive(QueryableByName)]
@@ -89,7 +93,7 @@ pub fn claim_across_workspaces(tx: &mut Tx<'_>, wish: &Wish) -> Result<Claim, St
         if lane.blocked_reason.is_some() || lane.next_allowed_at > now {
             continue;
         }
-        let Some(standing) = standing(tx, workspace, hub, now)? else { continue };
+        let Some(standing) = standing(tx, workspace, hub, wish)? else { continue };
         let free = i64::from(lane.breaker.admits(lane.max_in_flight, now)) - standing.in_flight;
         let mut most = usize::try_from(free).unwrap_or(0).min(wish.slots.left_for(workspace));
         if lane.per_second.is_some() {
@@ -125,21 +129,23 @@ pub fn claim_across_workspaces(tx: &mut Tx<'_>, wish: &Wish) -> Result<Claim, St
 }
 
 /// Read once the lane is locked: what another process claimed just before is counted.
-fn standing(tx: &mut Tx<'_>, workspace: WorkspaceId, hub: HubId, now: Micros) -> Result<Option<Standing>, StoreError> {
+fn standing(tx: &mut Tx<'_>, workspace: WorkspaceId, hub: HubId, wish: &Wish) -> Result<Option<Standing>, StoreError> {
     let by_flight = match &**tx {
         DbConn::Sqlite(_) => "INDEXED BY tasks_in_flight",
         DbConn::Postgres(_) => "",
     };
     let rows: Vec<Standing> = diesel::sql_query(format!(
         "SELECT (SELECT COUNT(*) FROM tasks r {by_flight} WHERE r.workspace = $1 AND r.hub_id = $2 \
-           AND r.status IN ('started', 'running')) AS in_flight, ({}) AS pushes, {} AS awaits_leaver \
+           AND r.status IN ('started', 'running')) AS in_flight, ({}) AS pushes, {} AS awaits_leaver, \
+         {} AS owes_reduction \
          FROM hubs h JOIN workspaces w ON w.id = h.workspace WHERE h.workspace = $1 AND h.id = $2",
         lanes::PUSHES,
         lanes::awaits_leaver(tx, "$1", "$2", "$3"),
+        lanes::owes_reduction(tx, wish.company, "$1", "$2", "$3"),
     ))
     .bind::<BigInt, _>(workspace.0)
     .bind::<Binary, _>(hub.bytes())
-    .bind::<BigInt, _>(now.0)
+    .bind::<BigInt, _>(wish.now.0)
     .kept()
     .load(tx)?;
     Ok(rows.into_iter().next())
@@ -149,7 +155,11 @@ fn standing(tx: &mut Tx<'_>, workspace: WorkspaceId, hub: HubId, now: Micros) ->
 /// workspace, `$2` the hub, `$3` the time.
 fn ready(tx: &Tx<'_>, wish: &Wish, standing: &Standing, most: usize) -> String {
     let ready = Ready::of(wish.company, standing.pushes);
-    let ready = if standing.pushes && standing.awaits_leaver { ready.of_leavers() } else { ready };
+    let ready = match (standing.pushes, standing.awaits_leaver, standing.owes_reduction) {
+        (true, true, _) => ready.of_priority(PRIORITY_LEAVER),
+        (true, false, true) => ready.of_priority(PRIORITY_REDUCE),
+        (true, false, false) | (false, _, _) => ready,
+    };
     let next = ready.sql(tx, "$1", "$2", "$3");
     let lock = match &**tx {
         DbConn::Sqlite(_) => "",

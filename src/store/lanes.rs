@@ -11,10 +11,10 @@ use super::schema::hub_lanes;
 use super::{StoreError, Tx};
 use crate::base::clock::Micros;
 use crate::base::ids::{HubId, WorkspaceId};
-use crate::base::limits::{CRASHES, LEAVER_AWAITED, LEAVER_TRIES};
+use crate::base::limits::{CRASHES, LEAVER_AWAITED, LEAVER_TRIES, REDUCTION_LETS};
 use crate::domain::breaker::{Breaker, State};
 use crate::domain::hub::HubPolicy;
-use crate::domain::plan::PRIORITY_LEAVER;
+use crate::domain::plan::{PRIORITY_GRANT, PRIORITY_LEAVER, PRIORITY_REDUCE};
 
 /// A lane as stored.
 #[derive(Clone, Debug, PartialEq)]
@@ -203,9 +203,9 @@ impl Ready {
         Self { index, also }
     }
 
-    /// Of these only the removals of people who left.
-    pub(super) fn of_leavers(self) -> Self {
-        Self { also: format!("{} AND t.priority = {PRIORITY_LEAVER}", self.also), ..self }
+    /// Of these only those of one priority.
+    pub(super) fn of_priority(self, priority: i32) -> Self {
+        Self { also: format!("{} AND t.priority = {priority}", self.also), ..self }
     }
 
     /// `FROM … ORDER BY …` for the ready tasks of one hub, the next one first.
@@ -238,6 +238,20 @@ pub(super) fn awaits_leaver(conn: &DbConn, workspace: &str, hub: &str, now: &str
          AND t.not_before > {now} AND t.not_before <= {now} + {soon} AND t.attempts <= {LEAVER_TRIES} \
          AND t.crashes < {})",
         CRASHES - 1
+    )
+}
+
+/// Whether it is the turn of what takes something away from people who stay: a condition on a hub that pushes.
+/// It lets additions go first that come soon after it, and no others: were it always last, it would wait for as
+/// long as people keep arriving.
+pub(super) fn owes_reduction(conn: &DbConn, company: Company, workspace: &str, hub: &str, now: &str) -> String {
+    let next = Ready::of(company, true).sql(conn, workspace, hub, now);
+    let reduction = Ready::of(company, true).of_priority(PRIORITY_REDUCE).sql(conn, workspace, hub, now);
+    let lets = REDUCTION_LETS.as_micros();
+    // Each is the first entry of an index, whatever the length of the queue.
+    format!(
+        "COALESCE(CASE WHEN (SELECT t.priority {next} LIMIT 1) = {PRIORITY_GRANT} \
+         THEN (SELECT t.not_before {reduction} LIMIT 1) + {lets} <= (SELECT t.not_before {next} LIMIT 1) END, FALSE)"
     )
 }
 

@@ -10,7 +10,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
 use scimhub::base::clock::{Micros, TestClock};
 use scimhub::base::ids::{HubId, WorkspaceId};
-use scimhub::base::limits::{LEAVER_AWAITED, LEAVER_TRIES};
+use scimhub::base::limits::{LEAVER_AWAITED, LEAVER_TRIES, REDUCTION_LETS};
 use scimhub::domain::breaker::{Breaker, State};
 use scimhub::domain::hub::{HubMode, HubPolicy};
 use scimhub::domain::plan::{PRIORITY_LEAVER, PRIORITY_REDUCE};
@@ -163,6 +163,32 @@ async fn removals_of_leavers_go_before_everything_else_of_the_workspace() {
     }
 }
 
+/// Whoever arrives goes before somebody who only moves, and not for as long as people keep arriving.
+#[tokio::test]
+async fn a_removal_lets_those_go_first_who_come_soon_after_it_and_nobody_else() {
+    for database in databases() {
+        let clock = TestClock::at(Micros(1_700_000_000_000_000));
+        let bench = Bench::at(&database, clock.clone()).await;
+        let hub = bench.hub("a", lane_of(40)).await;
+        let remove = |email: &str, priority| Task { priority, ..bench.task(hub, email, TaskKind::Remove) };
+        bench.put(remove("moves@example.com", PRIORITY_REDUCE)).await;
+        clock.advance(REDUCTION_LETS / 2);
+        bench.add(hub, "soon@example.com").await;
+        clock.advance(REDUCTION_LETS);
+        for late in ["late-1@example.com", "late-2@example.com"] {
+            bench.add(hub, late).await;
+            clock.advance(Duration::from_millis(1));
+        }
+        bench.put(remove("moves-too@example.com", PRIORITY_REDUCE)).await;
+        bench.put(remove("left@example.com", PRIORITY_LEAVER)).await;
+        let mut order = Vec::new();
+        for _ in 0..6 {
+            order.push(bench.next().await.1.trim_end_matches("@example.com").to_owned());
+        }
+        assert_eq!(order, ["left", "soon", "moves", "late-1", "late-2", "moves-too"], "{}", database.name);
+    }
+}
+
 /// A removal of a leaver that was tried in vain is not overtaken while it waits to be tried again soon; one
 /// that keeps failing holds nobody up, and other hubs never wait for it.
 #[tokio::test]
@@ -309,6 +335,14 @@ async fn t32_the_cost_of_a_claim_does_not_grow_with_the_queue() {
         for _ in 0..4 {
             let (_, many) = bench.cost_of_a_claim().await;
             assert!(many <= few + 100, "{many} rows were read after ANALYZE, {few} before the flood");
+        }
+        for email in ["moves@example.com", "moves-too@example.com"] {
+            let moves = bench.task(big, email, TaskKind::Remove);
+            bench.put(Task { priority: PRIORITY_REDUCE, ..moves }).await;
+            for _ in 0..4 {
+                let (_, many) = bench.cost_of_a_claim().await;
+                assert!(many <= few + 100, "{many} rows were read beside a removal, {few} before the flood");
+            }
         }
         observe(&bench, big).await;
         for _ in 0..4 {

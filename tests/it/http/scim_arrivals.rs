@@ -157,26 +157,28 @@ async fn an_arrival_and_a_group_that_names_it_always_meet() {
     }
 }
 
-/// Each change is counted after some like it, when its statements are prepared.
+/// The least of several rounds: a connection is opened, a statement prepared, or a rest noticed in one or the
+/// other.
 #[tokio::test]
 async fn changes_cost_few_round_trips() {
     let Some(database) = Database::postgres() else { return };
     let proxy = Proxy::before(&database);
     let bench = Bench::open(&database.behind(&proxy)).await;
     let group = team(&bench, "Plain", &[]).await;
-    let mut trips = Vec::new();
-    for round in 0..4 {
-        trips.clear();
+    let mut least = [usize::MAX; 3];
+    for round in 0..8 {
+        let mut trips = [0; 3];
         proxy.count();
         let ann = bench.user(&format!("p{round}@x")).await;
-        trips.push(("create", proxy.counted()));
+        trips[0] = proxy.counted();
         proxy.count();
         let all = Projection::all();
         users::read(&bench.context, &bench.caller, &ann, Conditions::default(), all.clone()).await.unwrap();
-        trips.push(("read", proxy.counted()));
+        trips[1] = proxy.counted();
         proxy.count();
         bench.change(&group, add_members(&[&ann])).await.unwrap();
-        trips.push(("join", proxy.counted()));
+        trips[2] = proxy.counted();
+        least = std::array::from_fn(|at| least[at].min(trips[at]));
     }
-    assert_eq!(trips, [("create", 4), ("read", 1), ("join", 8)]);
+    assert_eq!(least, [4, 1, 8], "to create, to read, to join");
 }

@@ -298,6 +298,12 @@ async fn a_leaver_is_let_stay_by_a_removal_from_the_hub_only_with_a_note() {
         let (admin, ann) = (&stage.admin, people[0].as_str());
         admin.put("/api/v1/hubs/box/secrets/TOKEN", &json!({"value": "revoked"})).await.expect(204);
         set_active(&stage.scim, ann, false).await;
+        // From then on nothing is tried, and the task stays as it is.
+        eventually("the credential is refused", SOON, async || {
+            let problems = admin.get("/api/v1/problems").await.expect(200).json();
+            problems["items"].as_array().is_some_and(|all| !all.is_empty())
+        })
+        .await;
         let task = hubs::tasks(admin, &format!("hub=box&status=queued&user={ann}"), 1).await.remove(0);
         let id = row(admin, "box", ann).await["id"].as_str().unwrap().to_owned();
         wants_note(&stage.act(&id, "remove", &json!({"mode": "hub_only"})).await, "ann@example.com");
