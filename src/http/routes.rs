@@ -351,7 +351,7 @@ pub fn configure(config: &mut web::ServiceConfig) {
     let mut scim = web::scope(SCIM);
     let mut api = web::scope(API);
     for (path, routes) in below {
-        if routes.iter().any(|route| route.access == Access::Open) {
+        if stands_open(routes) {
             config.service(resource(path, routes, true));
         } else if let Some(rest) = path.strip_prefix(SCIM) {
             scim = scim.service(resource(rest, routes, false));
@@ -363,7 +363,7 @@ pub fn configure(config: &mut web::ServiceConfig) {
     config.service(web::scope("/scim").default_service(web::to(other_version)).wrap(from_fn(authenticate)));
     config.service(api.default_service(web::to(no_route)).wrap(from_fn(authenticate)));
     for (path, routes) in others {
-        if routes.iter().any(|route| route.access == Access::Open) {
+        if stands_open(routes) {
             config.service(resource(path, routes, true));
         } else if routes.iter().all(|route| route.access.is_page()) {
             config.service(resource(path, routes, false).wrap(from_fn(signed_in)));
@@ -372,6 +372,11 @@ pub fn configure(config: &mut web::ServiceConfig) {
         }
     }
     config.default_service(web::to(no_route));
+}
+
+/// Whether a path answers without a credential, by one of its methods at least.
+fn stands_open(routes: &[Route]) -> bool {
+    routes.iter().any(|route| route.access == Access::Open)
 }
 
 /// One path with its methods; any other method is 405. On an open path the others first need a

@@ -130,15 +130,10 @@ pub fn claim_across_workspaces(tx: &mut Tx<'_>, wish: &Wish) -> Result<Claim, St
 
 /// Read once the lane is locked: what another process claimed just before is counted.
 fn standing(tx: &mut Tx<'_>, workspace: WorkspaceId, hub: HubId, wish: &Wish) -> Result<Option<Standing>, StoreError> {
-    let by_flight = match &**tx {
-        DbConn::Sqlite(_) => "INDEXED BY tasks_in_flight",
-        DbConn::Postgres(_) => "",
-    };
     let rows: Vec<Standing> = diesel::sql_query(format!(
-        "SELECT (SELECT COUNT(*) FROM tasks r {by_flight} WHERE r.workspace = $1 AND r.hub_id = $2 \
-           AND r.status IN ('started', 'running')) AS in_flight, ({}) AS pushes, {} AS awaits_leaver, \
-         {} AS owes_reduction \
+        "SELECT {} AS in_flight, ({}) AS pushes, {} AS awaits_leaver, {} AS owes_reduction \
          FROM hubs h JOIN workspaces w ON w.id = h.workspace WHERE h.workspace = $1 AND h.id = $2",
+        lanes::in_flight(tx, "$1", "$2"),
         lanes::PUSHES,
         lanes::awaits_leaver(tx, "$1", "$2", "$3"),
         lanes::owes_reduction(tx, wish.company, "$1", "$2", "$3"),

@@ -224,6 +224,18 @@ impl Ready {
     }
 }
 
+/// How many tasks of a hub are leased, in the whole cluster: a sub-select.
+pub(super) fn in_flight(conn: &DbConn, workspace: &str, hub: &str) -> String {
+    let index = match conn {
+        DbConn::Sqlite(_) => "INDEXED BY tasks_in_flight",
+        DbConn::Postgres(_) => "",
+    };
+    format!(
+        "(SELECT COUNT(*) FROM tasks r {index} WHERE r.workspace = {workspace} AND r.hub_id = {hub} \
+           AND r.status IN ('started', 'running'))"
+    )
+}
+
 /// Whether the removal of a leaver was tried in vain and is tried again so soon that the hub's other
 /// tasks wait for it: a condition on a hub that pushes.
 pub(super) fn awaits_leaver(conn: &DbConn, workspace: &str, hub: &str, now: &str) -> String {
@@ -284,10 +296,7 @@ pub fn ready_across_workspaces(
 ) -> Result<Vec<(WorkspaceId, HubId)>, StoreError> {
     let next = |conn: &DbConn, active| Ready::of(company, active).sql(conn, "l.workspace", "l.hub_id", "$1");
     let (active, observed) = (next(conn, true), next(conn, false));
-    let by_flight = match conn {
-        DbConn::Sqlite(_) => "INDEXED BY tasks_in_flight",
-        DbConn::Postgres(_) => "",
-    };
+    let in_flight = in_flight(conn, "l.workspace", "l.hub_id");
     let without = match (&*conn, crowded) {
         // One text whoever is crowded, so that it stays prepared: planning it costs more than running it.
         (DbConn::Postgres(_), _) => String::from("AND l.workspace <> ALL ($2)"),
@@ -310,8 +319,7 @@ pub fn ready_across_workspaces(
     let sql = format!(
         "SELECT lane.workspace, lane.hub_id FROM ( \
            SELECT l.workspace, l.hub_id, l.last_claim_at, {PUSHES} AS pushes, \
-             CASE WHEN (SELECT COUNT(*) FROM tasks r {by_flight} WHERE r.workspace = l.workspace \
-               AND r.hub_id = l.hub_id AND r.status IN ('started', 'running')) \
+             CASE WHEN {in_flight} \
              < CASE WHEN l.breaker IN ('open', 'half_open') THEN 1 \
                WHEN l.breaker = 'slow' AND l.breaker_failures BETWEEN 0 AND 20 \
                  AND (1 << l.breaker_failures) < l.max_in_flight THEN (1 << l.breaker_failures) \

@@ -85,10 +85,10 @@ impl Recorder<'_, '_> {
                 if let Some(open) = pair.facts.open.as_ref().filter(|open| !may_be_replaced(open)) {
                     return Ok(Settled::AfterAttempt(open.id));
                 }
-                if *withdraw && !self.supersede(pair, None)? {
-                    return Ok(self.after_attempt(pair));
-                }
                 if *withdraw {
+                    if let Some(taken) = self.supersede(pair, None)? {
+                        return Ok(Settled::AfterAttempt(taken));
+                    }
                     self.rest(member)?;
                 }
                 Ok(Settled::Until(*until))
@@ -158,14 +158,11 @@ impl Recorder<'_, '_> {
         }
     }
 
-    /// A worker took the open task since it was read.
-    fn after_attempt(&self, pair: &Planned) -> Settled {
-        pair.facts.open.as_ref().map_or(Settled::Until(self.now), |open| Settled::AfterAttempt(open.id))
-    }
-
     fn nothing(&mut self, pair: &Planned, member: Option<Member>, why: Why) -> Result<Settled, StoreError> {
-        if why.withdraws() && pair.facts.open.is_some() && !self.supersede(pair, None)? {
-            return Ok(self.after_attempt(pair));
+        if why.withdraws()
+            && let Some(taken) = self.supersede(pair, None)?
+        {
+            return Ok(Settled::AfterAttempt(taken));
         }
         if why == Why::Planned {
             self.hurry(pair)?;
@@ -242,8 +239,8 @@ impl Recorder<'_, '_> {
             return Ok(Settled::Done);
         }
         let id = TaskId::from_uuid(self.ids.next());
-        if pair.facts.open.is_some() && !self.supersede(pair, Some(id))? {
-            return Ok(self.after_attempt(pair));
+        if let Some(taken) = self.supersede(pair, Some(id))? {
+            return Ok(Settled::AfterAttempt(taken));
         }
         self.end_decision(pair)?;
         let member = self.member_for(pair, member, action, status)?;
@@ -463,12 +460,12 @@ impl Recorder<'_, '_> {
         decisions::end(self.tx, self.workspace, self.hub.id, &facts::subject(pair.facts.user))
     }
 
-    /// Replace or withdraw the open task; `false` when a worker took it meanwhile.
-    fn supersede(&mut self, pair: &Planned, by: Option<TaskId>) -> Result<bool, StoreError> {
-        let Some(open) = &pair.facts.open else { return Ok(true) };
+    /// Replace or withdraw the open task, where there is one; answers it when a worker took it meanwhile.
+    fn supersede(&mut self, pair: &Planned, by: Option<TaskId>) -> Result<Option<TaskId>, StoreError> {
+        let Some(open) = &pair.facts.open else { return Ok(None) };
         let gone = task_moves::supersede(self.tx, self.workspace, open.id, by, self.now)?;
         self.step.superseded += usize::from(gone);
-        Ok(gone)
+        Ok((!gone).then_some(open.id))
     }
 }
 

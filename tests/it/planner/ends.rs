@@ -14,7 +14,7 @@ use super::world::World;
 use crate::support::Database;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn r2_7_a_wish_that_meets_an_end_just_being_written_is_planned_at_once() {
+async fn rule_07_a_wish_that_meets_an_end_just_being_written_is_planned_at_once() {
     // On SQLite nothing comes between: it has one writer.
     let Some(database) = Database::postgres() else { return };
     let world = World::on(database, Preset::Okta).await;

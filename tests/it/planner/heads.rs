@@ -16,7 +16,7 @@ const PEOPLE: u32 = 100;
 const SEATS: u32 = 1000;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn r2_5_a_seat_is_counted_once_while_its_addition_ends() {
+async fn rule_05_a_seat_is_counted_once_while_its_addition_ends() {
     for world in World::each(Preset::Okta).await {
         let group = world.group("crew").await;
         world.map_group("crew", "viewer").await;

@@ -3,11 +3,12 @@
 use diesel::prelude::*;
 use diesel::sql_types::Float;
 use scimhub::base::clock::Micros;
-use scimhub::base::ids::{HubId, MemberId, WorkspaceId};
-use scimhub::domain::member::{Bucket, Member, MemberStatus, Presence};
+use scimhub::base::ids::{HubId, WorkspaceId};
+use scimhub::domain::member::Member;
 use scimhub::store::{DbConn, Store, StoreError, hub_members, statistics};
 use uuid::Uuid;
 
+use super::list_cost::stranger;
 use crate::hubs::SOON;
 use crate::support::{Database, databases, eventually};
 
@@ -31,25 +32,7 @@ async fn believed(store: &Store) -> f32 {
 
 async fn fill(store: &Store) {
     let hub = HubId::from_uuid(Uuid::now_v7());
-    let member = |number: usize| Member {
-        id: MemberId::from_uuid(Uuid::now_v7()),
-        hub,
-        user: None,
-        remote_id: Some(format!("r{number}")),
-        email_key: None,
-        display: "somebody".to_owned(),
-        bucket: Bucket::Unmatched,
-        managed: false,
-        protected: false,
-        status: MemberStatus::UnmatchedUser,
-        hub_role: None,
-        known: Presence::Active,
-        known_role: None,
-        known_assets: Vec::new(),
-        known_at: Micros(1),
-        reasons: Vec::new(),
-    };
-    let members: Vec<Member> = (0..ROWS).map(member).collect();
+    let members: Vec<Member> = (0..ROWS).map(|number| stranger(hub, number)).collect();
     store.write(move |tx| hub_members::insert_all(tx, WorkspaceId(1), &members, "sync", Micros(1))).await.unwrap();
 }
 

@@ -6,12 +6,13 @@ use std::collections::BTreeMap;
 
 use diesel::connection::SimpleConnection as _;
 use scimhub::base::clock::Micros;
-use scimhub::base::ids::{HubId, MemberId, TaskId, WorkspaceId};
-use scimhub::domain::member::{Bucket, Member, MemberStatus, Presence};
+use scimhub::base::ids::{HubId, TaskId, WorkspaceId};
+use scimhub::domain::member::{Member, MemberStatus, Presence};
 use scimhub::domain::sync::Observed;
 use scimhub::store::{Store, StoreError, Tx, hub_members, sync_seen};
 use uuid::Uuid;
 
+use super::list_cost::stranger;
 use super::rows_read::touched;
 use crate::support::Database;
 
@@ -30,22 +31,10 @@ fn remote(number: usize) -> String {
 
 fn member(hub: HubId, number: usize) -> Member {
     Member {
-        id: MemberId::from_uuid(Uuid::now_v7()),
-        hub,
-        user: None,
         remote_id: Some(remote(number)),
         email_key: Some(format!("p{number}@example.com")),
-        display: "somebody".to_owned(),
-        bucket: Bucket::Unmatched,
-        managed: false,
-        protected: false,
         status: MemberStatus::UnmatchedUser,
-        hub_role: None,
-        known: Presence::Active,
-        known_role: None,
-        known_assets: Vec::new(),
-        known_at: Micros(1),
-        reasons: Vec::new(),
+        ..stranger(hub, number)
     }
 }
 
