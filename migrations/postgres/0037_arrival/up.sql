@@ -1,0 +1,2 @@
+-- PostgreSQL keeps a table's rows apart from its keys already; see SQLite's.
+SELECT 1;
