@@ -20,15 +20,22 @@ pub struct Arriving {
     pub(super) document: String,
 }
 
-impl Joint for Arriving {
+/// What came of it.
+pub struct Arrived {
     /// The groups that waited for them.
-    type Made = Vec<GroupId>;
+    pub(super) joined: Vec<GroupId>,
+    /// Whether that concerns a hub, so that the planner has something to look at.
+    pub(super) due: bool,
+}
+
+impl Joint for Arriving {
+    type Made = Arrived;
 
     fn locks(&self) -> Locks {
         Locks::arrival(self.work.caller.workspace, self.work.caller.source)
     }
 
-    fn write(tx: &mut Tx<'_>, all: &[Self]) -> Result<Vec<Result<Vec<GroupId>, StoreError>>, StoreError> {
+    fn write(tx: &mut Tx<'_>, all: &[Self]) -> Result<Vec<Result<Arrived, StoreError>>, StoreError> {
         let Some(first) = all.first() else { return Ok(Vec::new()) };
         // The same for all of them: those are their locks.
         let (workspace, source) = (first.work.caller.workspace, first.work.caller.source);
@@ -42,35 +49,36 @@ impl Joint for Arriving {
         groups.sort_unstable();
         groups.dedup();
         memberships::lock_groups(tx, workspace, &groups)?;
-        let mut joined = Vec::with_capacity(all.len());
+        let mut arrived = Vec::with_capacity(all.len());
         for (one, waited) in all.iter().zip(waited) {
-            joined.push(match waited {
+            arrived.push(match waited {
                 Err(refused) => Err(refused),
                 Ok(waited) => {
-                    let groups = user_joining::join(tx, &one.work, one.id, &waited.groups)?;
+                    let joined = user_joining::join(tx, &one.work, one.id, &waited.groups)?;
                     // Of somebody new, rules know nothing but what waited for them.
-                    if waited.shares || !groups.is_empty() {
+                    let due = waited.shares || !joined.is_empty();
+                    if due {
                         let change = one.work.change("user_created");
                         marks::user_arrived(tx, workspace, one.id, &one.keys.user_name_key, &change)?;
                     }
-                    Ok(groups)
+                    Ok(Arrived { joined, due })
                 }
             });
         }
-        record(tx, all, &joined)?;
-        Ok(joined)
+        record(tx, all, &arrived)?;
+        Ok(arrived)
     }
 }
 
 /// One record for each who arrived.
-fn record(tx: &mut Tx<'_>, all: &[Arriving], joined: &[Result<Vec<GroupId>, StoreError>]) -> Result<(), StoreError> {
-    let arrived = all.iter().zip(joined).filter_map(|(one, groups)| Some((one, groups.as_ref().ok()?)));
+fn record(tx: &mut Tx<'_>, all: &[Arriving], arrived: &[Result<Arrived, StoreError>]) -> Result<(), StoreError> {
+    let arrived = all.iter().zip(arrived).filter_map(|(one, arrived)| Some((one, &arrived.as_ref().ok()?.joined)));
     let told: Vec<_> =
-        arrived.map(|(one, groups)| (one, groups, one.work.caller.actor(), format!("user:{}", one.id))).collect();
+        arrived.map(|(one, joined)| (one, joined, one.work.caller.actor(), format!("user:{}", one.id))).collect();
     let entries: Vec<Entry<'_>> = told
         .iter()
-        .map(|(one, groups, actor, target)| {
-            let detail = json!({ "active": one.keys.active, "joined": groups });
+        .map(|(one, joined, actor, target)| {
+            let detail = json!({ "active": one.keys.active, "joined": joined });
             one.work.entry(one.id, "user.created", (actor, target), detail, &one.keys.user_name)
         })
         .collect();

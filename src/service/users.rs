@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::arriving::Arriving;
+use super::arriving::{Arrived, Arriving};
 use super::shown::{self, Conditions, Found, Shown};
 use super::user_joining;
 use super::{Caller, Context, ServiceError};
@@ -92,8 +92,11 @@ pub async fn create(
     let work = Work::begin(context, caller);
     let (taken, now) = (keys.user_name_key.clone(), work.now);
     let made = context.arrivals.write(Arriving { work, id, keys, document: document.clone() }).await;
-    let joined = name_the_holder(context, caller, &taken, made.map_err(ServiceError::from)).await?;
-    context.nudge.planner();
+    let Arrived { joined, due } = name_the_holder(context, caller, &taken, made.map_err(ServiceError::from)).await?;
+    // A directory's first push is thousands of people whom no rule reaches: each look would find nothing.
+    if due {
+        context.nudge.planner();
+    }
     let base = shown::scim_base(context);
     let text_id = id.to_string();
     let meta = render::Meta {

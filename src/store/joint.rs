@@ -28,6 +28,9 @@ const BATCH: usize = 64;
 /// Transactions with the same locks at a time: one does its statements while the other waits for its
 /// commit.
 const SEATS: usize = 2;
+/// How many must wait for the second of them: two that share few changes each cost more round trips than
+/// the wait for a commit is worth.
+const CROWD: usize = 24;
 
 /// A change of which one transaction can hold many.
 pub trait Joint: Send + Sync + Sized + 'static {
@@ -69,6 +72,13 @@ struct Lane<J: Joint> {
     seats: usize,
 }
 
+impl<J: Joint> Lane<J> {
+    /// Whether one more transaction may be under way beside `seats`.
+    fn has_room(&self, seats: usize) -> bool {
+        seats == 0 || (seats < SEATS && self.waiting.len() >= CROWD)
+    }
+}
+
 type Lanes<J> = Mutex<HashMap<Locks, Lane<J>>>;
 
 fn locked<J: Joint>(lanes: &Lanes<J>) -> MutexGuard<'_, HashMap<Locks, Lane<J>>> {
@@ -98,10 +108,12 @@ impl<J: Joint> Drop for Seat<J> {
             let mut lanes = locked(&self.lanes);
             let Some(lane) = lanes.get_mut(&self.locks) else { return };
             lane.waiting.retain(|one| !one.told.is_closed());
-            let next = lane.waiting.pop_front();
+            let others = lane.seats.saturating_sub(1);
+            // Where it is not passed on, whoever has the other one sees to those who wait.
+            let next = if lane.has_room(others) { lane.waiting.pop_front() } else { None };
             if next.is_none() {
-                lane.seats = lane.seats.saturating_sub(1);
-                if lane.seats == 0 {
+                lane.seats = others;
+                if others == 0 {
                     lanes.remove(&self.locks);
                 }
             }
@@ -149,7 +161,7 @@ impl<J: Joint> JointWriter<J> {
         let change = {
             let mut lanes = locked(&self.lanes);
             let lane = lanes.entry(locks).or_insert_with(|| Lane { waiting: VecDeque::new(), seats: 0 });
-            if lane.seats < SEATS {
+            if lane.has_room(lane.seats) {
                 lane.seats += 1;
                 Some(change)
             } else {

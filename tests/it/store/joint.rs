@@ -1,5 +1,7 @@
 //! Changes that share a transaction, where some of them fail: each gets its own answer.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use diesel::prelude::*;
@@ -132,5 +134,55 @@ async fn nobody_waits_for_ever() {
         release.send(()).unwrap();
         held.await.unwrap();
         assert_eq!(writer.write(change(20)).await.unwrap(), "n20");
+    }
+}
+
+/// What happens at the same time.
+#[derive(Default)]
+struct Seen {
+    under_way: AtomicUsize,
+    most: AtomicUsize,
+    batches: Mutex<Vec<usize>>,
+}
+
+struct Watched(Arc<Seen>);
+
+impl Joint for Watched {
+    type Made = ();
+
+    fn locks(&self) -> Locks {
+        Locks::rules(WORKSPACE)
+    }
+
+    fn write(_: &mut Tx<'_>, all: &[Self]) -> Result<Vec<Result<(), StoreError>>, StoreError> {
+        let Some(Self(seen)) = all.first() else { return Ok(Vec::new()) };
+        let now = seen.under_way.fetch_add(1, Ordering::SeqCst) + 1;
+        seen.most.fetch_max(now, Ordering::SeqCst);
+        seen.batches.lock().unwrap().push(all.len());
+        std::thread::sleep(Duration::from_millis(100));
+        seen.under_way.fetch_sub(1, Ordering::SeqCst);
+        Ok(all.iter().map(|_| Ok(())).collect())
+    }
+}
+
+/// A transaction's round trips cost the same however few share it.
+#[tokio::test]
+async fn few_that_wait_share_the_next_transaction_and_a_crowd_has_two() {
+    for database in databases() {
+        let store = database.open();
+        if !store.commits_one_by_one() {
+            continue;
+        }
+        let writer = JointWriter::new(store);
+        for (count, at_a_time) in [(1, 1), (20, 1), (200, 2)] {
+            let seen = Arc::new(Seen::default());
+            for made in join_all((0..count).map(|_| writer.write(Watched(Arc::clone(&seen))))).await {
+                made.unwrap();
+            }
+            let batches = seen.batches.lock().unwrap().clone();
+            assert_eq!(batches.iter().sum::<usize>(), count, "{batches:?}");
+            assert_eq!(seen.most.load(Ordering::SeqCst), at_a_time, "{count}: {batches:?}");
+            assert!(batches.len() <= 2 + count / 25, "{count} in {batches:?}");
+        }
     }
 }
