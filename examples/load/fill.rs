@@ -76,11 +76,12 @@ impl Filler {
         Ok(made)
     }
 
-    /// What autovacuum does within a minute of a large import; SQLite's statistics come with the schema.
+    /// What autovacuum does within a minute of a large import, both halves of it; SQLite's statistics come with
+    /// the schema.
     pub async fn analyze(&self) -> anyhow::Result<()> {
         let analyze = |conn: &mut DbConn| match conn {
             DbConn::Sqlite(_) => Ok(()),
-            DbConn::Postgres(conn) => conn.batch_execute("ANALYZE").map_err(StoreError::from),
+            DbConn::Postgres(conn) => conn.batch_execute("VACUUM ANALYZE").map_err(StoreError::from),
         };
         Ok(self.store.point(analyze).await?)
     }
