@@ -16,3 +16,4 @@ mod serving;
 mod statistics;
 mod stretches;
 mod sync_cost;
+mod upgrade;
