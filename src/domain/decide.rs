@@ -11,7 +11,7 @@ use crate::domain::decision::Decision;
 use crate::domain::entitlement::{Entitlement, Person, Rule, entitlement};
 use crate::domain::hub::HubPolicy;
 use crate::domain::member::{Bucket, Member, Presence};
-use crate::domain::plan::{Candidates, Situation, Standing, Verdict, plan};
+use crate::domain::plan::{Candidates, Situation, Standing, Vacating, Verdict, plan};
 use crate::domain::protection::Protection;
 use crate::domain::task::{Principal, Task};
 
@@ -32,6 +32,8 @@ pub struct Facts {
     pub look_alikes: Vec<Member>,
     /// Whether somebody else here bears an e-mail that a look-alike shows.
     pub email_shared: bool,
+    /// Whether another's account that shows one of their e-mails is about to go.
+    pub vacating: Option<Vacating>,
     /// Their open task in the hub.
     pub open: Option<Task>,
     /// What was decided about them before.
@@ -78,6 +80,7 @@ pub fn decide(ground: &Ground<'_>, facts: &Facts, now: Micros, settle_until: Mic
         principal: &facts.principal,
         member: facts.member.as_ref(),
         candidates: candidates(facts),
+        vacating: facts.vacating,
         open: facts.open.as_ref(),
         decision: facts.decision.as_ref(),
         filled: &filled,

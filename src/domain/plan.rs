@@ -53,6 +53,8 @@ pub struct Situation<'a> {
     /// Unmatched accounts of the hub that show one of their e-mails, and whether the e-mail is
     /// theirs alone.
     pub candidates: Candidates<'a>,
+    /// Whether there is no room for an account of theirs yet.
+    pub vacating: Option<Vacating>,
     /// Their open task in this hub.
     pub open: Option<&'a Task>,
     /// What a person or a permanent failure decided before.
@@ -80,6 +82,37 @@ pub enum Candidates<'a> {
     One(&'a Member),
     /// Several accounts or several people: a person must match by hand.
     Conflict,
+}
+
+/// Another person's account shows one of their addresses and is on its way out, as when somebody was
+/// deleted and created anew. An app that is told of both at once takes one for the other: the addition
+/// finds the old account and calls it done, and then the removal takes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Vacating {
+    /// By itself.
+    Soon,
+    /// Once a person has decided, or it has waited for what it waits for.
+    Later,
+}
+
+impl Vacating {
+    /// How long a mark rests before the account is looked at again.
+    const fn rest(self) -> Duration {
+        match self {
+            Self::Soon => Duration::from_secs(1),
+            Self::Later => Duration::from_secs(15),
+        }
+    }
+
+    /// The words explain shows.
+    pub const fn explain(self) -> &'static str {
+        match self {
+            Self::Soon => "an account with their address is being removed: theirs is made when it is gone",
+            Self::Later => {
+                "an account with their address is to be removed, and that waits: theirs is made when it is gone"
+            }
+        }
+    }
 }
 
 /// What to do.
@@ -210,6 +243,9 @@ pub fn plan(situation: &Situation<'_>) -> Verdict {
         }
     }
     let Some(seat) = wanted else { return step(unwanted(situation)) };
+    if let Some(vacating) = situation.vacating {
+        return step(Step::Wait { until: situation.now.plus(vacating.rest()), withdraw: true });
+    }
     match situation.candidates {
         Candidates::None => {
             let effect = effect(situation, TaskKind::Add, Some(seat), situation.member);

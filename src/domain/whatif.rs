@@ -272,8 +272,9 @@ fn freed(mut facts: Facts) -> Facts {
     facts
 }
 
-/// The facts once the attempt under way has done what it wants.
+/// The facts once the attempt under way has done what it wants, and another's account has made room.
 fn after_attempt(mut facts: Facts) -> Facts {
+    facts.vacating = None;
     let Some(open) = facts.open.take() else { return facts };
     if may_be_replaced(&open) {
         facts.open = Some(open);

@@ -116,6 +116,8 @@ pub enum Code {
     Paused,
     /// Removals of somebody who stays are settled first.
     Settling,
+    /// An account with their address is another's, and on its way out.
+    AddressInUse,
     /// A task does it already.
     Planned,
     /// The app must know more about the person.

@@ -91,6 +91,7 @@ impl Case {
             member: None,
             look_alikes: Vec::new(),
             email_shared: false,
+            vacating: None,
             open: None,
             decision: None,
             given: std::collections::BTreeMap::new(),

@@ -5,10 +5,12 @@ mod properties;
 mod stopping;
 mod world;
 
+use std::time::Duration;
+
 use crate::domain::decision::{Decision, DecisionKind, digest};
 use crate::domain::entitlement::Regain;
 use crate::domain::member::{Bucket, Presence};
-use crate::domain::plan::{PRIORITY_LEAVER, Standing, Start, Step, Verdict, Why};
+use crate::domain::plan::{PRIORITY_LEAVER, Standing, Start, Step, Vacating, Verdict, Why};
 use crate::domain::task::{TaskKind, TaskStatus};
 
 use world::*;
@@ -125,6 +127,26 @@ fn an_unmatched_account_with_the_same_email_is_matched_and_not_invited() {
     account.known = Presence::Suspended;
     world.facts.look_alikes = vec![account];
     assert_eq!(world.decide().adopt, None);
+}
+
+#[test]
+fn an_account_is_made_when_the_one_with_its_address_has_gone() {
+    for (vacating, seconds) in [(Vacating::Soon, 1), (Vacating::Later, 15)] {
+        let mut world = World::new(Regain::WhenConfirmed).in_groups(&[EDITOR]);
+        world.facts.vacating = Some(vacating);
+        let until = world.now.plus(Duration::from_secs(seconds));
+        assert_eq!(world.decide().step, Step::Wait { until, withdraw: true }, "two at once would be taken for one");
+        // It concerns nobody who has an account, and nobody who wants none.
+        world.facts.member = Some(member(Presence::Active, Some("viewer")));
+        assert!(matches!(world.decide().step, Step::Act(action) if action.effect.kind == TaskKind::UpdateRole));
+        world.leave(EDITOR);
+        world.facts.member = None;
+        assert_eq!(world.decide().step, Step::Nothing(Why::NotThere));
+        world.join(EDITOR);
+        world.facts.vacating = None;
+        world.settle();
+        assert_eq!(world.pushed, ["ADD editor"]);
+    }
 }
 
 #[test]

@@ -115,6 +115,7 @@ impl World {
                 member: None,
                 look_alikes: Vec::new(),
                 email_shared: false,
+                vacating: None,
                 open: None,
                 decision: None,
                 given: std::collections::BTreeMap::new(),

@@ -2,6 +2,7 @@
 //! the hubs that have something due. Reads only.
 
 mod directory;
+mod vacating;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -245,6 +246,7 @@ pub fn of_people(
             member,
             look_alikes: Vec::new(),
             email_shared: false,
+            vacating: None,
             open: open.remove(subject),
             decision,
             given: given.remove(user).unwrap_or_default(),
@@ -252,6 +254,7 @@ pub fn of_people(
         });
     }
     look_alikes(conn, workspace, near.accounts, &mut facts)?;
+    vacating::note(conn, workspace, hub, &near.others, &mut facts)?;
     let mut protected = protections::of_members(conn, workspace, facts.iter().filter_map(|one| one.member.as_ref()))?;
     for one in &mut facts {
         one.protection = one.member.as_ref().and_then(|member| protected.remove(&member.id));
@@ -314,7 +317,12 @@ fn addresses_of(principal: &Principal, email_keys: &[String]) -> BTreeSet<String
     addresses
 }
 
-/// For people without an account of their own in the app: those of these unmatched accounts that show an
+/// Whether somebody is here and without an account of their own in the app.
+fn lacking(facts: &Facts) -> bool {
+    facts.person.is_some() && facts.member.as_ref().is_none_or(|member| member.known == Presence::Absent)
+}
+
+/// For people who are [`lacking`] an account: those of these unmatched accounts that show an
 /// e-mail of theirs letter by letter, as a sync compares them (R4.1), and whether somebody else bears it, or
 /// one that folds to the same.
 fn look_alikes(
@@ -323,9 +331,6 @@ fn look_alikes(
     mut accounts: Vec<Member>,
     facts: &mut [Facts],
 ) -> Result<(), StoreError> {
-    let lacking = |facts: &Facts| {
-        facts.person.is_some() && facts.member.as_ref().is_none_or(|member| member.known == Presence::Absent)
-    };
     let looked_for = facts.iter().filter(|one| lacking(one));
     let keys: BTreeSet<String> = looked_for.flat_map(|one| addresses_of(&one.principal, &one.email_keys)).collect();
     accounts.retain(|account| account.email_key.as_ref().is_some_and(|key| keys.contains(key)));

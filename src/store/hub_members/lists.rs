@@ -12,7 +12,7 @@ use super::super::keyed;
 use super::super::schema::hub_members;
 use super::{Row, columns};
 use crate::base::ids::{HubId, UserId, WorkspaceId};
-use crate::domain::member::{Member, Presence};
+use crate::domain::member::{Bucket, Member, Presence};
 
 /// The members of a hub that belong to these people.
 ///
@@ -51,12 +51,27 @@ pub fn of_users(
 pub(in crate::store) struct Near {
     /// Their own, in no order.
     pub members: Vec<Member>,
-    /// [`unmatched_by_email`] of those of them without an account; on PostgreSQL perhaps of others too.
+    /// Accounts of nobody here that show an address of those of them without an account,
+    /// in id order; on PostgreSQL perhaps of others too.
     pub accounts: Vec<Member>,
+    /// Accounts of people here that show such an address; perhaps those of its owner.
+    pub others: Vec<Member>,
 }
 
-/// The members of a hub that belong to these people, and unmatched accounts that show one of the addresses
-/// that each of them has: on PostgreSQL in one statement.
+impl Near {
+    fn new(members: Vec<Member>, by_email: Vec<Member>) -> Self {
+        let (others, mut accounts): (Vec<_>, Vec<_>) = by_email.into_iter().partition(|one| one.user.is_some());
+        accounts.retain(|account| match account.bucket {
+            Bucket::Unmatched | Bucket::Exempted => true,
+            Bucket::Onboarded | Bucket::Guest => false,
+        });
+        accounts.sort_unstable_by_key(|account| account.id);
+        Self { members, accounts, others }
+    }
+}
+
+/// The members of a hub that belong to these people, and accounts that show one of the addresses that each of
+/// them has: on PostgreSQL in one statement.
 ///
 /// # Errors
 /// [`StoreError`] of the statements.
@@ -74,14 +89,14 @@ pub(in crate::store) fn near(
         let lacking = addresses.iter().filter(|(user, _)| !present.contains(user));
         let wanted: BTreeSet<&String> = lacking.flat_map(|(_, addresses)| addresses).collect();
         let wanted: Vec<String> = wanted.into_iter().cloned().collect();
-        return Ok(Near { members, accounts: unmatched_by_email(conn, workspace, hub, &wanted)? });
+        return Ok(Near::new(members, present_by_email(conn, workspace, hub, &wanted)?));
     };
     let users: BTreeSet<UserId> = people.iter().copied().collect();
     let addresses: BTreeSet<&String> = addresses.values().flatten().collect();
     let text = format!(
         "{} UNION ALL {}",
         keyed::rows_of("hub_members", &[("id", 2)], &keyed::in_hub("user_id", "k.id", "$3")),
-        keyed::rows_of("hub_members", &[("email_key", 4)], &unmatched()),
+        keyed::rows_of("hub_members", &[("email_key", 4)], &shows_email()),
     );
     let query = diesel::sql_query(text)
         .bind::<BigInt, _>(workspace.0)
@@ -90,17 +105,15 @@ pub(in crate::store) fn near(
         .bind::<Array<Text>, _>(addresses.into_iter().collect::<Vec<_>>());
     let rows: Vec<Row> = RunQueryDsl::load(query.kept_if(users.len() == 1), pg)?;
     let read = rows.into_iter().map(Row::read).collect::<Result<Vec<_>, _>>()?;
-    let (members, mut accounts): (Vec<_>, Vec<_>) = read.into_iter().partition(|member| member.user.is_some());
-    accounts.sort_unstable_by_key(|account| account.id);
-    Ok(Near { members, accounts })
+    let own = |member: &Member| member.user.is_some_and(|user| users.contains(&user));
+    // Whose account shows an address of theirs comes twice, which is no matter.
+    let members = read.iter().filter(|member| own(member)).cloned().collect();
+    Ok(Near::new(members, read.into_iter().filter(|member| member.known != Presence::Absent).collect()))
 }
 
-/// That a row is an account of the hub `$3` that nobody is known to own, under the address `k.email_key`.
-fn unmatched() -> String {
-    format!(
-        "{} AND m.user_id IS NULL AND m.bucket IN ('unmatched', 'exempted') AND m.known_state <> 'absent'",
-        keyed::in_hub("email_key", "k.email_key", "$3")
-    )
+/// That a row is an account of the hub `$3` that is in the app, under the address `k.email_key`.
+fn shows_email() -> String {
+    format!("{} AND m.known_state <> 'absent'", keyed::in_hub("email_key", "k.email_key", "$3"))
 }
 
 /// Members of a hub by their ids, in id order; ids of other hubs are as unknown as none.
@@ -152,12 +165,13 @@ pub fn of_remotes(
     rows.into_iter().map(Row::read).collect()
 }
 
-/// Accounts of the hub that belong to nobody here and show one of these e-mails (R4.6). Exempted
-/// ones are among them: whoever is about to add the person must see that their account is kept (R4.5).
+/// Accounts of the hub that are in the app and show one of these e-mails, in id order: of nobody here (R4.6),
+/// exempted ones among them, because whoever is about to add the person must see that their account is
+/// kept (R4.5); and other people's, where one may be about to go.
 ///
 /// # Errors
 /// [`StoreError`] of the statement.
-pub fn unmatched_by_email(
+pub fn present_by_email(
     conn: &mut DbConn,
     workspace: WorkspaceId,
     hub: HubId,
@@ -170,7 +184,7 @@ pub fn unmatched_by_email(
         let mut email_keys = email_keys.to_vec();
         email_keys.sort_unstable();
         email_keys.dedup();
-        let text = format!("{} ORDER BY m.id", keyed::rows_of("hub_members", &[("email_key", 2)], &unmatched()));
+        let text = format!("{} ORDER BY m.id", keyed::rows_of("hub_members", &[("email_key", 2)], &shows_email()));
         let rows: Vec<Row> = diesel::sql_query(text)
             .bind::<BigInt, _>(workspace.0)
             .bind::<Array<Text>, _>(email_keys)
@@ -181,8 +195,6 @@ pub fn unmatched_by_email(
     let rows: Vec<Row> = hub_members::table
         .filter(hub_members::workspace.eq(workspace.0))
         .filter(hub_members::hub_id.eq(hub.bytes()))
-        .filter(hub_members::user_id.is_null())
-        .filter(hub_members::bucket.eq_any(["unmatched", "exempted"]))
         .filter(hub_members::known_state.ne("absent"))
         .filter(hub_members::email_key.eq_any(email_keys))
         .order(hub_members::id)

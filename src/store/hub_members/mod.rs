@@ -13,7 +13,7 @@ pub use ends::{learn_all, of_ends, under_way_again};
 pub use exempting::{exempt_reason, exempt_reasons, set_exempt_reason};
 pub use invitations::{accepted_in_group, expire_invitations_across_workspaces, invited};
 pub(in crate::store) use lists::near;
-pub use lists::{of_ids, of_remotes, of_users, unmatched_by_email};
+pub use lists::{of_ids, of_remotes, of_users, present_by_email};
 pub use observed::{Observed, observed, seen_gone, stamp};
 
 use diesel::pg::Pg;

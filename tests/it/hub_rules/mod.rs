@@ -23,6 +23,7 @@ mod partners;
 mod people;
 mod protected;
 mod repair;
+mod returning;
 pub mod rights;
 mod role_files;
 mod shapes;

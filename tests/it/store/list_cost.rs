@@ -81,7 +81,7 @@ async fn members_by_a_list_are_looked_up_one_by_one() {
                     let before = touched(tx, &TABLES);
                     let found = hub_members::of_users(tx, workspace, hub, &people)?.len();
                     let addresses: Vec<String> = (0..LIST).map(|n| format!("s{}@example.com", n * 7)).collect();
-                    let strangers = hub_members::unmatched_by_email(tx, workspace, hub, &addresses)?.len();
+                    let strangers = hub_members::present_by_email(tx, workspace, hub, &addresses)?.len();
                     Ok::<_, StoreError>((found, strangers, touched(tx, &TABLES) - before))
                 })
                 .await
@@ -164,7 +164,7 @@ async fn a_list_may_name_somebody_twice_and_people_of_other_hubs() {
                 hub_members::insert_all(tx, workspace, &rows, "sync", Micros(1))?;
                 Ok::<_, StoreError>((
                     hub_members::of_users(tx, workspace, one, &people)?,
-                    hub_members::unmatched_by_email(tx, workspace, one, &addresses)?,
+                    hub_members::present_by_email(tx, workspace, one, &addresses)?,
                 ))
             })
             .await
