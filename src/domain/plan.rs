@@ -100,7 +100,7 @@ impl Vacating {
     const fn rest(self) -> Duration {
         match self {
             Self::Soon => Duration::from_secs(1),
-            Self::Later => Duration::from_secs(15),
+            Self::Later => Duration::from_secs(5),
         }
     }
 

@@ -33,6 +33,8 @@ pub enum Way {
     Clear,
     /// From a trusted proxy that does not say how the request came to it.
     Unsaid,
+    /// Whoever sent it has hung up, so that nobody knows any more from where it came.
+    Gone,
 }
 
 /// How this request came.
@@ -51,6 +53,8 @@ pub fn admit_credential(app: &App, request: &HttpRequest) -> Result<(), Refusal>
         Way::Private => return Ok(()),
         Way::Clear => "call the public https address",
         Way::Unsaid => "the trusted proxy must say in X-Forwarded-Proto that the request came to it over https",
+        // Nobody hears it; and a credential from this machine would be called one that was read on the way.
+        Way::Gone => return Err(Refusal::new(StatusCode::FORBIDDEN, "the connection is gone")),
     };
     let client = client.map(tracing::field::display);
     tracing::warn!(client, "refused a credential that came over plain HTTP; it should be replaced");
@@ -63,7 +67,11 @@ fn arrival(peer: Option<IpAddr>, tls: bool, trusted: &[Network], headers: &Heade
     let is_trusted = |ip: IpAddr| trusted.iter().any(|network| network.contains(ip));
     let is_local = peer.is_some_and(|peer| peer.is_loopback());
     if !peer.is_some_and(is_trusted) {
-        let way = if tls || is_local { Way::Private } else { Way::Clear };
+        let way = match peer {
+            _ if tls || is_local => Way::Private,
+            Some(_) => Way::Clear,
+            None => Way::Gone,
+        };
         return Arrival { client: peer, way };
     }
     let way = match said_https(headers) {
@@ -143,6 +151,14 @@ mod tests {
 
     const XFP: &str = "x-forwarded-proto";
     const XFF: &str = "x-forwarded-for";
+
+    #[test]
+    fn of_who_has_hung_up_nothing_is_said() {
+        let proxies: Vec<Network> = vec!["10.0.0.0/8".parse().unwrap()];
+        let lies = headers(&[(XFP, "https")]);
+        assert_eq!(arrival(None, false, &proxies, &lies), Arrival { client: None, way: Way::Gone });
+        assert_eq!(arrival(None, true, &proxies, &lies).way, Way::Private);
+    }
 
     #[test]
     fn headers_of_strangers_mean_nothing() {

@@ -122,9 +122,9 @@ const TOGETHER: &str = "WITH wanted AS ( \
             AS one (id, user_name, user_name_key, display_name_key, external_id, active, at, document)), \
     arrived AS ( \
         INSERT INTO users (workspace, id, source, user_name, user_name_key, display_name_key, external_id, active, \
-            deactivated_at, version, created_at, modified_at, document) \
+            version, created_at, modified_at, document) \
         SELECT $1, id, $2, user_name, user_name_key, display_name_key, external_id, active, \
-            CASE WHEN active THEN NULL ELSE at END, 1, at, at, document FROM wanted \
+            1, at, at, document FROM wanted \
         ON CONFLICT (workspace, user_name_key) DO NOTHING RETURNING id), \
     left_already AS ( \
         INSERT INTO leavers (workspace, user_id, left_at) \

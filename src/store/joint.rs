@@ -12,6 +12,7 @@ use std::collections::{HashMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 
@@ -31,6 +32,9 @@ const SEATS: usize = 2;
 /// How many must wait for the second of them: two that share few changes each cost more round trips than
 /// the wait for a commit is worth.
 const CROWD: usize = 24;
+/// Whoever has waited as long does not wait for more: the one under way waits for something itself, such as
+/// a name that somebody else is about to take.
+const LATE: Duration = Duration::from_millis(20);
 
 /// A change of which one transaction can hold many.
 pub trait Joint: Send + Sync + Sized + 'static {
@@ -76,6 +80,12 @@ impl<J: Joint> Lane<J> {
     /// Whether one more transaction may be under way beside `seats`.
     fn has_room(&self, seats: usize) -> bool {
         seats == 0 || (seats < SEATS && self.waiting.len() >= CROWD)
+    }
+
+    /// One that nobody has begun.
+    fn take(&mut self, number: u64) -> Option<Waiting<J>> {
+        let at = self.waiting.iter().position(|one| one.number == number)?;
+        self.waiting.remove(at)
     }
 }
 
@@ -173,7 +183,17 @@ impl<J: Joint> JointWriter<J> {
             let seat = Seat { lanes: Arc::clone(&self.lanes), locks };
             return lead(pool, seat, change, watch, sealer).await;
         }
-        let told = match tokio::time::timeout(pool.wait(), &mut answer).await {
+        let soon = tokio::time::timeout(LATE.min(pool.wait()), &mut answer).await;
+        if soon.is_err()
+            && let Some((seat, change, watch)) = self.second(locks, number)
+        {
+            return lead(pool, seat, change, watch, sealer).await;
+        }
+        let told = match soon {
+            Ok(told) => Ok(told),
+            Err(_) => tokio::time::timeout(pool.wait().saturating_sub(LATE), &mut answer).await,
+        };
+        let told = match told {
             Ok(told) => told,
             Err(_) if self.withdrawn(locks, number) => return Err(busy("too many changes are waiting")),
             // It is under way.
@@ -186,12 +206,19 @@ impl<J: Joint> JointWriter<J> {
         }
     }
 
+    /// A seat for a change that nobody has begun and that has waited long enough, where one is free.
+    fn second(&self, locks: Locks, number: u64) -> Option<(Seat<J>, J, Watch)> {
+        let mut lanes = locked(&self.lanes);
+        let lane = lanes.get_mut(&locks).filter(|lane| lane.seats < SEATS)?;
+        let Waiting { change, watch, .. } = lane.take(number)?;
+        lane.seats += 1;
+        Some((Seat { lanes: Arc::clone(&self.lanes), locks }, change, watch))
+    }
+
     /// Take back a change that nobody has begun; whether there was one.
     fn withdrawn(&self, locks: Locks, number: u64) -> bool {
         let mut lanes = locked(&self.lanes);
-        let Some(lane) = lanes.get_mut(&locks) else { return false };
-        let at = lane.waiting.iter().position(|one| one.number == number);
-        at.and_then(|at| lane.waiting.remove(at)).is_some()
+        lanes.get_mut(&locks).and_then(|lane| lane.take(number)).is_some()
     }
 }
 

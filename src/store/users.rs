@@ -239,7 +239,6 @@ pub fn insert(
             users::display_name_key.eq(keys.display_name_key.as_deref()),
             users::external_id.eq(keys.external_id.as_deref()),
             users::active.eq(keys.active),
-            users::deactivated_at.eq(if keys.active { None } else { Some(now.0) }),
             users::version.eq(1_i64),
             users::created_at.eq(now.0),
             users::modified_at.eq(now.0),
@@ -254,7 +253,8 @@ pub fn insert(
 }
 
 /// Replace document, keys and e-mail rows of a user that was loaded for update, and bump its
-/// version. `deactivated_at` is set when `active` falls, and never cleared.
+/// version. `deactivated_at` is set when `active` falls, and never cleared: somebody who came inactive and is
+/// activated later was never taken anything that they might regain.
 ///
 /// # Errors
 /// As [`insert`].

@@ -131,7 +131,7 @@ fn an_unmatched_account_with_the_same_email_is_matched_and_not_invited() {
 
 #[test]
 fn an_account_is_made_when_the_one_with_its_address_has_gone() {
-    for (vacating, seconds) in [(Vacating::Soon, 1), (Vacating::Later, 15)] {
+    for (vacating, seconds) in [(Vacating::Soon, 1), (Vacating::Later, 5)] {
         let mut world = World::new(Regain::WhenConfirmed).in_groups(&[EDITOR]);
         world.facts.vacating = Some(vacating);
         let until = world.now.plus(Duration::from_secs(seconds));

@@ -69,6 +69,8 @@ fn users_keep_every_value_when_their_table_is_made_anew() {
     drop(database.open());
 
     let mut conn = SqliteConnection::establish(file).unwrap();
+    // The store's writer may still be closing.
+    conn.batch_execute("PRAGMA busy_timeout = 10000").unwrap();
     assert_eq!(people.len(), 3000);
     assert!(lines(&mut conn, EVERYBODY) == people, "somebody is another, or gone");
     assert_eq!(lines(&mut conn, mail), addresses);
