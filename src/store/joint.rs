@@ -183,21 +183,23 @@ impl<J: Joint> JointWriter<J> {
             let seat = Seat { lanes: Arc::clone(&self.lanes), locks };
             return lead(pool, seat, change, watch, sealer).await;
         }
-        let soon = tokio::time::timeout(LATE.min(pool.wait()), &mut answer).await;
-        if soon.is_err()
-            && let Some((seat, change, watch)) = self.second(locks, number)
-        {
-            return lead(pool, seat, change, watch, sealer).await;
-        }
-        let told = match soon {
-            Ok(told) => Ok(told),
-            Err(_) => tokio::time::timeout(pool.wait().saturating_sub(LATE), &mut answer).await,
-        };
-        let told = match told {
-            Ok(told) => told,
-            Err(_) if self.withdrawn(locks, number) => return Err(busy("too many changes are waiting")),
-            // It is under way.
-            Err(_) => answer.await,
+        let mut left = pool.wait();
+        let told = loop {
+            if let Ok(told) = tokio::time::timeout(LATE.min(left), &mut answer).await {
+                break told;
+            }
+            left = left.saturating_sub(LATE);
+            // Asked each time: the other seat may have been given up since.
+            if let Some((seat, change, watch)) = self.second(locks, number) {
+                return lead(pool, seat, change, watch, sealer).await;
+            }
+            if left.is_zero() {
+                if self.withdrawn(locks, number) {
+                    return Err(busy("the changes before this one have not ended"));
+                }
+                // It is under way.
+                break (&mut answer).await;
+            }
         };
         match told {
             Ok(Told::Done(answer)) => answer,

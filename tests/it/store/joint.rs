@@ -208,6 +208,7 @@ impl Joint for Stuck {
                 one.go_on.lock().unwrap().recv().unwrap();
             }
         }
+        std::thread::sleep(Duration::from_millis(50));
         Ok(all.iter().map(|_| Ok(())).collect())
     }
 }
@@ -229,7 +230,15 @@ async fn one_that_is_stuck_keeps_nobody_else_waiting() {
             async move { writer.write(change).await }
         });
         eventually("it is under way", Duration::from_secs(20), async || begun.load(Ordering::SeqCst) == 1).await;
-        for made in join_all((0..5).map(|_| writer.write(change(false)))).await {
+        // Some come while others have the second place, and find it given up.
+        let others = (0..20).map(|number| {
+            let made = writer.write(change(false));
+            async move {
+                tokio::time::sleep(Duration::from_millis(10 * number)).await;
+                made.await
+            }
+        });
+        for made in join_all(others).await {
             made.unwrap();
         }
         assert!(!stuck.is_finished());
