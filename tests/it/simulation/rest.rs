@@ -4,12 +4,14 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use scimhub::base::clock::Micros;
 use scimhub::base::ids::UserId;
 use scimhub::domain::member::{Bucket, Member};
+use scimhub::domain::plan::Vacating;
 use scimhub::domain::task::{Task, TaskKind, TaskStatus};
 use scimhub::service::held::{self, Choice, Verdict};
 use scimhub::service::sync::SyncBody;
-use scimhub::store::{StoreError, decisions, facts, hub_members, hubs, reading, task_list};
+use scimhub::store::{StoreError, decisions, facts, hub_members, hubs, marks, reading, task_list};
 
 use super::app::Account;
 use super::model::Person;
@@ -68,7 +70,7 @@ async fn release_all(world: &mut World) {
 async fn drain(world: &mut World) -> Result<(), String> {
     for round in 0..ROUNDS {
         world.sweep().await;
-        let mut moved = world.plan().await > 0;
+        let mut moved = world.plan().await > without_room(world).await;
         while world.attempt().await {
             moved = true;
         }
@@ -107,7 +109,27 @@ async fn at_rest(world: &World) -> bool {
         })
         .await
         .unwrap();
-    marks == 0 && moving(world).await.is_empty()
+    usize::try_from(marks).unwrap() == without_room(world).await && moving(world).await.is_empty()
+}
+
+/// People at whom the planner looks again and again, because an account with their address is to be
+/// removed once a person has decided.
+async fn without_room(world: &World) -> usize {
+    let (workspace, catalog) = (world.admin.workspace, world.context.catalog.clone());
+    world
+        .context
+        .store
+        .read(move |conn| {
+            let hub = hubs::by_slug(conn, workspace, HUB)?;
+            let app = catalog.get(&hub.app).unwrap();
+            let marks = marks::due(conn, workspace, hub.id, Micros(i64::MAX), 1000)?;
+            let people: Vec<UserId> = marks.iter().map(|mark| mark.user).collect();
+            let rules = facts::rules(conn, workspace, hub.id)?;
+            let known = facts::of_people(conn, workspace, hub.id, &app, &rules, &people)?;
+            Ok::<_, StoreError>(known.iter().filter(|one| one.vacating == Some(Vacating::Later)).count())
+        })
+        .await
+        .unwrap()
 }
 
 /// Hold the app against the model.
