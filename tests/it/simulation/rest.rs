@@ -125,7 +125,7 @@ async fn without_room(world: &World) -> usize {
             let marks = marks::due(conn, workspace, hub.id, Micros(i64::MAX), 1000)?;
             let people: Vec<UserId> = marks.iter().map(|mark| mark.user).collect();
             let rules = facts::rules(conn, workspace, hub.id)?;
-            let known = facts::of_people(conn, workspace, hub.id, &app, &rules, &people)?;
+            let known = facts::of_people(conn, workspace, hub.id, app, &rules, &people)?;
             Ok::<_, StoreError>(known.iter().filter(|one| one.vacating == Some(Vacating::Later)).count())
         })
         .await
