@@ -3,8 +3,13 @@
 
 #![deny(clippy::wildcard_enum_match_arm, reason = "a new kind must not slip past a decision (T-15)")]
 
+mod alike;
+mod start;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
+
+use self::start::{does, start};
 
 use crate::base::clock::Micros;
 use crate::base::ids::MemberId;
@@ -14,10 +19,13 @@ use crate::domain::create_fields::Filled;
 use crate::domain::decision::Decision;
 use crate::domain::entitlement::{Entitlement, Seat};
 use crate::domain::hub::{Deprovision, HubPolicy};
-use crate::domain::member::{Bucket, Member, MemberStatus, Presence, Reason};
+use crate::domain::member::{Bucket, Member, Presence, Reason};
 use crate::domain::permissions;
 use crate::domain::protection::Protection;
 use crate::domain::task::{Before, Effect, Principal, Task, TaskKind, TaskStatus};
+
+pub use self::alike::{Candidates, Vacating};
+pub use self::start::{Start, may_be_removed};
 
 /// Runs before everything else: people who left.
 pub const PRIORITY_LEAVER: i32 = 0;
@@ -73,48 +81,6 @@ pub struct Situation<'a> {
     pub settle_until: Micros,
 }
 
-/// Accounts an e-mail match may suggest (R4.1, R4.6, R4.11).
-#[derive(Clone, Copy, Debug)]
-pub enum Candidates<'a> {
-    /// No unmatched account shows the person's e-mail.
-    None,
-    /// Exactly one does, and nobody else here has that e-mail.
-    One(&'a Member),
-    /// Several accounts or several people: a person must match by hand.
-    Conflict,
-}
-
-/// Another person's account shows one of their addresses and is on its way out, as when somebody was
-/// deleted and created anew. An app that is told of both at once takes one for the other: the addition
-/// finds the old account and calls it done, and then the removal takes it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Vacating {
-    /// By itself.
-    Soon,
-    /// Once a person has decided, or it has waited for what it waits for.
-    Later,
-}
-
-impl Vacating {
-    /// How long a mark rests before the account is looked at again.
-    const fn rest(self) -> Duration {
-        match self {
-            Self::Soon => Duration::from_secs(1),
-            Self::Later => Duration::from_secs(5),
-        }
-    }
-
-    /// The words explain shows.
-    pub const fn explain(self) -> &'static str {
-        match self {
-            Self::Soon => "an account with their address is being removed: theirs is made when it is gone",
-            Self::Later => {
-                "an account with their address is to be removed, and that waits: theirs is made when it is gone"
-            }
-        }
-    }
-}
-
 /// What to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verdict {
@@ -136,9 +102,22 @@ pub enum Step {
         until: Micros,
         /// Whether the open task goes.
         withdraw: bool,
+        /// For what.
+        awaits: Awaits,
     },
     /// Push this, replacing an open task that has not started.
     Act(Box<Action>),
+}
+
+/// What a step waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Awaits {
+    /// The end of the attempt under way.
+    Attempt,
+    /// The settle time: whoever stays loses nothing before.
+    Settling,
+    /// Another's account with their address to go.
+    Room(Vacating),
 }
 
 /// Why nothing is to be done.
@@ -190,21 +169,6 @@ impl Why {
     }
 }
 
-/// How a task starts its life, before the guard.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Start {
-    /// A worker takes it.
-    Queued,
-    /// Remembered until the invitation is accepted (R4.12).
-    AfterAcceptance,
-    /// Waits for data about the person that the app needs to add them (section 12.3).
-    NeedsData,
-    /// The app cannot do it by machine (R5.17).
-    ByHand,
-    /// The open task was held, and this takes away as well: it stays in that batch.
-    StaysHeld,
-}
-
 /// Something to push.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Action {
@@ -225,7 +189,7 @@ pub struct Action {
 pub fn plan(situation: &Situation<'_>) -> Verdict {
     let wanted = situation.entitlement.seat();
     if situation.open.is_some_and(|task| !may_be_replaced(task)) {
-        return step(Step::Wait { until: situation.now.plus(WHILE_RUNNING), withdraw: false });
+        return step(Step::Wait { until: situation.now.plus(WHILE_RUNNING), withdraw: false, awaits: Awaits::Attempt });
     }
     if let Some(member) = situation.member {
         if let Some(why) = untouchable(member).filter(|why| stands(*why, situation)) {
@@ -244,7 +208,8 @@ pub fn plan(situation: &Situation<'_>) -> Verdict {
     }
     let Some(seat) = wanted else { return step(unwanted(situation)) };
     if let Some(vacating) = situation.vacating {
-        return step(Step::Wait { until: situation.now.plus(vacating.rest()), withdraw: true });
+        let until = situation.now.plus(vacating.rest());
+        return step(Step::Wait { until, withdraw: true, awaits: Awaits::Room(vacating) });
     }
     match situation.candidates {
         Candidates::None => {
@@ -385,7 +350,7 @@ fn settled(situation: &Situation<'_>, effect: Effect, reasons: Vec<Reason>, memb
     };
     if waits {
         let withdraw = situation.open.is_some_and(|task| !takes_away(task));
-        return Step::Wait { until: situation.settle_until, withdraw };
+        return Step::Wait { until: situation.settle_until, withdraw, awaits: Awaits::Settling };
     }
     act(situation, effect, reasons, Direction::TakesAway, Some(member))
 }
@@ -422,81 +387,8 @@ fn act(
     Step::Act(Box::new(action))
 }
 
-fn start(situation: &Situation<'_>, effect: &Effect, direction: Direction, member: Option<&Member>) -> Start {
-    let held = member.filter(|member| member.known != Presence::Absent).and_then(|member| member.known_role.as_deref());
-    let supported =
-        situation.app.automates(effect.kind, held, effect.role.as_deref()) && can_reach(situation, effect, member);
-    let was_held = situation.open.is_some_and(|open| open.status == TaskStatus::Held && takes_away(open));
-    let pending = member.is_some_and(|member| member.known == Presence::Pending);
-    if was_held && direction == Direction::TakesAway {
-        Start::StaysHeld
-    } else if effect.kind == TaskKind::UpdateRole && pending && situation.app.waits_for_acceptance() {
-        Start::AfterAcceptance
-    } else if lacks_data(situation, effect, member) {
-        Start::NeedsData
-    } else if supported {
-        Start::Queued
-    } else {
-        Start::ByHand
-    }
-}
-
-/// Whether an account is to be made and something is missing that the app must know for it. One that
-/// is there and only switched on again needs nothing.
-fn lacks_data(situation: &Situation<'_>, effect: &Effect, member: Option<&Member>) -> bool {
-    effect.kind == TaskKind::Add && !is_there(member) && !situation.filled.missing.is_empty()
-}
-
 fn is_there(member: Option<&Member>) -> bool {
     member.is_some_and(|member| member.known != Presence::Absent)
-}
-
-/// Whether the app lets this account go by machine: some hide whom they invited, and to them a removal
-/// would look done although the invitation stands.
-pub fn may_be_removed(app: &App, member: &Member) -> bool {
-    app.invites_visible || member.known != Presence::Pending
-}
-
-/// Whether the app shows this person to us at all: some hide whom they invited, some never take back
-/// whom they let go.
-fn can_reach(situation: &Situation<'_>, effect: &Effect, member: Option<&Member>) -> bool {
-    let app = situation.app;
-    let Some(member) = member else { return true };
-    match effect.kind {
-        TaskKind::Remove => may_be_removed(app, member),
-        // An item that a person has already stays theirs: the row no longer says "removed" then.
-        TaskKind::Add if !app.reinvite => {
-            let by_hand = situation.open.is_some_and(|open| open.status == TaskStatus::Manual);
-            member.status != MemberStatus::Removed && !by_hand
-        }
-        TaskKind::Add => true,
-        TaskKind::Sync | TaskKind::UpdateRole => true,
-    }
-}
-
-/// Whether an open task is what is planned, as far along as it may be.
-fn does(open: &Task, action: &Action) -> bool {
-    let far_enough = match action.start {
-        Start::AfterAcceptance | Start::NeedsData => open.status == TaskStatus::Waiting,
-        // A waiting task whose reason to wait is gone is replaced by one that goes out; so is an
-        // addition that was held, if the guard has nothing against it any more (a seat is free).
-        Start::Queued | Start::ByHand => match open.status {
-            TaskStatus::Waiting => false,
-            // An item only because the app could not do it: now it can (another login method).
-            TaskStatus::Manual => action.start == Start::ByHand || open.attempts > 0 || open.error_class.is_some(),
-            TaskStatus::Held => action.takes_away,
-            TaskStatus::Queued
-            | TaskStatus::Started
-            | TaskStatus::Running
-            | TaskStatus::Retrying
-            | TaskStatus::Completed
-            | TaskStatus::NotCompleted
-            | TaskStatus::Superseded
-            | TaskStatus::Cancelled => true,
-        },
-        Start::StaysHeld => true,
-    };
-    far_enough && open.effect == action.effect
 }
 
 /// The role to ask for: of a new account the one that the app gives to everybody, where it does so.

@@ -190,8 +190,8 @@ impl<J: Joint> JointWriter<J> {
             }
             left = left.saturating_sub(LATE);
             // Asked each time: the other seat may have been given up since.
-            if let Some((seat, change, watch)) = self.second(locks, number) {
-                return lead(pool, seat, change, watch, sealer).await;
+            if let Some(lead) = self.second(locks, number) {
+                break Ok(lead);
             }
             if left.is_zero() {
                 if self.withdrawn(locks, number) {
@@ -209,12 +209,12 @@ impl<J: Joint> JointWriter<J> {
     }
 
     /// A seat for a change that nobody has begun and that has waited long enough, where one is free.
-    fn second(&self, locks: Locks, number: u64) -> Option<(Seat<J>, J, Watch)> {
+    fn second(&self, locks: Locks, number: u64) -> Option<Told<J>> {
         let mut lanes = locked(&self.lanes);
         let lane = lanes.get_mut(&locks).filter(|lane| lane.seats < SEATS)?;
-        let Waiting { change, watch, .. } = lane.take(number)?;
+        let change = lane.take(number)?.change;
         lane.seats += 1;
-        Some((Seat { lanes: Arc::clone(&self.lanes), locks }, change, watch))
+        Some(Told::Lead(Seat { lanes: Arc::clone(&self.lanes), locks }, change))
     }
 
     /// Take back a change that nobody has begun; whether there was one.

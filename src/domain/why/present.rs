@@ -13,7 +13,7 @@ use crate::domain::entitlement::Entitlement;
 use crate::domain::guard::HoldReason;
 use crate::domain::hub::{Hub, HubMode};
 use crate::domain::member::{Presence, Reason};
-use crate::domain::plan::{Action, Start, Step, Why, may_be_replaced};
+use crate::domain::plan::{Action, Awaits, Start, Step, Why};
 use crate::domain::problem;
 use crate::domain::reasons::Parted;
 use crate::domain::task::{Task, TaskKind, TaskStatus};
@@ -184,20 +184,14 @@ fn account(seen: &Seen<'_>) -> Option<Cause> {
     }
 }
 
-/// Whether an account is to be made, and no attempt is under way.
-fn adds(seen: &Seen<'_>) -> bool {
-    let there = seen.facts.member.as_ref().is_some_and(|member| member.known != Presence::Absent);
-    !there && seen.entitled.seat().is_some() && seen.facts.open.as_ref().is_none_or(may_be_replaced)
-}
-
 /// The planner's next step, and what keeps it.
 fn next(seen: &Seen<'_>) -> Cause {
     match seen.step {
         Step::Nothing(why) => Cause::new(code(*why), why.explain()),
-        Step::Wait { until, .. } => match seen.facts.vacating.filter(|_| adds(seen)) {
-            Some(vacating) => Cause::new(Code::AddressInUse, vacating.explain()),
-            None => Cause::new(Code::Settling, format!("looked at again {}", until.to_rfc3339())),
-        },
+        Step::Wait { awaits: Awaits::Room(vacating), .. } => Cause::new(Code::AddressInUse, vacating.explain()),
+        Step::Wait { until, awaits: Awaits::Attempt | Awaits::Settling, .. } => {
+            Cause::new(Code::Settling, format!("looked at again {}", until.to_rfc3339()))
+        }
         Step::Act(action) => act(seen, action),
     }
 }

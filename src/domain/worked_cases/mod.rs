@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::domain::decision::{Decision, DecisionKind, digest};
 use crate::domain::entitlement::Regain;
 use crate::domain::member::{Bucket, Presence};
-use crate::domain::plan::{PRIORITY_LEAVER, Standing, Start, Step, Vacating, Verdict, Why};
+use crate::domain::plan::{Awaits, PRIORITY_LEAVER, Standing, Start, Step, Vacating, Verdict, Why};
 use crate::domain::task::{TaskKind, TaskStatus};
 
 use world::*;
@@ -82,7 +82,10 @@ fn upgrades_and_leavers_do_not_wait_and_downgrades_do() {
     assert!(matches!(world.decide().step, Step::Act(_)), "an upgrade goes at once");
     world.settle();
     world.leave(ADMIN);
-    assert_eq!(world.decide().step, Step::Wait { until: world.settle_until, withdraw: false });
+    assert_eq!(
+        world.decide().step,
+        Step::Wait { until: world.settle_until, withdraw: false, awaits: Awaits::Settling }
+    );
     world.activate(false);
     let Step::Act(action) = world.decide().step else { panic!("a leaver goes at once") };
     assert_eq!((action.effect.kind, action.priority), (TaskKind::Remove, 0));
@@ -135,7 +138,8 @@ fn an_account_is_made_when_the_one_with_its_address_has_gone() {
         let mut world = World::new(Regain::WhenConfirmed).in_groups(&[EDITOR]);
         world.facts.vacating = Some(vacating);
         let until = world.now.plus(Duration::from_secs(seconds));
-        assert_eq!(world.decide().step, Step::Wait { until, withdraw: true }, "two at once would be taken for one");
+        let wait = Step::Wait { until, withdraw: true, awaits: Awaits::Room(vacating) };
+        assert_eq!(world.decide().step, wait, "two at once would be taken for one");
         // It concerns nobody who has an account, and nobody who wants none.
         world.facts.member = Some(member(Presence::Active, Some("viewer")));
         assert!(matches!(world.decide().step, Step::Act(action) if action.effect.kind == TaskKind::UpdateRole));

@@ -81,7 +81,7 @@ impl Recorder<'_, '_> {
         }
         match &pair.verdict.step {
             Step::Nothing(why) => self.nothing(pair, member, *why),
-            Step::Wait { until, withdraw } => {
+            Step::Wait { until, withdraw, .. } => {
                 if let Some(open) = pair.facts.open.as_ref().filter(|open| !may_be_replaced(open)) {
                     return Ok(Settled::AfterAttempt(open.id));
                 }

@@ -219,7 +219,7 @@ pub fn of_people(
     let groups: BTreeSet<GroupId> = rules.iter().filter_map(|rule| group_of(&rule.mapping)).collect();
     let mut known = directory::of_people(conn, (workspace, hub), &groups, people)?;
     let mut principals = HashMap::with_capacity(people.len());
-    let mut addresses = BTreeMap::new();
+    let mut addresses = Addresses::new();
     for (user, known) in &known {
         let Some((person, user_name)) = &known.person else { continue };
         let principal = principal::of_user(*user, user_name, &person.document);
@@ -253,8 +253,8 @@ pub fn of_people(
             protection: None,
         });
     }
-    look_alikes(conn, workspace, near.accounts, &mut facts)?;
-    vacating::note(conn, workspace, hub, &near.others, &mut facts)?;
+    look_alikes(conn, workspace, near.accounts, &addresses, &mut facts)?;
+    vacating::note(conn, (workspace, hub), &near.others, &addresses, &mut facts)?;
     let mut protected = protections::of_members(conn, workspace, facts.iter().filter_map(|one| one.member.as_ref()))?;
     for one in &mut facts {
         one.protection = one.member.as_ref().and_then(|member| protected.remove(&member.id));
@@ -300,6 +300,9 @@ fn leaver(
     })
 }
 
+/// What accounts of people may show as their address, for each who is here.
+type Addresses = BTreeMap<UserId, BTreeSet<String>>;
+
 /// A person's addresses as keys, the one that the app is told first.
 fn email_keys(principal: &Principal, emails: &BTreeSet<String>) -> Vec<String> {
     let first = fold::email(&principal.email);
@@ -329,10 +332,14 @@ fn look_alikes(
     conn: &mut DbConn,
     workspace: WorkspaceId,
     mut accounts: Vec<Member>,
+    addresses: &Addresses,
     facts: &mut [Facts],
 ) -> Result<(), StoreError> {
+    if accounts.is_empty() {
+        return Ok(());
+    }
     let looked_for = facts.iter().filter(|one| lacking(one));
-    let keys: BTreeSet<String> = looked_for.flat_map(|one| addresses_of(&one.principal, &one.email_keys)).collect();
+    let keys: BTreeSet<&String> = looked_for.filter_map(|one| addresses.get(&one.user)).flatten().collect();
     accounts.retain(|account| account.email_key.as_ref().is_some_and(|key| keys.contains(key)));
     let shown: BTreeSet<String> = accounts.iter().filter_map(|account| account.email_key.clone()).collect();
     if shown.is_empty() {

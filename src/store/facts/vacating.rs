@@ -4,44 +4,51 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::{addresses_of, lacking, open_tasks, subject};
+use super::{Addresses, lacking, open_tasks, subject};
 use crate::base::ids::{HubId, UserId, WorkspaceId};
 use crate::domain::decide::Facts;
-use crate::domain::member::Member;
+use crate::domain::member::{Member, Presence};
 use crate::domain::plan::Vacating;
 use crate::domain::task::{TaskKind, TaskStatus};
 use crate::store::conn::DbConn;
 use crate::store::{StoreError, marks};
 
-/// Tell those who lack an account whose address another's has, where that one goes. `others` are accounts that
-/// are in the app.
+/// Tell those who lack an account whose address another's has, where that one goes: one of `others`, which are in
+/// the app, or of the people whom `facts` are about.
 ///
 /// # Errors
 /// [`StoreError`] of the statements.
 pub(super) fn note(
     conn: &mut DbConn,
-    workspace: WorkspaceId,
-    hub: HubId,
+    (workspace, hub): (WorkspaceId, HubId),
     others: &[Member],
+    addresses: &Addresses,
     facts: &mut [Facts],
 ) -> Result<(), StoreError> {
-    let mut waiting: Vec<(&mut Facts, Vec<UserId>)> = Vec::new();
-    for one in facts.iter_mut().filter(|one| lacking(one)) {
-        let addresses = addresses_of(&one.principal, &one.email_keys);
-        let shows = |other: &&Member| other.email_key.as_ref().is_some_and(|key| addresses.contains(key));
-        let owners = others.iter().filter(shows).filter_map(|other| other.user).filter(|owner| *owner != one.user);
-        let owners: Vec<UserId> = owners.collect();
-        if !owners.is_empty() {
-            waiting.push((one, owners));
+    let own = facts.iter().filter_map(|one| one.member.as_ref()).filter(|member| member.known != Presence::Absent);
+    let mut shown: HashMap<&String, Vec<UserId>> = HashMap::new();
+    for account in others.iter().chain(own) {
+        if let (Some(address), Some(owner)) = (&account.email_key, account.user) {
+            shown.entry(address).or_default().push(owner);
         }
     }
-    let owners: BTreeSet<UserId> = waiting.iter().flat_map(|(_, owners)| owners.iter().copied()).collect();
+    if shown.is_empty() {
+        return Ok(());
+    }
+    let mut waiting: Vec<(usize, UserId)> = Vec::new();
+    for (place, one) in facts.iter().enumerate().filter(|(_, one)| lacking(one)) {
+        let near = addresses.get(&one.user).into_iter().flatten().filter_map(|address| shown.get(address));
+        waiting.extend(near.flatten().filter(|owner| **owner != one.user).map(|owner| (place, *owner)));
+    }
+    let owners: BTreeSet<UserId> = waiting.iter().map(|(_, owner)| *owner).collect();
     if owners.is_empty() {
         return Ok(());
     }
     let leaving = leaving(conn, workspace, hub, &owners)?;
-    for (one, owners) in waiting {
-        one.vacating = owners.iter().find_map(|owner| leaving.get(owner)).copied();
+    for (place, owner) in waiting {
+        if let (Some(one), Some(found)) = (facts.get_mut(place), leaving.get(&owner)) {
+            one.vacating = one.vacating.or(Some(*found));
+        }
     }
     Ok(())
 }

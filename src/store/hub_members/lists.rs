@@ -54,7 +54,7 @@ pub(in crate::store) struct Near {
     /// Accounts of nobody here that show an address of those of them without an account,
     /// in id order; on PostgreSQL perhaps of others too.
     pub accounts: Vec<Member>,
-    /// Accounts of people here that show such an address; perhaps those of its owner.
+    /// Accounts of other people here that show such an address; on SQLite theirs are among them.
     pub others: Vec<Member>,
 }
 
@@ -105,10 +105,10 @@ pub(in crate::store) fn near(
         .bind::<Array<Text>, _>(addresses.into_iter().collect::<Vec<_>>());
     let rows: Vec<Row> = RunQueryDsl::load(query.kept_if(users.len() == 1), pg)?;
     let read = rows.into_iter().map(Row::read).collect::<Result<Vec<_>, _>>()?;
-    let own = |member: &Member| member.user.is_some_and(|user| users.contains(&user));
     // Whose account shows an address of theirs comes twice, which is no matter.
-    let members = read.iter().filter(|member| own(member)).cloned().collect();
-    Ok(Near::new(members, read.into_iter().filter(|member| member.known != Presence::Absent).collect()))
+    let own = |member: &Member| member.user.is_some_and(|user| users.contains(&user));
+    let (members, by_email) = read.into_iter().partition(own);
+    Ok(Near::new(members, by_email))
 }
 
 /// That a row is an account of the hub `$3` that is in the app, under the address `k.email_key`.

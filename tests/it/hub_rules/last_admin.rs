@@ -34,17 +34,8 @@ async fn by_name(stage: &Stage, held: &Value, user: &str) {
 async fn t_24_a_mass_removal_released_whole_leaves_the_last_admin() {
     for database in databases() {
         let stage = Stage::new(&database, "0s").await;
-        hubs::mapping(&stage.admin, "box", &json!({"group": "admins", "app_role": "admin"})).await;
-        let mut people = Vec::new();
-        for number in 0..5 {
-            people.push(hubs::user(&stage.scim, &email(&format!("a{number}"))).await);
-        }
-        let members: Vec<&str> = people.iter().map(String::as_str).collect();
-        let group = hubs::group(&stage.scim, "admins", &members).await;
-        for number in 0..5 {
-            stage.until_role(&email(&format!("a{number}")), Some("admin")).await;
-        }
-        stage.at_rest().await;
+        let names: Vec<String> = (0..5).map(|number| email(&format!("a{number}"))).collect();
+        let (group, people) = stage.seated("admins", "admin", &names).await;
 
         empty(&stage, &group).await;
         let half = batch_of(&stage, "half_of_hub", 2).await;
@@ -52,9 +43,9 @@ async fn t_24_a_mass_removal_released_whole_leaves_the_last_admin() {
         let done = stage.admin.post(&release_of(&half), &json!({"expect": half["digest"]})).await.expect(200).json();
         assert_eq!((&done["status"], &done["total"]), (&json!("released"), &json!(0)), "{done}");
         let user = last["tasks"][0]["user"].as_str().unwrap();
-        for (number, id) in people.iter().enumerate() {
+        for (name, id) in names.iter().zip(&people) {
             if id != user {
-                stage.until_role(&email(&format!("a{number}")), None).await;
+                stage.until_role(name, None).await;
             }
         }
         let name = last["tasks"][0]["person"]["user_name"].as_str().unwrap();

@@ -14,18 +14,8 @@ const STILL: &str = "the person left and is still in the app";
 
 /// Five people in the app, so that one of them is no half of it.
 async fn staff(stage: &Stage) -> Vec<String> {
-    hubs::mapping(&stage.admin, "box", &json!({"group": "editors", "app_role": "editor"})).await;
-    let mut people = Vec::new();
-    for name in ["ann", "bob", "cid", "dee", "eve"] {
-        people.push(hubs::user(&stage.scim, &format!("{name}@example.com")).await);
-    }
-    let ids: Vec<&str> = people.iter().map(String::as_str).collect();
-    hubs::group(&stage.scim, "editors", &ids).await;
-    for name in ["ann", "bob", "cid", "dee", "eve"] {
-        stage.until_role(&format!("{name}@example.com"), Some("editor")).await;
-    }
-    stage.at_rest().await;
-    people
+    let names = ["ann", "bob", "cid", "dee", "eve"].map(|name| format!("{name}@example.com"));
+    stage.seated("editors", "editor", &names).await.1
 }
 
 async fn explain(admin: &Client, hub: &str, user: &str) -> Value {

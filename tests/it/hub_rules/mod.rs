@@ -136,6 +136,22 @@ impl Stage {
         .await;
     }
 
+    /// People of these names in a group that gives them this role, each with their seat: the group and them.
+    pub async fn seated(&self, group: &str, role: &str, names: &[String]) -> (String, Vec<String>) {
+        hubs::mapping(&self.admin, "box", &json!({"group": group, "app_role": role})).await;
+        let mut people = Vec::new();
+        for name in names {
+            people.push(hubs::user(&self.scim, name).await);
+        }
+        let ids: Vec<&str> = people.iter().map(String::as_str).collect();
+        let group = hubs::group(&self.scim, group, &ids).await;
+        for name in names {
+            self.until_role(name, Some(role)).await;
+        }
+        self.at_rest().await;
+        (group, people)
+    }
+
     /// A found account becomes a row as a list of the app's members would write it; our id of it.
     pub async fn found(&self, database: &Database, email: &str, role: &str, presence: Presence) -> (String, String) {
         let remote = self.account(email, role).await;

@@ -18,18 +18,8 @@ async fn who_is_deleted_and_created_anew_keeps_a_seat() {
     for database in databases() {
         let stage = Stage::new(&database, "0s").await;
         let admin = &stage.admin;
-        hubs::mapping(admin, "box", &json!({"group": "editors", "app_role": "editor"})).await;
-        let name = |number: usize| format!("p{number}@example.com");
-        let mut people = Vec::new();
-        for number in 0..STAFF {
-            people.push(hubs::user(&stage.scim, &name(number)).await);
-        }
-        let ids: Vec<&str> = people.iter().map(String::as_str).collect();
-        let group = hubs::group(&stage.scim, "editors", &ids).await;
-        for number in 0..STAFF {
-            stage.until_role(&name(number), Some("editor")).await;
-        }
-        stage.at_rest().await;
+        let names: Vec<String> = (0..STAFF).map(|number| format!("p{number}@example.com")).collect();
+        let (group, mut people) = stage.seated("editors", "editor", &names).await;
 
         // In a queue, as behind an app that does not answer, and then as it comes.
         for queued in [true, false] {
@@ -37,11 +27,11 @@ async fn who_is_deleted_and_created_anew_keeps_a_seat() {
                 admin.post("/api/v1/pause", &json!({"hub": "box"})).await.expect(204);
             }
             let mut anew = Vec::new();
-            for (number, old) in people.iter_mut().enumerate().take(RETURNING) {
+            for (name, old) in names.iter().zip(&mut people).take(RETURNING) {
                 stage.scim.delete(&format!("/scim/v2/Users/{old}")).await.expect(204);
-                *old = hubs::user(&stage.scim, &name(number)).await;
+                *old = hubs::user(&stage.scim, name).await;
                 join(&stage.scim, &group, old).await;
-                anew.push((name(number), old.clone()));
+                anew.push((name, old.clone()));
             }
             if queued {
                 admin.post("/api/v1/resume", &json!({"hub": "box"})).await.expect(204);
@@ -55,7 +45,7 @@ async fn who_is_deleted_and_created_anew_keeps_a_seat() {
                 .await;
                 stage.at_rest().await;
                 assert_eq!(
-                    stage.role_in_app(&name).await.as_deref(),
+                    stage.role_in_app(name).await.as_deref(),
                     Some("editor"),
                     "{place}: what explain says is so"
                 );
@@ -71,12 +61,9 @@ async fn who_comes_back_while_the_removal_is_held_waits_for_it_and_is_told_so() 
     for database in databases() {
         let stage = Stage::new(&database, "0s").await;
         let admin = &stage.admin;
-        hubs::mapping(admin, "box", &json!({"group": "admins", "app_role": "admin"})).await;
         let name = "ann@example.com";
-        let old = hubs::user(&stage.scim, name).await;
-        let group = hubs::group(&stage.scim, "admins", &[&old]).await;
-        stage.until_role(name, Some("admin")).await;
-        stage.at_rest().await;
+        let (group, people) = stage.seated("admins", "admin", &[name.to_owned()]).await;
+        let old = &people[0];
         // The last admin there is: the guard asks a person.
         stage.scim.delete(&format!("/scim/v2/Users/{old}")).await.expect(204);
         let new = hubs::user(&stage.scim, name).await;
@@ -95,7 +82,7 @@ async fn who_comes_back_while_the_removal_is_held_waits_for_it_and_is_told_so() 
         assert_eq!(open["items"].as_array().unwrap().len(), 1, "{}: the removal alone: {open:#}", database.name);
 
         let held = batch_of(&stage, "last_admin", 1).await;
-        let named = json!({"tasks": [task_of(&held, &old)], "note": "the same person, anew"});
+        let named = json!({"tasks": [task_of(&held, old)], "note": "the same person, anew"});
         admin.post(&format!("/api/v1/held/{}/release", held["id"].as_str().unwrap()), &named).await.expect(200);
         eventually("a seat again", SOON, async || admin.get(&path).await.expect(200).json()["answer"] == "has_access")
             .await;

@@ -5,19 +5,10 @@ use std::path::Path;
 
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
-use diesel::sql_types::Text;
 
+use super::rows_read::Step;
 use crate::support::Database;
-
-#[derive(QueryableByName)]
-struct Line {
-    #[diesel(sql_type = Text)]
-    line: String,
-}
-
-fn lines(conn: &mut SqliteConnection, sql: &str) -> Vec<String> {
-    diesel::sql_query(sql).load::<Line>(conn).unwrap().into_iter().map(|row| row.line).collect()
-}
+use crate::support::dump::lines;
 
 /// The file as the version before `first` left it.
 fn before(first: &str, conn: &mut SqliteConnection) {
@@ -86,14 +77,9 @@ fn users_keep_every_value_when_their_table_is_made_anew() {
         ),
         ("source = 1 AND id > x'00' ORDER BY id", "users_source (workspace=? AND source=? AND id>?)"),
     ] {
-        #[derive(QueryableByName)]
-        struct Plan {
-            #[diesel(sql_type = Text)]
-            detail: String,
-        }
         let sql = format!("EXPLAIN QUERY PLAN SELECT document FROM users WHERE workspace = 1 AND {asked}");
         let plan: Vec<String> =
-            diesel::sql_query(sql).load::<Plan>(&mut conn).unwrap().into_iter().map(|step| step.detail).collect();
+            diesel::sql_query(sql).load::<Step>(&mut conn).unwrap().into_iter().map(|step| step.detail).collect();
         assert_eq!(plan, [format!("SEARCH users USING INDEX {index}")]);
     }
     // Who has a name has it alone, as before.

@@ -8,8 +8,9 @@ use diesel::{PgConnection, RunQueryDsl as _, SqliteConnection, sql_query};
 
 use super::Database;
 
+/// One text of a row.
 #[derive(Debug, diesel::QueryableByName)]
-struct Line {
+pub struct Line {
     #[diesel(sql_type = Text)]
     line: String,
 }
@@ -59,7 +60,8 @@ pub fn tables(database: &Database) -> Vec<String> {
     }
 }
 
-fn lines<C: Connection + LoadConnection>(conn: &mut C, query: &str) -> Vec<String>
+/// What a query that gives one text a row, called `line`, gives.
+pub fn lines<C: Connection + LoadConnection>(conn: &mut C, query: &str) -> Vec<String>
 where
     Line: QueryableByName<C::Backend>,
     for<'a> diesel::query_builder::SqlQuery: LoadQuery<'a, C, Line>,

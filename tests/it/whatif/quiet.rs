@@ -4,19 +4,13 @@ use std::time::Duration;
 
 use diesel::connection::SimpleConnection as _;
 use diesel::prelude::*;
-use diesel::sql_types::Text;
 use diesel::{PgConnection, SqliteConnection};
 use serde_json::json;
 
 use super::{group, hub, user};
+use crate::support::dump::lines;
 use crate::support::server::{Server, scimhub};
 use crate::support::{Database, databases, eventually};
-
-#[derive(QueryableByName)]
-struct Line {
-    #[diesel(sql_type = Text)]
-    text: String,
-}
 
 /// When a credential was used is told by every request, also by one that only looks; the sealer
 /// gives records their place in its own time.
@@ -30,19 +24,16 @@ pub fn dump(database: &Database) -> Vec<String> {
         Some(file) => {
             let mut conn = SqliteConnection::establish(file).unwrap();
             conn.batch_execute("PRAGMA busy_timeout = 10000;").unwrap();
-            let lines = |conn: &mut SqliteConnection, sql: &str| -> Vec<String> {
-                diesel::sql_query(sql).load::<Line>(conn).unwrap().into_iter().map(|line| line.text).collect()
-            };
-            let tables = lines(&mut conn, "SELECT name AS text FROM sqlite_schema WHERE type = 'table' ORDER BY name");
+            let tables = lines(&mut conn, "SELECT name AS line FROM sqlite_schema WHERE type = 'table' ORDER BY name");
             let mut all = Vec::new();
             for table in tables.into_iter().filter(|table| !OWN.contains(&table.as_str())) {
-                let columns = lines(&mut conn, &format!("SELECT name AS text FROM pragma_table_info('{table}')"));
+                let columns = lines(&mut conn, &format!("SELECT name AS line FROM pragma_table_info('{table}')"));
                 let columns: Vec<String> = columns
                     .iter()
                     .filter(|name| !BESIDE_THE_POINT.contains(&name.as_str()))
                     .map(|name| format!("quote(\"{name}\")"))
                     .collect();
-                let sql = format!("SELECT '{table}: ' || {} AS text FROM \"{table}\"", columns.join(" || ',' || "));
+                let sql = format!("SELECT '{table}: ' || {} AS line FROM \"{table}\"", columns.join(" || ',' || "));
                 all.extend(lines(&mut conn, &sql));
             }
             all.sort();
@@ -50,17 +41,14 @@ pub fn dump(database: &Database) -> Vec<String> {
         }
         None => {
             let mut conn = PgConnection::establish(&database.url).unwrap();
-            let lines = |conn: &mut PgConnection, sql: &str| -> Vec<String> {
-                diesel::sql_query(sql).load::<Line>(conn).unwrap().into_iter().map(|line| line.text).collect()
-            };
             let tables = lines(
                 &mut conn,
-                "SELECT table_name::text AS text FROM information_schema.tables WHERE table_schema = 'public' ORDER BY 1",
+                "SELECT table_name::text AS line FROM information_schema.tables WHERE table_schema = 'public' ORDER BY 1",
             );
             let minus: String = BESIDE_THE_POINT.map(|name| format!(" - '{name}'")).concat();
             let mut all = Vec::new();
             for table in tables.into_iter().filter(|table| !OWN.contains(&table.as_str())) {
-                let sql = format!("SELECT '{table}: ' || (to_jsonb(t){minus})::text AS text FROM \"{table}\" t");
+                let sql = format!("SELECT '{table}: ' || (to_jsonb(t){minus})::text AS line FROM \"{table}\" t");
                 all.extend(lines(&mut conn, &sql));
             }
             all.sort();
