@@ -9,13 +9,15 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Binary};
 use serde_json::json;
 
-use super::stage::Stage;
-use crate::support::server::Server;
+use super::stage::{Idp, Stage};
+use crate::support::http::Client;
 use crate::support::{Database, eventually, is_long};
 
 const SOON: Duration = Duration::from_secs(120);
 /// People who leave again; few enough for the guard.
 const LEAVERS: usize = 5;
+/// Tasks that wait at least while the servers are looked at: a second or two of work.
+const AT_HAND: usize = 400;
 
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord, QueryableByName)]
 struct Held {
@@ -35,22 +37,69 @@ fn held(database: &Database) -> BTreeSet<Held> {
     diesel::sql_query(sql).load::<Held>(&mut conn).unwrap().into_iter().collect()
 }
 
-/// Attempts that this server has ended, by its own metrics.
-async fn attempts(server: &Server) -> u64 {
-    let text = server.client("read").get("/metrics").await.expect(200).text();
+/// Attempts that a server has ended, by its own metrics.
+async fn attempts(server: &Client) -> u64 {
+    let mut text = String::new();
+    // One that could not run for ten seconds takes its next connection for one that is slow to ask (408).
+    eventually("metrics are answered", SOON, async || {
+        let reply = server.get("/metrics").await;
+        text = reply.text();
+        reply.status == 200
+    })
+    .await;
     let lines = text.lines().filter(|line| line.starts_with("scimhub_attempts_total"));
     lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).map(|count| count as u64).sum()
 }
 
-/// Both end attempts, and there is still something to do.
-async fn both_work(stage: &Stage<'_>, servers: [&Server; 2], all: usize) {
-    let before = [attempts(servers[0]).await, attempts(servers[1]).await];
-    eventually("both servers work", SOON, async || {
-        let now = [attempts(servers[0]).await, attempts(servers[1]).await];
-        now.iter().zip(before).all(|(now, before)| *now >= before + 5)
-    })
-    .await;
-    assert!(stage.effects() < all, "the queue was empty before both had worked");
+/// People who keep arriving, so that no server can be idle for want of work.
+struct Arrivals<'a> {
+    stage: &'a Stage<'a>,
+    idp: Idp,
+    watchers: String,
+    users: Vec<String>,
+    roles: BTreeMap<String, &'static str>,
+}
+
+impl Arrivals<'_> {
+    async fn arrive(&mut self, people: usize) {
+        let already = self.users.len();
+        for number in already..already + people {
+            let name = format!("p{number}@example.com");
+            self.users.push(self.idp.create_user(&name).await);
+            self.roles.insert(name, "viewer");
+        }
+        for some in self.users[already..].chunks(100) {
+            self.idp.join(&self.watchers, some).await;
+        }
+    }
+
+    /// Every fourth of those who are there is promoted.
+    async fn promote(&mut self, staff: &str) {
+        for (number, user) in self.users.iter().enumerate().step_by(4) {
+            self.idp.join(staff, std::slice::from_ref(user)).await;
+            self.roles.insert(format!("p{number}@example.com"), "editor");
+        }
+    }
+
+    /// However fast the servers are beside this test, they do not run out of tasks.
+    async fn keep_coming(&mut self) {
+        let spaces = self.stage.spaces.len();
+        // Roles count as effects too: rather too many arrive than too few.
+        if (self.users.len() * spaces).saturating_sub(self.stage.effects()) < AT_HAND {
+            self.arrive(AT_HAND / spaces).await;
+        }
+    }
+
+    /// Both servers end attempts.
+    async fn until_both_work(&mut self, servers: &[Client; 2]) {
+        let before = [attempts(&servers[0]).await, attempts(&servers[1]).await];
+        eventually("both servers work", SOON, async || {
+            self.keep_coming().await;
+            let now = [attempts(&servers[0]).await, attempts(&servers[1]).await];
+            now.iter().zip(before).all(|(now, before)| *now >= before + 5)
+        })
+        .await;
+    }
 }
 
 /// Each account's effects: made once, only ever promoted, and a removal is the last.
@@ -83,17 +132,8 @@ async fn f15_two_servers_one_frozen_and_one_killed() {
     let idp = stage.client();
     let staff = idp.create_group("staff").await;
     let watchers = idp.create_group("watchers").await;
-    let mut users = Vec::new();
-    let mut roles = BTreeMap::new();
-    for number in 0..people {
-        let name = format!("p{number}@example.com");
-        users.push(idp.create_user(&name).await);
-        roles.insert(name, if number % 4 == 0 { "editor" } else { "viewer" });
-    }
-    for some in users.chunks(100) {
-        idp.join(&watchers, some).await;
-    }
-    let all = people * 4;
+    let mut arrivals = Arrivals { stage: &stage, idp, watchers, users: Vec::new(), roles: BTreeMap::new() };
+    arrivals.arrive(people).await;
     let mut own = None;
     eventually("the first server works", SOON, async || {
         own = held(&database).first().map(|held| held.boot.clone());
@@ -102,11 +142,13 @@ async fn f15_two_servers_one_frozen_and_one_killed() {
     .await;
     let own = own.unwrap();
     let dying = stage.start(&[]);
-    both_work(&stage, [&frozen, &dying], all).await;
+    let both = [frozen.client("read"), dying.client("read")];
+    arrivals.until_both_work(&both).await;
 
     // Frozen with attempts under way.
     let mut lost = BTreeSet::new();
     eventually("it is frozen in the middle of something", SOON, async || {
+        arrivals.keep_coming().await;
         frozen.freeze();
         // A commit that it sent right before is not lost: it arrives, and then there may be nothing
         // left under way.
@@ -121,23 +163,24 @@ async fn f15_two_servers_one_frozen_and_one_killed() {
     .await;
     let before = stage.effects();
     eventually("its tasks are taken over", SOON, async || held(&database).is_disjoint(&lost)).await;
-    eventually("the other goes on alone", SOON, async || stage.effects() >= (before + 40).min(all)).await;
+    eventually("the other goes on alone", SOON, async || {
+        arrivals.keep_coming().await;
+        stage.effects() >= before + 40
+    })
+    .await;
     // What changes meanwhile waits behind what is under way for the same account.
-    for (number, user) in users.iter().enumerate() {
-        if number % 4 == 0 {
-            idp.join(&staff, std::slice::from_ref(user)).await;
-        }
-    }
+    arrivals.promote(&staff).await;
     frozen.thaw();
     eventually("its late results are refused", SOON, async || {
         frozen.log().contains("the lease was taken over; the result is dropped")
     })
     .await;
     let thawed = frozen;
-    both_work(&stage, [&thawed, &dying], all + people).await;
+    arrivals.until_both_work(&both).await;
 
     dying.kill();
     stage.turn_to(&thawed);
+    let Arrivals { idp, users, mut roles, .. } = arrivals;
     let mut outside = BTreeSet::new();
     for (number, user) in users.iter().enumerate().take(LEAVERS) {
         let name = format!("p{number}@example.com");
