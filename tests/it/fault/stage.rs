@@ -7,13 +7,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use scimhub::base::clock::{Micros, SystemClock};
-use scimhub::base::ids::WorkspaceId;
+use scimhub::base::ids::{HubId, WorkspaceId};
 use scimhub::base::secret::SecretString;
 use scimhub::domain::task::{Task, TaskStatus};
 use scimhub::sandbox::Sandbox;
+use scimhub::store::lanes::{self, Lane};
 use scimhub::store::task_list::{self, TaskFilter};
 use scimhub::store::task_moves::{self, ByHand};
-use scimhub::store::{Store, facts, released};
+use scimhub::store::{Store, facts, hubs, released};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
@@ -164,6 +165,18 @@ impl<'a> Stage<'a> {
     pub fn times(&self, space: &str) -> Vec<Micros> {
         let at = |effect: &Value| Micros::parse_rfc3339(effect["at"].as_str().unwrap()).unwrap();
         effects_of(&self.app.state(), space).iter().map(at).collect()
+    }
+
+    /// The hub of this space.
+    pub async fn hub(&self, space: &str) -> HubId {
+        let slug = space.to_owned();
+        self.store.read(move |conn| hubs::by_slug(conn, WORKSPACE, &slug)).await.unwrap().id
+    }
+
+    /// How that hub stands.
+    pub async fn lane(&self, space: &str) -> Lane {
+        let hub = self.hub(space).await;
+        self.store.read(move |conn| lanes::load(conn, WORKSPACE, hub)).await.unwrap().expect("a hub has a lane")
     }
 
     /// All tasks in these statuses.
@@ -331,8 +344,10 @@ impl Idp {
             }
             if let Ok(answer) = request.send().await {
                 let status = answer.status().as_u16();
+                // Neither did anything: 408 is how a server that could not run for ten seconds greets
+                // its next connection.
                 if let Ok(bytes) = answer.bytes().await
-                    && status != 503
+                    && !matches!(status, 408 | 503)
                 {
                     return (status, serde_json::from_slice(&bytes).unwrap_or(Value::Null));
                 }
