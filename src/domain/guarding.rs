@@ -1,15 +1,18 @@
 //! A batch before the guard: what each decided pair means to it, and in which order it is asked.
 //! The planner and the preview ask through the same function, so that what is shown as held is held.
 
+use crate::base::clock::Micros;
+use crate::base::limits::GUARD_WINDOW;
 use crate::domain::app::App;
 use crate::domain::decide::{Facts, Ground};
-use crate::domain::guard::Change;
+use crate::domain::guard::{Change, Replaced};
 use crate::domain::hub::Individual;
 use crate::domain::mapping::{Binding, HubRole};
 use crate::domain::member::{Member, Presence, Reason};
+use crate::domain::occasion::BY_HAND;
 use crate::domain::plan::{Action, PRIORITY_LEAVER, PRIORITY_REDUCE, Start, Step, Verdict};
 use crate::domain::protection::moves_protected_role;
-use crate::domain::task::{Task, TaskKind};
+use crate::domain::task::{Task, TaskKind, TaskStatus};
 
 /// What the guard is asked about a batch: everything that takes away or is about something protected,
 /// or takes a seat where seats or additions are limited. Each with its place in the batch; who waited longest for a seat first, new
@@ -20,12 +23,14 @@ use crate::domain::task::{Task, TaskKind};
 pub fn questions<'a>(
     ground: &Ground<'_>,
     batch: impl IntoIterator<Item = (&'a Facts, &'a Verdict)>,
+    now: Micros,
 ) -> Vec<(usize, Change)> {
     let limits_additions = ground.policy.max_seats.is_some() || ground.policy.addition_limit.is_some();
     let mut asked = Vec::new();
     for (index, (facts, verdict)) in batch.into_iter().enumerate() {
         let Step::Act(action) = &verdict.step else { continue };
-        let change = change(ground, facts, verdict, action);
+        let replaces = replaced(facts.open.as_ref(), now);
+        let change = Change { replaces, ..change(ground, facts, verdict, action) };
         let counts = change.takes_away && action.start != Start::StaysHeld;
         let is_protected = (change.protected || change.protected_role) && action.start != Start::StaysHeld;
         if counts || is_protected || (change.adds_seat && limits_additions) {
@@ -100,5 +105,18 @@ fn change(ground: &Ground<'_>, facts: &Facts, verdict: &Verdict, action: &Action
         protected: facts.protection.is_some(),
         protected_role: moves_protected_role(ground.app, ground.policy, has, gets),
         person_counted: false,
+        replaces: Replaced::default(),
+    }
+}
+
+/// As what an open task is counted by `store::around`, if at all.
+fn replaced(open: Option<&Task>, now: Micros) -> Replaced {
+    let Some(open) = open.filter(|open| open.status != TaskStatus::Held) else { return Replaced::default() };
+    let adds = open.effect.kind == TaskKind::Add;
+    let in_window = open.hold.is_none() && open.cause != BY_HAND && open.created_at > now.minus(GUARD_WINDOW);
+    Replaced {
+        taking: in_window && (open.effect.kind == TaskKind::Remove || open.priority == PRIORITY_REDUCE),
+        giving: in_window && adds,
+        seat: adds,
     }
 }

@@ -4,6 +4,8 @@
 
 /// An attempt ended in a way that asks for another look.
 pub const ATTEMPT_FINISHED: &str = "attempt_finished";
+/// A person made the task themselves; the guard does not count it.
+pub const BY_HAND: &str = "by_hand";
 /// A person sent an invitation again.
 pub const RESEND: &str = "resend";
 /// A person protected an account.

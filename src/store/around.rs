@@ -17,11 +17,9 @@ use crate::base::clock::Micros;
 use crate::base::ids::{HubId, WorkspaceId};
 use crate::base::limits::{GUARD_PEOPLE_PERCENT, GUARD_WINDOW};
 use crate::domain::guard::{Around, People};
+use crate::domain::occasion::BY_HAND;
 use crate::domain::plan::PRIORITY_REDUCE;
 use crate::domain::task::{TaskKind, TaskStatus};
-
-/// The cause of a task that a person made; the guard does not count it.
-pub const BY_HAND: &str = "by_hand";
 
 /// Count what the guard needs to judge a batch of this hub that takes something from at most
 /// `taking` people, where the window has counted `counted` people of the workspace before.

@@ -74,6 +74,20 @@ pub struct Change {
     pub protected_role: bool,
     /// Its person is among [`People::taken_in_window`] already.
     pub person_counted: bool,
+    /// As what their open task is counted already, which this replaces.
+    pub replaces: Replaced,
+}
+
+/// What of a task that gives way to another one is among the numbers of [`Around`] already: a wish that
+/// changes before it was met counts once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Replaced {
+    /// In [`Around::taken_in_window`].
+    pub taking: bool,
+    /// In [`Around::given_in_window`].
+    pub giving: bool,
+    /// In [`Around::seats`].
+    pub seat: bool,
 }
 
 /// Reasons that a person lets pass for now (release "until a time").
@@ -150,16 +164,21 @@ impl Around {
     fn count(&mut self, change: &Change, counted: Counted) {
         let window = u32::from(counted == Counted::Yes);
         if change.adds_seat {
-            self.seats = self.seats.saturating_add(1);
-            self.given_in_window = self.given_in_window.saturating_add(window);
+            self.seats = self.seats.saturating_add(u32::from(!change.replaces.seat));
+            self.given_in_window = self.given_in_window.saturating_add(more(window, change.replaces.giving));
         }
         if change.takes_away {
-            self.taken_in_window = self.taken_in_window.saturating_add(window);
+            self.taken_in_window = self.taken_in_window.saturating_add(more(window, change.replaces.taking));
             if !change.person_counted {
                 self.people.taken_in_window = self.people.taken_in_window.saturating_add(window);
             }
         }
     }
+}
+
+/// How many more a change makes of what may count it already.
+const fn more(one: u32, counted: bool) -> u32 {
+    if counted { 0 } else { one }
 }
 
 /// The first reason that nobody lets pass holds it.
@@ -182,11 +201,13 @@ fn tripped(policy: &HubPolicy, around: &Around, running: &Around, change: &Chang
     note(HoldReason::ProtectedMember, change.protected);
     note(HoldReason::ProtectedRole, change.protected_role);
     if change.adds_seat {
-        note(HoldReason::MaxSeats, policy.max_seats.is_some_and(|most| running.seats >= most));
-        note(HoldReason::Burst, policy.addition_limit.is_some_and(|most| running.given_in_window >= most));
+        let seats = running.seats.saturating_add(more(1, change.replaces.seat));
+        let given = running.given_in_window.saturating_add(more(1, change.replaces.giving));
+        note(HoldReason::MaxSeats, policy.max_seats.is_some_and(|most| seats > most));
+        note(HoldReason::Burst, policy.addition_limit.is_some_and(|most| given > most));
     }
     if change.takes_away {
-        let taken = u64::from(running.taken_in_window) + 1;
+        let taken = u64::from(running.taken_in_window) + u64::from(more(1, change.replaces.taking));
         let base = u64::from(around.managed) + u64::from(around.gone_in_window);
         // Before all that is released as a batch.
         note(HoldReason::LastAdmin, change.loses_admin && running.admins_after(change) == 0);

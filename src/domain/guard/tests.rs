@@ -13,6 +13,7 @@ const REMOVAL: Change = Change {
     protected: false,
     protected_role: false,
     person_counted: false,
+    replaces: Replaced { taking: false, giving: false, seat: false },
 };
 
 fn around(managed: u32) -> Around {
@@ -155,6 +156,24 @@ fn t_24_many_hubs_together_take_at_most_fifty_people_and_five_percent() {
     around.people = People { managed: 400, taken_in_window: 50 };
     let counted = Change { person_counted: true, ..REMOVAL };
     assert_eq!(judged(&around, &[counted, REMOVAL]), [Ruling::Out, Ruling::Held(HoldReason::TooManyPeople)]);
+}
+
+#[test]
+fn a_change_of_what_is_counted_already_counts_once() {
+    // Two of six: a third would be half of them.
+    let hub = Around { taken_in_window: 2, ..around(6) };
+    let again = Change { replaces: Replaced { taking: true, ..Replaced::default() }, ..REMOVAL };
+    assert_eq!(judged(&hub, &[again, again, REMOVAL]), [Ruling::Out, Ruling::Out, Ruling::Held(HoldReason::HalfOfHub)]);
+    // A full hub, and its addition limit reached.
+    let policy = HubPolicy { max_seats: Some(5), addition_limit: Some(3), ..HubPolicy::default() };
+    let full = Around { seats: 5, given_in_window: 3, ..around(2) };
+    let new = Change { adds_seat: true, ..Change::default() };
+    let again = Change { replaces: Replaced { giving: true, seat: true, ..Replaced::default() }, ..new };
+    let rulings = judge(&policy, &full, &Passes::new(), &[again, new]);
+    assert_eq!(rulings, [Ruling::Out, Ruling::Held(HoldReason::MaxSeats)]);
+    // One that a person made takes a seat and is in no window.
+    let by_hand = Change { replaces: Replaced { seat: true, ..Replaced::default() }, ..new };
+    assert_eq!(judge(&policy, &full, &Passes::new(), &[by_hand]), [Ruling::Held(HoldReason::Burst)]);
 }
 
 #[test]

@@ -156,7 +156,7 @@ proptest! {
             });
             let verdict = world.decide();
             let ground = Ground { app: &world.app, policy: &world.policy, rules: &world.rules };
-            let asked = questions(&ground, [(&world.facts, &verdict)]);
+            let asked = questions(&ground, [(&world.facts, &verdict)], Micros(0));
             if matches!(verdict.step, Step::Act(_)) {
                 let [(0, change)] = &asked[..] else { panic!("{asked:?}") };
                 let ruling = judge(&world.policy, &Around::default(), &Passes::new(), &[*change]);

@@ -35,7 +35,7 @@ pub(super) fn rule_all(
     planned: &mut [Planned],
 ) -> Result<PassHolds, StoreError> {
     let ground = Ground { app: guarded.app, policy: &guarded.hub.policy, rules: guarded.rules };
-    let asked = guarding::questions(&ground, planned.iter().map(|pair| (&pair.facts, &pair.verdict)));
+    let asked = guarding::questions(&ground, planned.iter().map(|pair| (&pair.facts, &pair.verdict)), guarded.now);
     if asked.is_empty() {
         return Ok(PassHolds::new());
     }

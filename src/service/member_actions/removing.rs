@@ -10,6 +10,7 @@ use crate::domain::hub_rules as rules;
 use crate::domain::instructions;
 use crate::domain::mapping::Mapping;
 use crate::domain::member::{MemberStatus, Presence};
+use crate::domain::occasion::BY_HAND;
 use crate::domain::permissions::canonical;
 use crate::domain::plan::{PRIORITY_REDUCE, may_be_removed};
 use crate::domain::principal;
@@ -18,7 +19,6 @@ use crate::domain::task::{Before, Effect, Principal, Task, TaskKind, TaskStatus}
 use crate::service::tasks as task_views;
 use crate::service::whatif::steps::Step;
 use crate::service::{ServiceError, leavers};
-use crate::store::around::BY_HAND;
 use crate::store::{decisions, facts, tasks};
 
 /// A note, as the record keeps it.

@@ -59,7 +59,7 @@ impl HubGuard<'_> {
         ground: &Ground<'_>,
         batch: &mut [Judged],
     ) -> Result<(), StoreError> {
-        let asked = guarding::questions(ground, batch.iter().map(|one| (&one.facts, &one.verdict)));
+        let asked = guarding::questions(ground, batch.iter().map(|one| (&one.facts, &one.verdict)), self.window.now);
         if asked.is_empty() {
             return Ok(());
         }

@@ -90,6 +90,45 @@ async fn t_24_a_deleted_mapping_and_half_of_a_small_hub() {
 }
 
 #[tokio::test]
+async fn t_24_a_wish_that_changes_before_it_was_met_counts_once() {
+    for world in World::each(Preset::Okta).await {
+        let (viewers, people) = world.onboarded("viewer", 4).await;
+        let editors = world.group("editors").await;
+        world.map_group("editors", "editor").await;
+        world.join(editors, &people[..1]).await;
+        world.settle().await;
+        let mut planned = Vec::new();
+        for (group, user) in [(editors, people[0]), (viewers, people[0]), (viewers, people[1])] {
+            world.leave(group, &[user]).await;
+            world.clock.advance(SETTLE + Duration::from_secs(1));
+            let step = world.plan().await;
+            planned.push((step.tasks, step.superseded, step.held));
+        }
+        // Demoted, then to be removed instead: one of four. The next one would be half of them.
+        assert_eq!(planned, [(1, 0, 0), (1, 1, 0), (1, 0, 1)], "{}", world.name());
+        assert_eq!(reasons(&world).await, ["half_of_hub"], "{}", world.name());
+    }
+}
+
+#[tokio::test]
+async fn an_addition_in_another_role_before_it_was_made_takes_no_second_seat() {
+    for world in World::each(Preset::Okta).await {
+        let limits = HubPolicy { max_seats: Some(2), addition_limit: Some(2), ..HubPolicy::default() };
+        world.set_policy(limits).await;
+        let [viewers, editors] = [world.group("viewers").await, world.group("editors").await];
+        world.map_group("viewers", "viewer").await;
+        world.map_group("editors", "editor").await;
+        let people = world.users(2).await;
+        world.join(viewers, &people).await;
+        let step = world.plan().await;
+        assert_eq!((step.tasks, step.held), (2, 0), "{}", world.name());
+        world.join(editors, &people[..1]).await;
+        let step = world.plan().await;
+        assert_eq!((step.tasks, step.superseded, step.held), (1, 1, 0), "{}", world.name());
+    }
+}
+
+#[tokio::test]
 async fn the_last_admin_stays_and_a_leaver_goes_first() {
     for world in World::each(Preset::Okta).await {
         let (_, _) = world.onboarded("viewer", 30).await;
