@@ -11,10 +11,12 @@ mod rest;
 mod world;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use diesel::connection::{Connection as _, SimpleConnection as _};
 use diesel::sqlite::SqliteConnection;
+use scimhub::domain::catalog::Catalog;
 use scimhub::store::Store;
 
 use self::rest::Tally;
@@ -29,12 +31,21 @@ fn asked(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name} is a number")))
 }
 
+/// What all histories begin with.
+struct Beginning<'a> {
+    folder: &'a Path,
+    /// A migrated database.
+    template: PathBuf,
+    catalog: Arc<Catalog>,
+}
+
 /// Run one history in a copy of the migrated database.
-async fn run(seed: u64, folder: &Path, template: &Path) -> (World, Result<Tally, String>) {
+async fn run(seed: u64, beginning: &Beginning<'_>) -> (World, Result<Tally, String>) {
+    let Beginning { folder, template, catalog } = beginning;
     let database = folder.join(format!("{seed}.db"));
     std::fs::copy(template, &database).unwrap();
     std::fs::copy(template.with_extension("db.key"), database.with_extension("db.key")).unwrap();
-    let mut world = World::new(seed, folder, &database).await;
+    let mut world = World::new(seed, Arc::clone(catalog), &database).await;
     for _ in 0..STEPS {
         history::step(&mut world).await;
     }
@@ -59,7 +70,7 @@ fn template(folder: &Path) -> PathBuf {
 }
 
 /// Run seeds as they are handed out, on a thread of its own.
-fn lane(next: &AtomicU64, end: u64, folder: &Path, template: &Path) -> Result<Tally, String> {
+fn lane(next: &AtomicU64, end: u64, beginning: &Beginning<'_>) -> Result<Tally, String> {
     let mut sum = Tally::default();
     loop {
         let seed = next.fetch_add(1, Ordering::SeqCst);
@@ -67,7 +78,7 @@ fn lane(next: &AtomicU64, end: u64, folder: &Path, template: &Path) -> Result<Ta
             return Ok(sum);
         }
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let (world, judged) = runtime.block_on(run(seed, folder, template));
+        let (world, judged) = runtime.block_on(run(seed, beginning));
         match judged {
             Ok(tally) => {
                 sum.equal += tally.equal;
@@ -85,7 +96,7 @@ fn lane(next: &AtomicU64, end: u64, folder: &Path, template: &Path) -> Result<Ta
         drop(world);
         runtime.shutdown_background();
         for name in ["db", "db-wal", "db-shm", "db.key"] {
-            let _ = std::fs::remove_file(folder.join(format!("{seed}.{name}")));
+            let _ = std::fs::remove_file(beginning.folder.join(format!("{seed}.{name}")));
         }
     }
 }
@@ -99,10 +110,11 @@ fn at_rest_the_app_holds_what_everybody_should_hold() {
     println!("seeds {first} to {}", end - 1);
     let next = AtomicU64::new(first);
     let folder = memory_folder();
-    let template = template(folder.path());
+    let folder = folder.path();
+    let beginning = Beginning { folder, template: template(folder), catalog: Arc::new(world::catalog(folder)) };
     let lanes = std::thread::available_parallelism().map_or(2, usize::from).min(8);
     let sums: Vec<Result<Tally, String>> = std::thread::scope(|scope| {
-        let running: Vec<_> = (0..lanes).map(|_| scope.spawn(|| lane(&next, end, folder.path(), &template))).collect();
+        let running: Vec<_> = (0..lanes).map(|_| scope.spawn(|| lane(&next, end, &beginning))).collect();
         running.into_iter().map(|lane| lane.join().unwrap()).collect()
     });
     let mut all = Tally::default();

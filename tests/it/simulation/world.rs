@@ -55,13 +55,12 @@ pub struct World {
 
 impl World {
     /// A workspace with one active hub, in the migrated database file given.
-    pub async fn new(seed: u64, folder: &Path, database: &Path) -> Self {
+    pub async fn new(seed: u64, catalog: Arc<Catalog>, database: &Path) -> Self {
         let chance = Arc::new(Chance::new(seed));
         let clock = TestClock::at(BEGINNING);
         let config = StoreConfig::new(&format!("sqlite:{}", database.display()));
         let store = Store::open_with(StoreConfig { clock: clock.clone(), ..config }).unwrap();
         let ids = Ids::repeatable(clock.clone(), chance.bits());
-        let catalog = Arc::new(catalog(folder));
         let regains = chance.percent(50);
         let preset = if regains { Preset::Entra } else { Preset::Okta };
         let now = clock.now();
@@ -165,7 +164,8 @@ impl World {
     }
 }
 
-/// The one app, read from a manifest like any other.
+/// The one app, read from a manifest like any other. Once for all histories: one that is read while
+/// another thread writes it is empty.
 pub fn catalog(folder: &Path) -> Catalog {
     std::fs::write(folder.join("simulated.toml"), APP).unwrap();
     Catalog::load_dir(folder).unwrap()
