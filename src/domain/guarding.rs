@@ -10,7 +10,7 @@ use crate::domain::hub::Individual;
 use crate::domain::mapping::{Binding, HubRole};
 use crate::domain::member::{Member, Presence, Reason};
 use crate::domain::occasion::BY_HAND;
-use crate::domain::plan::{Action, PRIORITY_LEAVER, PRIORITY_REDUCE, Start, Step, Verdict};
+use crate::domain::plan::{Action, PRIORITY_LEAVER, Start, Step, Verdict, takes_away};
 use crate::domain::protection::moves_protected_role;
 use crate::domain::task::{Task, TaskKind, TaskStatus};
 
@@ -29,8 +29,7 @@ pub fn questions<'a>(
     let mut asked = Vec::new();
     for (index, (facts, verdict)) in batch.into_iter().enumerate() {
         let Step::Act(action) = &verdict.step else { continue };
-        let replaces = replaced(facts.open.as_ref(), now);
-        let change = Change { replaces, ..change(ground, facts, verdict, action) };
+        let change = change(ground, facts, verdict, action, now);
         let counts = change.takes_away && action.start != Start::StaysHeld;
         let is_protected = (change.protected || change.protected_role) && action.start != Start::StaysHeld;
         if counts || is_protected || (change.adds_seat && limits_additions) {
@@ -61,14 +60,12 @@ fn works_as_admin(app: &App, member: &Member) -> bool {
 /// `store::around` as well.
 fn going(open: Option<&Task>, member: Option<&Member>, app: &App) -> (bool, bool) {
     let (Some(open), Some(member)) = (open, member) else { return (false, false) };
-    let removes = open.effect.kind == TaskKind::Remove;
-    let reduces = open.effect.kind == TaskKind::UpdateRole && open.priority == PRIORITY_REDUCE;
     let is_admin = works_as_admin(app, member);
     let is_owner = member.known != Presence::Absent && member.hub_role == Some(HubRole::Owner);
-    (is_admin && (removes || reduces), is_owner && removes)
+    (is_admin && takes_away(open), is_owner && open.effect.kind == TaskKind::Remove)
 }
 
-fn change(ground: &Ground<'_>, facts: &Facts, verdict: &Verdict, action: &Action) -> Change {
+fn change(ground: &Ground<'_>, facts: &Facts, verdict: &Verdict, action: &Action, now: Micros) -> Change {
     let adopted = |id| facts.look_alikes.iter().find(|member| member.id == id);
     let member = verdict.adopt.and_then(adopted).or(facts.member.as_ref());
     let was_admin = member.is_some_and(|member| works_as_admin(ground.app, member));
@@ -105,7 +102,7 @@ fn change(ground: &Ground<'_>, facts: &Facts, verdict: &Verdict, action: &Action
         protected: facts.protection.is_some(),
         protected_role: moves_protected_role(ground.app, ground.policy, has, gets),
         person_counted: false,
-        replaces: Replaced::default(),
+        replaces: replaced(facts.open.as_ref(), now),
     }
 }
 
@@ -114,9 +111,5 @@ fn replaced(open: Option<&Task>, now: Micros) -> Replaced {
     let Some(open) = open.filter(|open| open.status != TaskStatus::Held) else { return Replaced::default() };
     let adds = open.effect.kind == TaskKind::Add;
     let in_window = open.hold.is_none() && open.cause != BY_HAND && open.created_at > now.minus(GUARD_WINDOW);
-    Replaced {
-        taking: in_window && (open.effect.kind == TaskKind::Remove || open.priority == PRIORITY_REDUCE),
-        giving: in_window && adds,
-        seat: adds,
-    }
+    Replaced { taking: in_window && takes_away(open), giving: in_window && adds, seat: adds }
 }

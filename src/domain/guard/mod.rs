@@ -164,7 +164,7 @@ impl Around {
     fn count(&mut self, change: &Change, counted: Counted) {
         let window = u32::from(counted == Counted::Yes);
         if change.adds_seat {
-            self.seats = self.seats.saturating_add(u32::from(!change.replaces.seat));
+            self.seats = self.seats.saturating_add(more(1, change.replaces.seat));
             self.given_in_window = self.given_in_window.saturating_add(more(window, change.replaces.giving));
         }
         if change.takes_away {
